@@ -1,0 +1,114 @@
+"""The TV-L1 solver with its parameters."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from repflow_mm.ops import representation_flow, sobel_kernels
+
+LEARNABLE = ('div', 'tau', 'lam', 'theta', 'sobel')
+
+# Inside this range twenty or a hundred unrolled iterations stay finite for any
+# maps in [0, 255]; the start values sit well within it.
+SCALAR_RANGE = (1e-3, 10.0)
+
+
+class TVL1(nn.Module):
+    """Unrolled TV-L1 iterations whose parameters can be learned.
+
+    What is not learned is a buffer under the same name, so that a checkpoint
+    does not depend on what was learned (Table 2 compares these choices).
+
+    Args:
+        n_iters (int): Iterations, at least 1 (Table 3). Defaults to 20.
+        learn (Sequence[str]): Any of `'div'` (divergence weights, Eq. 9),
+            `'tau'`, `'lam'`, `'theta'` and `'sobel'` (filters of Eq. 8).
+            Defaults to `('div', 'tau', 'lam', 'theta')`.
+        tau (float): Start value of the time step (Eq. 5).
+        lam (float): Start value of the data weight (Eq. 3).
+        theta (float): Start value of the coupling (Eq. 4).
+        image_grad (str): `'sobel'` or `'sobel_unscaled'`, see
+            :func:`repflow_mm.ops.representation_flow`.
+        flow_grad (str): `'forward'` or `'sobel'`, likewise.
+        backend (str): `'auto'` or a backend's name, likewise.
+
+    Shape:
+        - Input: two maps `(N, C, H, W)` with values in [0, 255].
+        - Output: `(u_x, u_y)`, each `(N, C, H, W)`, flow in pixels.
+
+    Raises:
+        ValueError: On an unknown name in `learn` or a start value outside
+            :data:`SCALAR_RANGE`.
+    """
+
+    def __init__(
+        self,
+        n_iters: int = 20,
+        learn: Sequence[str] = ('div', 'tau', 'lam', 'theta'),
+        tau: float = 0.25,
+        lam: float = 0.15,
+        theta: float = 0.3,
+        image_grad: str = 'sobel',
+        flow_grad: str = 'forward',
+        backend: str = 'auto',
+    ) -> None:
+        super().__init__()
+        learn = (learn,) if isinstance(learn, str) else tuple(learn)
+        unknown = [name for name in learn if name not in LEARNABLE]
+        if unknown:
+            raise ValueError(
+                f'learn has unknown names {unknown}: choose any of {LEARNABLE}'
+            )
+        if image_grad not in ('sobel', 'sobel_unscaled'):
+            raise ValueError(
+                f"image_grad must be 'sobel' or 'sobel_unscaled', got {image_grad!r}"
+            )
+        low, high = SCALAR_RANGE
+        for name, start in (('tau', tau), ('lam', lam), ('theta', theta)):
+            if not low <= start <= high:
+                raise ValueError(f'{name} must be in [{low}, {high}], got {start}')
+            self._own(name, torch.tensor(float(start)), name in learn)
+        for name in ('div_x', 'div_y'):
+            self._own(name, torch.tensor((-1.0, 1.0)), 'div' in learn)
+        scale = 1 / 8 if image_grad == 'sobel' else 1.0
+        self._own('sobel', sobel_kernels(scale), 'sobel' in learn)
+        self.n_iters = n_iters
+        self.learn = learn
+        self.flow_grad = flow_grad
+        self.backend = backend
+
+    def _own(self, name: str, value: Tensor, learned: bool) -> None:
+        if learned:
+            self.register_parameter(name, nn.Parameter(value))
+        else:
+            self.register_buffer(name, value)
+
+    def forward(self, f1: Tensor, f2: Tensor) -> tuple[Tensor, Tensor]:
+        """Flow from `f1` to `f2`, in pixels, +x right and +y down."""
+        return representation_flow(
+            f1,
+            f2,
+            n_iters=self.n_iters,
+            tau=_bounded(self.tau),
+            lam=_bounded(self.lam),
+            theta=_bounded(self.theta),
+            div_x=self.div_x,
+            div_y=self.div_y,
+            image_grad=self.sobel,
+            flow_grad=self.flow_grad,
+            backend=self.backend,
+        )
+
+    def extra_repr(self) -> str:
+        """What `print(model)` shows."""
+        return f'n_iters={self.n_iters}, learn={self.learn}, backend={self.backend!r}'
+
+
+def _bounded(value: Tensor) -> Tensor:
+    """Clamp into :data:`SCALAR_RANGE`, with the gradient of the identity.
+
+    A plain clamp has no gradient outside its range: a value that overshot once
+    would never return.
+    """
+    return value.clamp(*SCALAR_RANGE).detach() + (value - value.detach())

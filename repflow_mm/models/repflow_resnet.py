@@ -1,0 +1,108 @@
+"""A 2D ResNet, run per frame, with representation flow inside."""
+
+from types import MappingProxyType
+
+from mmaction.models.backbones.resnet import ResNet
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+from repflow_mm.layers import RepresentationFlow
+
+_DEFAULTS = MappingProxyType({})
+
+
+@MODELS.register_module()
+class RepFlowResNet(ResNet):
+    """MMAction2's 2D ResNet on every frame of a clip, with a flow layer.
+
+    The paper's network: `after='block3'` puts the layer behind the second
+    residual stage, 28x28 at an input of 224x224. Weights of MMAction2's and
+    torchvision's 2D ResNets load for everything but the layer.
+
+    Args:
+        depth (int): 18, 34, 50, 101 or 152.
+        flow (dict, optional): Arguments of
+            :class:`repflow_mm.layers.RepresentationFlow` but `in_channels`.
+            `None` leaves the layer out: the RGB twin. Defaults to
+            the layer's own.
+        after (str): Where the layer sits, in the paper's words: `'input'`
+            (RGB), `'block1'` (stem) or `'block2'` ... `'block5'` (the residual
+            stages `layer1` ... `layer4`). Defaults to `'block3'`.
+        **kwargs: Arguments of :class:`mmaction.models.ResNet`. `frozen_stages`,
+            `norm_eval` and `partial_bn` do not touch the flow layer: it has no
+            pretrained state to keep.
+
+    Shape:
+        - Input: `(N, 3, T, H, W)`.
+        - Output: `(N, C, T', H', W')` for the stage in `out_indices`, or a
+          tuple of them. Behind the layer `T'` is `T - 1` for
+          `flow=dict(temporal='valid')`, the default.
+
+    Raises:
+        ValueError: On an unknown `after` or `depth`, or an input of another
+            rank.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        flow: dict | None = _DEFAULTS,
+        after: str = 'block3',
+        **kwargs,
+    ) -> None:
+        if depth not in self.arch_settings:
+            raise ValueError(
+                f'depth must be one of {tuple(self.arch_settings)}, got {depth!r}'
+            )
+        super().__init__(depth, **kwargs)
+        blocks = ('input', *(f'block{i + 1}' for i in range(self.num_stages + 1)))
+        if after not in blocks:
+            raise ValueError(f'after must be one of {blocks}, got {after!r}')
+        self.after = after
+        self.flow = None
+        if flow is not None:
+            channels = (
+                self.in_channels,
+                64,
+                *(64 * 2**i * self.block.expansion for i in range(self.num_stages)),
+            )
+            self.flow = RepresentationFlow(channels[blocks.index(after)], **flow)
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Features of a clip, see the class."""
+        if x.dim() != 5:
+            raise ValueError(
+                'RepFlowResNet takes clips (N, C, T, H, W), got shape '
+                f"{tuple(x.shape)}: use FormatShape with input_format='NCTHW'"
+            )
+        n = x.shape[0]
+        outs = []
+        x = self._flow_after('input', _fold(x), n)
+        x = self._flow_after('block1', self.maxpool(self.conv1(x)), n)
+        for i, name in enumerate(self.res_layers):
+            x = self._flow_after(f'block{i + 2}', getattr(self, name)(x), n)
+            if i in self.out_indices:
+                outs.append(_unfold(x, n))
+        return outs[0] if len(outs) == 1 else tuple(outs)
+
+    def _flow_after(self, block: str, x: Tensor, n: int) -> Tensor:
+        if self.flow is None or block != self.after:
+            return x
+        return _fold(self.flow(_unfold(x, n)))
+
+    def train(self, mode: bool = True) -> nn.Module:
+        """Set the mode; the flow layer's batch norm always learns."""
+        super().train(mode)
+        if self.flow is not None:
+            self.flow.train(mode)
+        return self
+
+
+def _fold(x: Tensor) -> Tensor:
+    """`(N, C, T, H, W)` to `(N * T, C, H, W)`."""
+    return x.transpose(1, 2).flatten(0, 1)
+
+
+def _unfold(x: Tensor, n: int) -> Tensor:
+    """`(N * T, C, H, W)` to `(N, C, T, H, W)`."""
+    return x.unflatten(0, (n, -1)).transpose(1, 2)
