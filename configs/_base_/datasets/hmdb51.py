@@ -1,0 +1,17 @@
+# HMDB51 videos and lists where MMAction2 has them; HMDB51_SPLIT=2 takes another
+# of the three splits.
+_base_ = 'kinetics400.py'
+
+split = '{{$HMDB51_SPLIT:1}}'
+
+data_prefix = dict(video='data/hmdb51/videos')
+ann_file_val = f'data/hmdb51/hmdb51_val_split_{split}_videos.txt'
+
+train_dataloader = dict(
+    dataset=dict(
+        ann_file=f'data/hmdb51/hmdb51_train_split_{split}_videos.txt',
+        data_prefix=data_prefix,
+    )
+)
+val_dataloader = dict(dataset=dict(ann_file=ann_file_val, data_prefix=data_prefix))
+test_dataloader = dict(dataset=dict(ann_file=ann_file_val, data_prefix=data_prefix))

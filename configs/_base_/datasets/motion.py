@@ -1,0 +1,52 @@
+# The synthetic motion set: python tools/make_motion_set.py data/motion
+train_pipeline = [
+    dict(type='DecordInit', io_backend='disk'),
+    dict(type='SampleFrames', clip_len=8, frame_interval=1, num_clips=1),
+    dict(type='DecordDecode'),
+    dict(type='RandomCrop', size=56),
+    # Seen in a mirror, left is right and clockwise is counterclockwise.
+    dict(type='Flip', flip_ratio=0.5, flip_label_map={1: 2, 2: 1, 5: 6, 6: 5}),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+val_pipeline = [
+    dict(type='DecordInit', io_backend='disk'),
+    dict(
+        type='SampleFrames', clip_len=8, frame_interval=1, num_clips=1, test_mode=True
+    ),
+    dict(type='DecordDecode'),
+    dict(type='CenterCrop', crop_size=56),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='CheckedVideoDataset',
+        ann_file='data/motion/motion_train_list_videos.txt',
+        data_prefix=dict(video='data/motion/videos_train'),
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=20,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='CheckedVideoDataset',
+        ann_file='data/motion/motion_val_list_videos.txt',
+        data_prefix=dict(video='data/motion/videos_val'),
+        pipeline=val_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = val_dataloader
+
+val_evaluator = dict(type='AccMetric')
+test_evaluator = val_evaluator

@@ -1,0 +1,38 @@
+# SGD with momentum, warm-up, cosine decay. The solver's few parameters learn at
+# 0.01x the rate and without weight decay (section 2 of docs/fidelity.md), and
+# evaluation takes the running average of the weights, as the paper does.
+max_epochs = 100
+
+train_cfg = dict(
+    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_begin=1, val_interval=5
+)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+
+param_scheduler = [
+    dict(
+        type='LinearLR',
+        start_factor=0.1,
+        by_epoch=True,
+        begin=0,
+        end=5,
+        convert_to_iter_based=True,
+    ),
+    dict(
+        type='CosineAnnealingLR',
+        T_max=max_epochs - 5,
+        eta_min=0,
+        by_epoch=True,
+        begin=5,
+        end=max_epochs,
+        convert_to_iter_based=True,
+    ),
+]
+
+optim_wrapper = dict(
+    optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=1e-4),
+    paramwise_cfg=dict(custom_keys={'.solver.': dict(lr_mult=0.01, decay_mult=0)}),
+    clip_grad=dict(max_norm=40, norm_type=2),
+)
+
+custom_hooks = [dict(type='EMAHook', momentum=1e-4, update_buffers=True)]

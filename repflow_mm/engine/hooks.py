@@ -1,0 +1,81 @@
+"""Hooks that stop a run before wrong input turns into wrong numbers."""
+
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop, Runner
+from torch import nn
+
+
+@HOOKS.register_module()
+class CheckLabelsHook(Hook):
+    """Before a run, check the labels of every list against the model's classes.
+
+    Needs :class:`repflow_mm.datasets.CheckedVideoDataset`; other datasets are
+    left alone.
+    """
+
+    def before_run(self, runner: Runner) -> None:
+        """Raise `ValueError` on a label out of range."""
+        num_classes = getattr(_model(runner).cls_head, 'num_classes', None)
+        for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
+            if isinstance(loop, BaseLoop) and num_classes is not None:
+                dataset = loop.dataloader.dataset
+                if hasattr(dataset, 'check_labels'):
+                    dataset.check_labels(num_classes)
+
+
+@HOOKS.register_module()
+class CheckWeightsHook(Hook):
+    """Refuse a checkpoint of another architecture.
+
+    MMEngine loads what fits and warns about the rest, and the numbers are those
+    of a half-initialised network. Testing and resuming need every weight;
+    fine-tuning (`load_from`) needs some weight of the backbone.
+    """
+
+    priority = 'VERY_HIGH'  # before EMAHook loads its copy
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Raise `ValueError` if the checkpoint does not fit."""
+        given = checkpoint.get('state_dict', checkpoint)
+        given = {k.removeprefix('module.'): v for k, v in given.items()}
+        wanted = {
+            k: v
+            for k, v in _model(runner).state_dict().items()
+            if not k.endswith('num_batches_tracked')
+        }
+        missing = [k for k in wanted if k not in given]
+        reshaped = [
+            k for k in wanted if k in given and given[k].shape != wanted[k].shape
+        ]
+        unknown = [
+            k
+            for k in given
+            if k not in wanted and not k.endswith('num_batches_tracked')
+        ]
+        training = isinstance(runner._train_loop, BaseLoop)
+        if training and not runner._resume:
+            unfit = {*missing, *reshaped}
+            if any(k.startswith('backbone.') and k not in unfit for k in wanted):
+                return
+        elif not missing and not reshaped and not unknown:
+            return
+        counts = [
+            f'{len(keys)} {what} (first: {keys[0]})'
+            for keys, what in (
+                (missing, 'weights of the model are not in it'),
+                (reshaped, 'have another shape'),
+                (unknown, 'of its weights are not in the model'),
+            )
+            if keys
+        ]
+        raise ValueError(
+            f'checkpoint {runner._load_from} is of another architecture: '
+            f'{"; ".join(counts)}. Use the config it was trained with'
+        )
+
+
+def _model(runner: Runner) -> nn.Module:
+    model = runner.model
+    return model.module if is_model_wrapper(model) else model

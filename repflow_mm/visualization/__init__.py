@@ -1,0 +1,5 @@
+"""Pictures of motion."""
+
+from repflow_mm.visualization.flow_colour import colour_wheel, flow_to_rgb
+
+__all__ = ['colour_wheel', 'flow_to_rgb']

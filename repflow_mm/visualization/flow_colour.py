@@ -1,0 +1,70 @@
+"""Flow in the usual colour wheel (Baker et al., IJCV 2011)."""
+
+import numpy as np
+
+# Transitions of the wheel: from red over yellow, green, cyan, blue and magenta
+# back, and how many of its 55 colours each takes (the eye's share).
+_TRANSITIONS = (
+    (15, (1, 0, 0), (1, 1, 0)),
+    (6, (1, 1, 0), (0, 1, 0)),
+    (4, (0, 1, 0), (0, 1, 1)),
+    (11, (0, 1, 1), (0, 0, 1)),
+    (13, (0, 0, 1), (1, 0, 1)),
+    (6, (1, 0, 1), (1, 0, 0)),
+)
+_WHEEL = np.concatenate(
+    [
+        np.array(start) + np.arange(n)[:, None] / n * (np.array(end) - np.array(start))
+        for n, start, end in _TRANSITIONS
+    ]
+)
+
+
+def flow_to_rgb(flow: np.ndarray, max_flow: float | None = None) -> np.ndarray:
+    """Colour a flow field: hue is direction, saturation is speed.
+
+    Right is red, down yellow, left cyan to blue, up magenta; no motion is white.
+
+    Args:
+        flow (np.ndarray): `(H, W, 2)`, pixels, +x right and +y down.
+        max_flow (float, optional): Speed of full saturation; anything faster is
+            drawn darker. Pictures to be compared need the same. Defaults to the
+            largest speed in `flow`.
+
+    Returns:
+        np.ndarray: `(H, W, 3)`, RGB, uint8.
+
+    Raises:
+        ValueError: On another shape, or a `max_flow` that is not positive.
+    """
+    if flow.ndim != 3 or flow.shape[-1] != 2:
+        raise ValueError(f'flow must have shape (H, W, 2), got {flow.shape}')
+    speed = np.hypot(flow[..., 0], flow[..., 1])
+    if max_flow is None:
+        max_flow = max(float(speed.max()), 1e-6)
+    if not max_flow > 0:
+        raise ValueError(f'max_flow must be > 0, got {max_flow}')
+    radius = (speed / max_flow)[..., None]
+    turn = np.arctan2(-flow[..., 1], -flow[..., 0]) / (2 * np.pi) + 0.5
+    position = turn % 1 * len(_WHEEL)
+    below = position.astype(int) % len(_WHEEL)
+    share = (position - np.floor(position))[..., None]
+    hue = (1 - share) * _WHEEL[below] + share * _WHEEL[(below + 1) % len(_WHEEL)]
+    colour = np.where(radius <= 1, 1 - radius * (1 - hue), 0.75 * hue)
+    return np.rint(255 * colour).astype(np.uint8)
+
+
+def colour_wheel(size: int = 151) -> np.ndarray:
+    """The legend: a disc in which each place has the colour of its direction.
+
+    Args:
+        size (int): Height and width in pixels.
+
+    Returns:
+        np.ndarray: `(size, size, 4)`, RGBA, uint8, transparent off the disc.
+    """
+    axis = np.linspace(-1, 1, size)
+    flow = np.stack(np.meshgrid(axis, axis), axis=-1)
+    inside = np.hypot(flow[..., 0], flow[..., 1]) <= 1
+    alpha = np.where(inside, 255, 0).astype(np.uint8)
+    return np.dstack((flow_to_rgb(flow, 1.0), alpha))
