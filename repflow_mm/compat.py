@@ -6,8 +6,11 @@ report, and when the entry can go. Faults are looked for, not guessed from
 version numbers, and nothing is touched where they are absent.
 """
 
+import contextlib
+import functools
 import importlib.metadata
 import importlib.util
+import io
 import sys
 import tempfile
 import types
@@ -45,8 +48,12 @@ class Break:
 _mended: set[str] = set()
 
 
+@functools.cache
 def mend_all() -> None:
-    """Mend every fault that is present and that we can mend. Idempotent."""
+    """Mend every fault that is present and that we can mend, once a process.
+
+    Called wherever we import MMAction2, before it.
+    """
     # mmcv-lite has no compiled ops, and says so at every import.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScale')
     for fault in BREAKS:
@@ -145,7 +152,8 @@ def _checkpoint_loader_unfit() -> bool:
         _Canary.sang = False
         for path in (own, foreign):
             try:
-                checkpoint.load_from_local(str(path), 'cpu')
+                with contextlib.redirect_stdout(io.StringIO()):  # onedl talks a lot
+                    checkpoint.load_from_local(str(path), 'cpu')
             except Exception:  # whatever it raises, it is a refusal
                 if path is own:
                     return True

@@ -5,10 +5,6 @@ allow_failed_imports=False)`. In Python: `import repflow_mm.plugin`. Importing i
 again does nothing.
 """
 
-from repflow_mm.compat import mend_all
-
-mend_all()
-
-import repflow_mm.datasets  # noqa: E402  the mends have to come first
-import repflow_mm.engine  # noqa: E402
-import repflow_mm.models  # noqa: E402, F401
+import repflow_mm.datasets
+import repflow_mm.engine
+import repflow_mm.models  # noqa: F401  imported to register

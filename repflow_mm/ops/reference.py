@@ -63,7 +63,7 @@ def forward_gradient(u: Tensor) -> tuple[Tensor, Tensor]:
 
     The negative adjoint of :func:`divergence` with its start weights, as in
     Zach et al. (2007); the paper prints a Sobel filter here (Eq. 10), with
-    which the iteration diverges (`docs/fidelity.md`).
+    which the flow is worse than none (`docs/fidelity.md`).
 
     Args:
         u (Tensor): `(..., H, W)`.

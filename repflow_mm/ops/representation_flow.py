@@ -45,7 +45,7 @@ def representation_flow(
             pixels), `'sobel_unscaled'` (Eq. 8 as printed), or kernels
             `(2, 3, 3)` for x and y in cross-correlation convention.
         flow_grad (str): `'forward'` differences, or `'sobel'`, Eq. 10 as
-            printed (diverges on known motion, `docs/fidelity.md`).
+            printed (worse than no flow on known motion, `docs/fidelity.md`).
         backend (str): `'auto'`, `'reference'`, `'cpu'` or `'triton'`. `'auto'`
             is the fastest that supports device, dtype, shape and options.
 

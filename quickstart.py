@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Set up repflow_mm in a virtual environment of its own, and run it.
+
+    python3 quickstart.py demo      learn motion in minutes, and see it
+    python3 quickstart.py test      lint and the test suite
+    python3 quickstart.py doctor    what is installed, and what is broken
+
+Needs Python 3.10 to 3.13 with pip; no compiler, no system libraries, no make
+(containers and Windows lack it). It may be run from any folder and any number of
+times: what is already installed is kept. The environment is `.venv` beside this
+file, or the folder named in REPFLOW_VENV.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = Path(os.environ.get('REPFLOW_VENV', ROOT / '.venv')).resolve()
+BIN = VENV / ('Scripts' if os.name == 'nt' else 'bin')
+PYTHON = BIN / ('python.exe' if os.name == 'nt' else 'python')
+REQUIREMENTS = ROOT / 'requirements.txt'
+
+# Installs the environment; old enough for Python 3.10, new enough for 3.13.
+PIP = 'pip==25.3'
+# The second stack that the tests run on, laid over the first.
+OLD_STACK = ('mmaction2==1.1.0', 'mmcv-lite==2.0.1')
+
+
+def main() -> int:
+    """Set up, then run the command; its exit status is ours."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('command', choices=('demo', 'test', 'doctor'))
+    parser.add_argument('args', nargs=argparse.REMAINDER, help='passed on')
+    options = parser.parse_args()
+    if not (3, 10) <= sys.version_info[:2] <= (3, 13):
+        print(
+            f'error: Python 3.10 to 3.13 is needed, this is {sys.version.split()[0]}: '
+            'run quickstart.py with another, such as python3.11',
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        set_up()
+        commands = {
+            'demo': [[PYTHON, ROOT / 'tools' / 'motion_demo.py']],
+            'test': [
+                [PYTHON, '-m', 'ruff', 'check', '.'],
+                [PYTHON, '-m', 'ruff', 'format', '--check', '.'],
+                [PYTHON, '-m', 'pytest'],
+            ],
+            'doctor': [[PYTHON, '-m', 'repflow_mm.doctor']],
+        }[options.command]
+        if options.command == 'test':
+            add_old_stack()
+        commands[-1].extend(options.args)
+        for command in commands:
+            run(*command)
+    except subprocess.CalledProcessError as error:
+        return error.returncode
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def set_up() -> None:
+    """Make the environment, unless it holds just this already."""
+    stamp = VENV / 'repflow_mm.stamp'
+    wanted = hashlib.sha256(
+        REQUIREMENTS.read_bytes()
+        + (ROOT / 'pyproject.toml').read_bytes()
+        + f'{PIP} {sys.version} {ROOT}'.encode()
+    ).hexdigest()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    if VENV.exists() and not (VENV / 'pyvenv.cfg').is_file():
+        sys.exit(
+            f'error: {VENV} is no virtual environment: move it, or set REPFLOW_VENV'
+        )
+    say(f'setting up {VENV} (once; PyTorch is a large download)')
+    shutil.rmtree(VENV, ignore_errors=True)
+    # Debian's Python comes without ensurepip: the pip that is there brings another.
+    venv.create(VENV, with_pip=False, symlinks=os.name != 'nt')
+    site = subprocess.check_output(
+        [PYTHON, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))'],
+        text=True,
+    ).strip()
+    run(sys.executable, '-m', 'pip', 'install', '-q', '--target', site, PIP)
+    torch = next(
+        line for line in REQUIREMENTS.read_text().splitlines() if line[:7] == 'torch=='
+    )
+    say(f'installing {torch}')
+    pip('install', torch, '-c', REQUIREMENTS)
+    say('installing the rest of requirements.txt')
+    pip('install', '-q', '--no-deps', '-r', REQUIREMENTS)
+    pip('install', '-q', '--no-deps', '--no-build-isolation', '-e', ROOT)
+    stamp.write_text(wanted)
+
+
+def add_old_stack() -> None:
+    """Put the older mmaction2 and mmcv into a folder of their own."""
+    folder = VENV / 'old_stack'
+    if not folder.is_dir():
+        say(f'adding {" and ".join(OLD_STACK)} for the tests')
+        part = VENV / 'old_stack.part'
+        shutil.rmtree(part, ignore_errors=True)
+        pip('install', '-q', '--no-deps', '--target', part, *OLD_STACK)
+        part.rename(folder)
+
+
+def pip(*args: str | Path) -> None:
+    """Run the environment's pip."""
+    run(PYTHON, '-m', 'pip', '--disable-pip-version-check', *args)
+
+
+def run(*command: str | Path) -> None:
+    """Run a command in the project's folder; raise if it fails."""
+    # Python's own: what the caller's shell has active must not leak in.
+    env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'PYTHONHOME')}
+    env.update(VIRTUAL_ENV=str(VENV), PATH=f'{BIN}{os.pathsep}{env.get("PATH", "")}')
+    subprocess.run([str(part) for part in command], cwd=ROOT, env=env, check=True)
+
+
+def say(text: str) -> None:
+    """Tell what is going on."""
+    print(f'quickstart: {text}', flush=True)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

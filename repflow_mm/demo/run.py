@@ -1,0 +1,194 @@
+"""Make the motion set, train and test both networks through `tools/`, compare."""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmaction.apis import init_recognizer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from repflow_mm.datasets.motion_set import CLASSES, MotionSet
+from repflow_mm.demo.picture import draw
+from repflow_mm.errors import one_line_errors
+
+_TRAINED = re.compile(
+    r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\].* loss: ([\d.naif]+)'
+)
+_VALIDATED = re.compile(r'Epoch\(val\)\s+\[(\d+)\].*acc/top1: ([\d.]+)')
+
+
+@dataclass
+class Run:
+    """One trained and tested network.
+
+    Args:
+        name (str): What the table calls it.
+        config (Path): Its config.
+        work_dir (Path): Where its logs and checkpoints are.
+        top1 (float): Test accuracy, in [0, 1].
+        parameters (int): How many numbers it learned.
+        seconds (float): Seconds per training epoch.
+    """
+
+    name: str
+    config: Path
+    work_dir: Path
+    top1: float = float('nan')
+    parameters: int = 0
+    seconds: float = float('nan')
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last checkpoint, which holds the averaged weights."""
+        return Path((self.work_dir / 'last_checkpoint').read_text().strip())
+
+    def scalars(self) -> list[dict]:
+        """MMEngine's log, oldest line first, over all sittings of the training."""
+        logs = sorted(self.work_dir.glob('*/vis_data/scalars.json'))
+        return [json.loads(line) for log in logs for line in log.open()]
+
+    def curve(self) -> list[float]:
+        """Validation accuracy by epoch, in [0, 1]."""
+        by_epoch = {
+            row['step']: row['acc/top1'] for row in self.scalars() if 'acc/top1' in row
+        }
+        return [by_epoch[epoch] for epoch in sorted(by_epoch)]
+
+
+@one_line_errors
+def main(root: Path, argv: Sequence[str] | None = None) -> None:
+    """Run the demo.
+
+    Args:
+        root (Path): The repository: where `configs/` and `tools/` are.
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = argparse.ArgumentParser(
+        description='Train a ResNet-18 with and without representation flow on '
+        'videos that differ in motion alone. Run again, it goes on where it '
+        'stopped'
+    )
+    parser.add_argument(
+        '--work-dir', type=Path, default=root / 'work_dirs' / 'motion_demo'
+    )
+    parser.add_argument('--epochs', type=int, help='of the training')
+    parser.add_argument('--clips', type=int, default=60, help='per class, to train on')
+    args = parser.parse_args(argv)
+    work_dir = args.work_dir.resolve()
+    console = Console(highlight=False)
+
+    console.print(f'Ten kinds of motion: {", ".join(CLASSES)}')
+    data = MotionSet(train_clips=args.clips, val_clips=max(args.clips // 2, 2)).write(
+        work_dir / f'motion_set_{args.clips}'
+    )
+    options = [
+        f'{split}_dataloader.dataset.{key}={data / value}'
+        for split, part in (('train', 'train'), ('val', 'val'), ('test', 'val'))
+        for key, value in (
+            ('ann_file', f'motion_{part}_list_videos.txt'),
+            ('data_prefix.video', f'videos_{part}'),
+        )
+    ]
+    if args.epochs is not None:
+        options += [
+            f'train_cfg.max_epochs={args.epochs}',
+            f'param_scheduler.0.T_max={args.epochs}',
+        ]
+    runs = [
+        Run(name, root / 'configs' / f'{stem}.py', work_dir / stem)
+        for name, stem in (
+            ('ResNet-18 + RepFlow', 'repflow_r18_block2_motion'),
+            ('ResNet-18, RGB only', 'rgb_r18_motion'),
+        )
+    ]
+    for run in runs:
+        _train(root, run, options, console)
+        _test(root, run, options)
+    _print_table(runs, console)
+
+    picture = draw(runs[0], runs[1], data, work_dir / 'motion_demo.png')
+    console.print(f'\nPicture: {picture}')
+
+
+def _train(root: Path, run: Run, options: list[str], console: Console) -> None:
+    command = [root / 'tools' / 'train.py', run.config, '--work-dir', run.work_dir]
+    command += ['--resume', '--cfg-options', *options]
+    columns = (
+        TextColumn('{task.description}'),
+        BarColumn(),
+        TextColumn('{task.percentage:3.0f} %  loss {task.fields[loss]}'),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(f'training {run.name}', total=None, loss='-')
+        console.print(f'training {run.name}: {run.config.name}')
+        epochs = None
+        for line in _output(command, root):
+            if found := re.match(r'\s*max_epochs=(\d+)', line):
+                epochs = int(found[1])
+            if found := _TRAINED.search(line):
+                epoch, step, steps = map(int, found.groups()[:3])
+                progress.update(
+                    task,
+                    completed=(epoch - 1) * steps + step,
+                    total=epochs and epochs * steps,
+                    loss=found[4],
+                )
+            if found := _VALIDATED.search(line):
+                console.print(
+                    f'  epoch {found[1]}/{epochs or "?"}: '
+                    f'top-1 {100 * float(found[2]):5.1f} %'
+                )
+
+
+def _test(root: Path, run: Run, options: list[str]) -> None:
+    command = [root / 'tools' / 'test.py', run.config, run.checkpoint]
+    command += ['--work-dir', run.work_dir / 'test', '--cfg-options', *options]
+    for _ in _output(command, root):
+        pass
+    metrics = max((run.work_dir / 'test').glob('*/*.json'), key=lambda p: p.parent.name)
+    run.top1 = json.loads(metrics.read_text())['acc/top1']
+
+    model = init_recognizer(str(run.config), device='cpu')
+    run.parameters = sum(p.numel() for p in model.parameters())
+    rows = [row for row in run.scalars() if 'loss' in row]
+    steps = max(row['iter'] for row in rows) / max(row['epoch'] for row in rows)
+    run.seconds = steps * sum(row['time'] for row in rows) / len(rows)
+
+
+def _output(command: list, root: Path):
+    """Lines that a Python script prints; if it fails, its last ones are the error."""
+    process = subprocess.Popen(
+        [sys.executable, '-u', *map(str, command)],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    last = deque(maxlen=20)
+    with process:
+        for line in process.stdout:
+            last.append(line)
+            yield line
+    if process.returncode != 0:
+        raise ValueError(
+            f'{Path(command[0]).name} failed, its last lines were:\n{"".join(last)}'
+        )
+
+
+def _print_table(runs: list[Run], console: Console) -> None:
+    console.print('\n| network | top-1 | parameters | s / epoch |', markup=False)
+    console.print('|---|---|---|---|')
+    for run in runs:
+        console.print(
+            f'| {run.name} | {100 * run.top1:.1f} % | {run.parameters / 1e6:.2f} M | '
+            f'{run.seconds:.1f} |'
+        )
+    console.print(f'Chance is {100 / len(CLASSES):.0f} %.')

@@ -1,0 +1,54 @@
+"""Shared fixtures. Nothing here needs the mm* packages at import."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+VIDEOS = ROOT.parent / 'shared' / 'videos'
+# Laid out by `quickstart.py test`.
+OLD_STACK = Path(sys.prefix) / 'old_stack'
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope='session')
+def plugin():
+    """MMAction2 with everything of ours registered."""
+    return pytest.importorskip('repflow_mm.plugin')
+
+
+@pytest.fixture(scope='session')
+def motion_set(tmp_path_factory) -> Path:
+    """A small motion set: real mp4 files, two training clips a class."""
+    from repflow_mm.datasets import MotionSet
+
+    root = tmp_path_factory.mktemp('data') / 'motion'
+    return MotionSet(train_clips=2, val_clips=1, size=64, frames=8).write(root)
+
+
+@pytest.fixture(scope='session')
+def run_python():
+    """Run Python in the repository; `stack='old'` puts mmaction2 1.1 in front."""
+
+    def run(*args, stack: str = 'new', cwd: Path = ROOT) -> subprocess.CompletedProcess:
+        env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+        if stack == 'old':
+            env['PYTHONPATH'] = str(OLD_STACK)
+        return subprocess.run(
+            [sys.executable, *map(str, args)],
+            cwd=cwd,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=400,
+        )
+
+    return run
