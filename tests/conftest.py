@@ -22,7 +22,12 @@ def _seed():
 @pytest.fixture(scope='session')
 def plugin():
     """MMAction2 with everything of ours registered."""
-    return pytest.importorskip('repflow_mm.plugin')
+    from mmengine.registry import init_default_scope
+
+    import repflow_mm.plugin
+
+    init_default_scope('mmaction')
+    return repflow_mm.plugin
 
 
 @pytest.fixture(scope='session')

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmaction.apis import init_recognizer
+from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -82,6 +83,7 @@ def main(root: Path, argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--clips', type=int, default=60, help='per class, to train on')
     args = parser.parse_args(argv)
     work_dir = args.work_dir.resolve()
+    MMLogger.get_instance('repflow_mm_demo', log_level='ERROR')
     console = Console(highlight=False)
 
     console.print(f'Ten kinds of motion: {", ".join(CLASSES)}')
@@ -129,7 +131,7 @@ def _train(root: Path, run: Run, options: list[str], console: Console) -> None:
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(f'training {run.name}', total=None, loss='-')
         console.print(f'training {run.name}: {run.config.name}')
-        epochs = None
+        epochs, trained_now = None, False
         for line in _output(command, root):
             if found := re.match(r'\s*max_epochs=(\d+)', line):
                 epochs = int(found[1])
@@ -142,10 +144,13 @@ def _train(root: Path, run: Run, options: list[str], console: Console) -> None:
                     loss=found[4],
                 )
             if found := _VALIDATED.search(line):
+                trained_now = True
                 console.print(
                     f'  epoch {found[1]}/{epochs or "?"}: '
                     f'top-1 {100 * float(found[2]):5.1f} %'
                 )
+    if not trained_now:
+        console.print(f'  is trained already; delete {run.work_dir} to train anew')
 
 
 def _test(root: Path, run: Run, options: list[str]) -> None:

@@ -6,7 +6,7 @@ from torch import nn
 
 from repflow_mm.models import RepFlowResNet
 
-ResNet = RepFlowResNet.__base__
+ResNet = RepFlowResNet.__base__  # MMAction2's
 
 FLOW = dict(flow_channels=4, n_iters=2)
 SHORT = dict(
@@ -63,7 +63,8 @@ def test_block3_is_28_by_28_of_224():
 
 def test_without_flow_it_is_the_2d_resnet_on_every_frame():
     twin = RepFlowResNet(18, flow=None).eval()
-    plain = ResNet(18).eval()
+    plain = ResNet(18)
+    plain.eval()  # MMAction2's returns nothing
     plain.load_state_dict(twin.state_dict())
     clip = torch.rand(2, 3, 3, 64, 64)
     frames = plain(clip.transpose(1, 2).flatten(0, 1))

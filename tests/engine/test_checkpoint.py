@@ -1,0 +1,168 @@
+"""Checkpoints: MMEngine's load, hostile and broken ones do not."""
+
+import os
+import pickle
+import threading
+from collections import OrderedDict
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from repflow_mm.engine import load_checkpoint
+
+
+@pytest.fixture
+def loaders(plugin):
+    """By our function, and by MMEngine's own entry."""
+    return (
+        load_checkpoint,
+        lambda path: CheckpointLoader.load_checkpoint(str(path), 'cpu'),
+    )
+
+
+def as_mmengine_saves() -> dict:
+    hub = MessageHub('a test')
+    hub.update_scalar('train/loss', 1.5)
+    hub.update_scalar('train/loss', np.float64(2.5))
+    hub.update_info('epoch', 3)
+    hub.update_info('nothing', np.array([]))
+    hub.update_info('best', np.float32(0.5))
+    return dict(
+        meta=dict(epoch=3, dataset_meta=dict(classes=np.array(['a', 'b']))),
+        state_dict=OrderedDict(weight=torch.arange(3.0)),
+        message_hub=hub.state_dict(),
+        optimizer=dict(state={0: dict(momentum_buffer=None)}, param_groups=[]),
+    )
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+def test_what_mmengine_saves_loads(loaders, tmp_path, zipped):
+    path = tmp_path / 'epoch_3.pth'
+    torch.save(as_mmengine_saves(), path, _use_new_zipfile_serialization=zipped)
+    for load in loaders:
+        checkpoint = load(path)
+        assert torch.equal(checkpoint['state_dict']['weight'], torch.arange(3.0))
+        buffer = checkpoint['message_hub']['log_scalars']['train/loss']
+        assert isinstance(buffer, HistoryBuffer)
+        assert buffer.mean() == 2.0 and buffer.statistics('max') == 2.5
+        assert list(checkpoint['meta']['dataset_meta']['classes']) == ['a', 'b']
+
+
+def test_what_an_older_numpy_saved_loads(loaders, tmp_path):
+    path = tmp_path / 'old.pth'
+    torch.save(as_mmengine_saves(), path, _use_new_zipfile_serialization=False)
+    renamed = path.read_bytes().replace(b'numpy._core.multi', b'numpy.core.multi')
+    assert b'numpy.core.multi' in renamed
+    path.write_bytes(renamed)
+    for load in loaders:
+        assert load(path)['message_hub']['log_scalars']['train/loss'].mean() == 2.0
+
+
+class Hostile:
+    """Pickles as a call of any function, which leaves a trace if it runs."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+@pytest.mark.parametrize(
+    ('function', 'args', 'name'),
+    [
+        (os.system, 'touch {trace}', f'{os.name}.system'),
+        (eval, 'open({trace!r}, "w")', 'eval'),
+        (exec, 'open({trace!r}, "w")', 'exec'),
+        (getattr, (HistoryBuffer, '__init__'), 'builtins.getattr'),
+        (getattr, (np.ndarray, 'tofile'), 'builtins.getattr'),
+        (partial, (eval, 'open({trace!r}, "w")'), 'functools.partial'),
+        (pickle.loads, b'N.', '_pickle.loads'),
+    ],
+)
+def test_anything_else_is_refused_by_name(
+    loaders, tmp_path, function, args, name, zipped
+):
+    trace = tmp_path / 'ran'
+    if isinstance(args, str):
+        args = (args.format(trace=str(trace)),)
+    elif isinstance(args, bytes):
+        args = (args,)
+    path = tmp_path / 'hostile.pth'
+    torch.save(
+        dict(state_dict={}, extra=Hostile(function, *args)),
+        path,
+        _use_new_zipfile_serialization=zipped,
+    )
+    for load in loaders:
+        with pytest.raises(ValueError, match='is refused: it pickles') as error:
+            load(path)
+        assert name in str(error.value) and '\n' not in str(error.value)
+    assert not trace.exists()
+
+
+def test_no_environment_switch_opens_the_door(loaders, tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    trace, path = tmp_path / 'ran', tmp_path / 'hostile.pth'
+    torch.save(dict(extra=Hostile(os.system, f'touch {trace}')), path)
+    for load in loaders:
+        with pytest.raises(ValueError, match='is refused'):
+            load(path)
+    assert not trace.exists()
+
+
+def test_a_configuration_inside_is_not_left_where_resume_would_execute_it(tmp_path):
+    path = tmp_path / 'hostile.pth'
+    torch.save(dict(meta=dict(config='import os', epoch=1)), path)
+    meta = load_checkpoint(path)['meta']
+    assert 'config' not in meta and meta['cfg'] == 'import os'
+
+
+@pytest.mark.parametrize('keep', [0, 10, 0.5])
+def test_a_truncated_file(loaders, tmp_path, keep):
+    path = tmp_path / 'half.pth'
+    torch.save(as_mmengine_saves(), path)
+    data = path.read_bytes()
+    path.write_bytes(data[: keep if isinstance(keep, int) else int(keep * len(data))])
+    for load in loaders:
+        with pytest.raises(ValueError, match=r'half\.pth (cannot be read|is refused)'):
+            load(path)
+
+
+def test_a_missing_file(loaders, tmp_path):
+    for load in loaders:
+        with pytest.raises(FileNotFoundError, match='no checkpoint at'):
+            load(tmp_path / 'nowhere.pth')
+
+
+def test_downloads_are_as_safe(plugin, tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    served = tmp_path / 'served'
+    served.mkdir()
+    torch.save(as_mmengine_saves(), served / 'good.pth')
+    torch.save(dict(extra=Hostile(eval, '1')), served / 'bad.pth')
+    handler = partial(SimpleHTTPRequestHandler, directory=served)
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f'http://127.0.0.1:{server.server_port}'
+        good = CheckpointLoader.load_checkpoint(f'{url}/good.pth', 'cpu')
+        assert good['meta']['epoch'] == 3
+        with pytest.raises(ValueError, match='it pickles eval'):
+            CheckpointLoader.load_checkpoint(f'{url}/bad.pth', 'cpu')
+        server.shutdown()
+    cached = Path(torch.hub.get_dir()) / 'checkpoints' / 'good.pth'
+    assert cached.is_file()
+
+
+def test_torchvision_addresses_need_no_torchvision(plugin):
+    from mmengine.runner import checkpoint
+
+    urls = checkpoint.get_torchvision_models()
+    assert urls['resnet50'].startswith('https://') and urls['resnet50'][-4:] == '.pth'
