@@ -19,6 +19,7 @@ val_pipeline = [
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
+test_pipeline = val_pipeline
 
 train_dataloader = dict(
     batch_size=16,
