@@ -1,5 +1,6 @@
 """The neck in MMAction2's recognizers: one train step and one test step each."""
 
+from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
@@ -91,3 +92,29 @@ def test_the_contract(plugin):
     assert feature.shape == (1, 512, 2, 4, 4) and loss_aux == {}
     feature, _ = neck([torch.rand(1, 8, 3, 8, 8), torch.rand(1, 512, 3, 4, 4)])
     assert feature.shape == (1, 512, 1, 4, 4)
+
+
+def test_the_readmes_two_lines_keep_a_models_predictions(plugin):
+    import mmaction
+    from mmengine.config import Config
+
+    configs = Path(mmaction.__file__).parent / '.mim' / 'configs' / 'recognition'
+    name = 'i3d/i3d_imagenet-pretrained-r50_8xb8-32x2x1-100e_kinetics400-rgb.py'
+    cfg = Config.fromfile(configs / name)
+    cfg.model.backbone.pretrained = None
+    plain = MODELS.build(cfg.model)
+    cfg.model.neck = dict(
+        type='RepFlow', in_channels=2048, fusion='add', temporal='same'
+    )
+    model = MODELS.build(cfg.model)
+    model.load_state_dict(plain.state_dict(), strict=False)
+    clip = torch.rand(1, 1, 3, 16, 64, 64)
+    torch.testing.assert_close(test_step(model, clip), test_step(plain, clip))
+    train_steps = torch.rand(2, 1, 3, 16, 64, 64)
+    data = dict(
+        inputs=list(train_steps),
+        data_samples=[ActionDataSample().set_gt_label(n) for n in range(2)],
+    )
+    optimizer = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    assert torch.isfinite(model.train_step(data, optimizer)['loss'])
+    assert model.neck.bn.weight.any()  # the identity has been left
