@@ -68,21 +68,25 @@ class CheckedVideoDataset(VideoDataset):
     def check_labels(self, num_classes: int) -> None:
         """Check every label against the number of classes of the model.
 
+        A line without a label is for inference, that is for `test_mode`.
+
         Args:
             num_classes (int): Labels have to be below it.
 
         Raises:
             ValueError: Naming the list, the line and what to change.
         """
+        if self.multi_class:
+            return
+        lowest = -1 if self.test_mode else 0
         for index in range(len(self)):
             info = self.get_data_info(index)
-            label = info['label']
-            if isinstance(label, int) and not -1 <= label < num_classes:
+            if not lowest <= info['label'] < num_classes:
                 raise ValueError(
-                    f'{self.ann_file}, line {info.get("line", index + 1)}: label '
-                    f'{label} is out of range for {num_classes} classes '
-                    f'(0 to {num_classes - 1}): correct the list, or set '
-                    'model.cls_head.num_classes'
+                    f'{self.ann_file}, line {info["line"]}: label {info["label"]} is '
+                    f'out of range for {num_classes} classes (0 to '
+                    f'{num_classes - 1}; -1 is a line without one): correct the '
+                    'list, or set model.cls_head.num_classes'
                 )
 
 

@@ -1,5 +1,7 @@
 """The demo's picture: what the network sees of each motion, and how it learned."""
 
+import contextlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +85,8 @@ def _look(run, data: Path) -> tuple[np.ndarray, np.ndarray]:
         first.setdefault(dataset.get_data_info(index)['label'], index)
     batch = pseudo_collate([dataset[first[label]] for label in range(len(CLASSES))])
 
-    model = init_recognizer(cfg, str(run.checkpoint), device='cpu')
+    with contextlib.redirect_stdout(io.StringIO()):  # it says what it loads
+        model = init_recognizer(cfg, str(run.checkpoint), device='cpu')
     layer = model.backbone.flow
     seen = []
     handle = layer.register_forward_pre_hook(lambda _, args: seen.append(args[0]))

@@ -17,7 +17,8 @@ class CheckLabelsHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Raise `ValueError` on a label out of range."""
-        num_classes = getattr(_model(runner).cls_head, 'num_classes', None)
+        head = getattr(_model(runner), 'cls_head', None)
+        num_classes = getattr(head, 'num_classes', None)
         for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
             if isinstance(loop, BaseLoop) and num_classes is not None:
                 dataset = loop.dataloader.dataset

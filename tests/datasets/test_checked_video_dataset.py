@@ -57,6 +57,11 @@ def test_a_label_that_is_no_number(folder):
 def test_a_label_out_of_range(folder):
     data = dataset(folder, 'a/1.mp4 0\n\na/1.mp4 4\n')
     data.check_labels(5)
+    unlabelled = dataset(folder, 'a/1.mp4\n')
+    with pytest.raises(ValueError, match='line 1: label -1'):
+        unlabelled.check_labels(5)
+    dataset(folder, 'a/1.mp4\n', test_mode=True).check_labels(5)
+    data = dataset(folder, 'a/1.mp4 0\n\na/1.mp4 4\n')
     match = r'line 3: label 4 is out of range for 4 classes .*cls_head\.num_classes'
     with pytest.raises(ValueError, match=match):
         data.check_labels(4)
