@@ -50,7 +50,8 @@ def flow_to_rgb(flow: np.ndarray, max_flow: float | None = None) -> np.ndarray:
     below = position.astype(int) % len(_WHEEL)
     share = (position - np.floor(position))[..., None]
     hue = (1 - share) * _WHEEL[below] + share * _WHEEL[(below + 1) % len(_WHEEL)]
-    colour = np.where(radius <= 1, 1 - radius * (1 - hue), 0.75 * hue)
+    within = 1 - np.minimum(radius, 1) * (1 - hue)
+    colour = np.where(radius <= 1 + 1e-6, within, 0.75 * hue)
     return np.rint(255 * colour).astype(np.uint8)
 
 
