@@ -11,9 +11,12 @@ times: what is already installed is kept. The environment is `.venv` beside this
 file, or the folder named in REPFLOW_VENV.
 """
 
+from __future__ import annotations  # for the old Python that is told to be too old
+
 import argparse
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -71,28 +74,32 @@ def main() -> int:
 
 
 def set_up() -> None:
-    """Make the environment, unless it holds just this already."""
-    stamp = VENV / 'repflow_mm.stamp'
+    """Make the environment, or bring the one that is there up to date."""
+    stamp = VENV / 'repflow_mm.stamp'  # what it holds; there from the start
     wanted = hashlib.sha256(
-        REQUIREMENTS.read_bytes()
-        + (ROOT / 'pyproject.toml').read_bytes()
-        + f'{PIP} {sys.version} {ROOT}'.encode()
+        REQUIREMENTS.read_bytes() + f'{PIP} {sys.version} {ROOT}'.encode()
     ).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:
         return
-    if VENV.exists() and not (VENV / 'pyvenv.cfg').is_file():
+    if VENV.exists() and not stamp.is_file():
         sys.exit(
-            f'error: {VENV} is no virtual environment: move it, or set REPFLOW_VENV'
+            f'error: {VENV} was not made by quickstart.py, which would change it: move '
+            'it away, or name another folder in REPFLOW_VENV'
         )
     say(f'setting up {VENV} (once; PyTorch is a large download)')
-    shutil.rmtree(VENV, ignore_errors=True)
+    # Another Python needs another environment; this one is ours to clear.
+    config = VENV / 'pyvenv.cfg'
+    version = f'version = {platform.python_version()}'
+    clear = config.is_file() and version not in config.read_text()
     # Debian's Python comes without ensurepip: the pip that is there brings another.
-    venv.create(VENV, with_pip=False, symlinks=os.name != 'nt')
+    venv.create(VENV, clear=clear, with_pip=False, symlinks=os.name != 'nt')
+    stamp.write_text('not finished')
+    outside = Path(getattr(sys, '_base_executable', sys.executable))
     site = subprocess.check_output(
         [PYTHON, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))'],
         text=True,
     ).strip()
-    run(sys.executable, '-m', 'pip', 'install', '-q', '--target', site, PIP)
+    run(outside, '-m', 'pip', 'install', '-q', '--upgrade', '--target', site, PIP)
     torch = next(
         line for line in REQUIREMENTS.read_text().splitlines() if line[:7] == 'torch=='
     )
@@ -107,12 +114,12 @@ def set_up() -> None:
 def add_old_stack() -> None:
     """Put the older mmaction2 and mmcv into a folder of their own."""
     folder = VENV / 'old_stack'
-    if not folder.is_dir():
+    done = folder / 'done.txt'
+    if not done.is_file() or done.read_text() != ' '.join(OLD_STACK):
         say(f'adding {" and ".join(OLD_STACK)} for the tests')
-        part = VENV / 'old_stack.part'
-        shutil.rmtree(part, ignore_errors=True)
-        pip('install', '-q', '--no-deps', '--target', part, *OLD_STACK)
-        part.rename(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        pip('install', '-q', '--no-deps', '--target', folder, *OLD_STACK)
+        done.write_text(' '.join(OLD_STACK))
 
 
 def pip(*args: str | Path) -> None:

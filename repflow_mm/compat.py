@@ -63,10 +63,13 @@ def mend_all() -> None:
 
 
 def state(fault: Break) -> str:
-    """`'mended'`, `'absent'` or `'needs you'`, for the doctor."""
+    """`'mended'`, `'absent'`, `'needs you'` or `'unknown'`, for the doctor."""
     if fault.name in _mended:
         return 'mended'
-    return 'needs you' if fault.present() else 'absent'
+    try:
+        return 'needs you' if fault.present() else 'absent'
+    except ImportError:  # what would tell cannot be imported itself
+        return 'unknown'
 
 
 def _package_file(package: str, name: str) -> Path | None:

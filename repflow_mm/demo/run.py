@@ -1,6 +1,7 @@
 """Make the motion set, train and test both networks through `tools/`, compare."""
 
 import argparse
+import hashlib
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmaction.apis import init_recognizer
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -104,7 +106,7 @@ def main(root: Path, argv: Sequence[str] | None = None) -> None:
             f'param_scheduler.0.T_max={args.epochs}',
         ]
     runs = [
-        Run(name, root / 'configs' / f'{stem}.py', work_dir / stem)
+        _run_of(name, root / 'configs' / f'{stem}.py', work_dir, options)
         for name, stem in (
             ('ResNet-18 + RepFlow', 'repflow_r18_block2_motion'),
             ('ResNet-18, RGB only', 'rgb_r18_motion'),
@@ -117,6 +119,13 @@ def main(root: Path, argv: Sequence[str] | None = None) -> None:
 
     picture = draw(runs[0], runs[1], data, work_dir / 'motion_demo.png')
     console.print(f'\nPicture: {picture}')
+
+
+def _run_of(name: str, config: Path, work_dir: Path, options: list[str]) -> Run:
+    """A run in a folder of its own: another config or option is another run."""
+    text = Config.fromfile(config).pretty_text + ' '.join(options)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return Run(name, config, work_dir / f'{config.stem}-{digest}')
 
 
 def _train(root: Path, run: Run, options: list[str], console: Console) -> None:

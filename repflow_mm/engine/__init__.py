@@ -6,5 +6,13 @@ mend_all()
 
 from repflow_mm.engine.checkpoint import load_checkpoint  # noqa: E402  needs the mends
 from repflow_mm.engine.hooks import CheckLabelsHook, CheckWeightsHook  # noqa: E402
+from repflow_mm.engine.prediction_pictures import (  # noqa: E402
+    PredictionPicturesHook,
+)
 
-__all__ = ['CheckLabelsHook', 'CheckWeightsHook', 'load_checkpoint']
+__all__ = [
+    'CheckLabelsHook',
+    'CheckWeightsHook',
+    'PredictionPicturesHook',
+    'load_checkpoint',
+]

@@ -1,13 +1,15 @@
 """Checkpoints load without unrestricted unpickling.
 
 `torch.load(weights_only=True)` alone cannot read what MMEngine writes: its
-checkpoints carry the log history, whose pickle calls `getattr`, and numpy
-values. Here exactly those are let in, `getattr` as a function that knows four
-names; anything else in a file is refused by name and nothing of it runs.
+checkpoints carry the log history, whose pickle calls `getattr`, and numpy values.
+Here exactly those are let in, each through a stand-in that checks what it is given:
+numpy's own functions would build arrays of object pointers out of a file's bytes.
+Anything else is refused by name, and nothing of it runs.
 """
 
 import pickle
 import re
+import struct
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,28 +19,77 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
-try:
-    from numpy._core.multiarray import _reconstruct, scalar
-except ModuleNotFoundError:  # numpy < 2
-    from numpy.core.multiarray import _reconstruct, scalar
+
+class _Refused(pickle.UnpicklingError):
+    """Raised by the stand-ins; reads like what torch says of a global."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f'GLOBAL {what}')
+
+
+class _NdarrayName:
+    """What the name `numpy.ndarray` means in a file: a word, not a constructor."""
+
+
+class _Dtype:
+    """A dtype as pickled: a code, then a byte order; nothing structured."""
+
+    def __init__(self, code: str, *flags) -> None:
+        if not re.fullmatch(r'[?bBhHiIlLqQefdg]|[biufSU]\d+|O8?', str(code)):
+            raise _Refused(f'numpy.dtype({code!r})')
+        self.code, self.order = code, '='
+
+    def __setstate__(self, state: tuple) -> None:
+        _, order, *structure = state[:5]
+        if order not in ('<', '>', '=', '|') or structure != [None, None, None]:
+            raise _Refused(f'numpy.dtype with state {state!r}')
+        self.order = order.replace('|', '=')
+
+    def real(self) -> np.dtype:
+        return np.dtype(self.code).newbyteorder(self.order)
+
+
+class _Array:
+    """An array as pickled; :func:`_plain` puts the array in its place."""
+
+    def __init__(self, *args) -> None:
+        self.value = np.empty(0)
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, fortran, data = state
+        if isinstance(data, list):  # Python objects, unpickled one by one
+            flat = np.empty(len(data), dtype=object)
+            flat[:] = [_plain(item) for item in data]
+        elif dtype.code[0] == 'O':
+            raise _Refused('numpy.ndarray of raw object pointers')
+        else:
+            flat = np.frombuffer(data, dtype.real()).copy()
+        self.value = flat.reshape(shape, order='F' if fortran else 'C')
+
+
+def _scalar(dtype: _Dtype, data: bytes) -> np.generic:
+    if dtype.code[0] == 'O':
+        raise _Refused('numpy scalar of a raw object pointer')
+    (value,) = np.frombuffer(data, dtype.real())
+    return value
 
 
 def _getattr(owner: Any, name: str) -> Any:
-    """Stands in for `getattr`: the statistics a `HistoryBuffer` refers to."""
+    """`getattr`, for the statistics that a `HistoryBuffer` refers to."""
     if owner is HistoryBuffer and name in ('min', 'max', 'mean', 'current'):
         return getattr(HistoryBuffer, name)
-    raise pickle.UnpicklingError(f'GLOBAL builtins.getattr({owner!r}, {name!r})')
+    raise _Refused(f'builtins.getattr({owner!r}, {name!r})')
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """Stands in for `_codecs.encode`: how protocol 2 writes bytes."""
+    """`_codecs.encode`: how protocol 2 writes bytes."""
     if encoding != 'latin1':
-        raise pickle.UnpicklingError(f'GLOBAL _codecs.encode(..., {encoding!r})')
+        raise _Refused(f'_codecs.encode(..., {encoding!r})')
     return text.encode('latin1')
 
 
 def _bytes() -> bytes:
-    """Stands in for `bytes`: how protocol 2 writes the data of an empty array."""
+    """`bytes`: how protocol 2 writes the data of an empty array."""
     return b''
 
 
@@ -47,15 +98,44 @@ _SAFE_GLOBALS = [
     (_getattr, 'builtins.getattr'),
     (_bytes, 'builtins.bytes'),
     (_encode, '_codecs.encode'),
-    np.ndarray,
-    np.dtype,
+    (_NdarrayName, 'numpy.ndarray'),
+    (_Dtype, 'numpy.dtype'),
     # numpy renamed its core: files of either name load on either version.
-    (_reconstruct, 'numpy.core.multiarray._reconstruct'),
-    (_reconstruct, 'numpy._core.multiarray._reconstruct'),
-    (scalar, 'numpy.core.multiarray.scalar'),
-    (scalar, 'numpy._core.multiarray.scalar'),
-    *{type(np.dtype(code)) for code in '?bBhHiIlLqQefdgFDSU'},
+    (_Array, 'numpy.core.multiarray._reconstruct'),
+    (_Array, 'numpy._core.multiarray._reconstruct'),
+    (_scalar, 'numpy.core.multiarray.scalar'),
+    (_scalar, 'numpy._core.multiarray.scalar'),
 ]
+
+
+def _plain(value: Any) -> Any:
+    """The value with arrays in place of their stand-ins."""
+    if isinstance(value, _Array):
+        return value.value
+    if isinstance(value, _Dtype):
+        return value.real()
+    if isinstance(value, dict):
+        for key, item in value.items():
+            value[key] = _plain(item)
+    elif isinstance(value, list):
+        value[:] = [_plain(item) for item in value]
+    elif type(value) is tuple:
+        return tuple(_plain(item) for item in value)
+    elif isinstance(value, HistoryBuffer):
+        value.__dict__ = _plain(value.__dict__)
+    return value
+
+
+# What the parser of a damaged file stumbles on.
+_UNREADABLE = (
+    RuntimeError,
+    EOFError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 
 def load_checkpoint(file: str | PathLike | BinaryIO, map_location: Any = None) -> Any:
@@ -67,7 +147,7 @@ def load_checkpoint(file: str | PathLike | BinaryIO, map_location: Any = None) -
 
     Returns:
         Any: What was saved. A configuration in `meta['config']` moves to
-        `meta['cfg']`: MMEngine's `resume` would execute it as Python.
+        `meta['config_text']`: MMEngine's `resume` would execute it as Python.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -78,21 +158,27 @@ def load_checkpoint(file: str | PathLike | BinaryIO, map_location: Any = None) -
         file = Path(file).expanduser()
         if not file.is_file():
             raise FileNotFoundError(f'there is no checkpoint at {file}')
+    others = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals(_SAFE_GLOBALS)
     try:
-        with torch.serialization.safe_globals(_SAFE_GLOBALS):
-            checkpoint = torch.load(file, map_location, weights_only=True)
+        checkpoint = _plain(torch.load(file, map_location, weights_only=True))
     except pickle.UnpicklingError as error:
         raise ValueError(_refusal(file, str(error))) from error
-    except Exception as error:  # garbage can trip the parser anywhere
+    except _UNREADABLE as error:
+        if isinstance(error, RuntimeError) and 'archive' not in str(error):
+            raise  # such as CUDA weights without map_location: torch says it well
         what = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(
             f'checkpoint {file} cannot be read, it is truncated or no file of '
             f'torch.save ({what}): copy it again, or take an earlier one'
         ) from error
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(others)
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     if isinstance(meta, dict) and 'config' in meta:
-        config = meta.pop('config')
-        meta.setdefault('cfg', config)
+        meta['config_text'] = meta.pop('config')
     return checkpoint
 
 

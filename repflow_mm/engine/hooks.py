@@ -32,7 +32,8 @@ class CheckWeightsHook(Hook):
 
     MMEngine loads what fits and warns about the rest, and the numbers are those
     of a half-initialised network. Testing and resuming need every weight;
-    fine-tuning (`load_from`) needs some weight of the backbone.
+    fine-tuning (`load_from`) needs every weight of the backbone but those of the
+    flow layer. `default_hooks=dict(check_weights=None)` leaves the choice to MMEngine.
     """
 
     priority = 'VERY_HIGH'  # before EMAHook loads its copy
@@ -57,10 +58,10 @@ class CheckWeightsHook(Hook):
         ]
         training = isinstance(runner._train_loop, BaseLoop)
         if training and not runner._resume:
-            unfit = {*missing, *reshaped}
-            if any(k.startswith('backbone.') and k not in unfit for k in wanted):
-                return
-        elif not missing and not reshaped and not unknown:
+            missing = [k for k in missing if _is_pretrained(k)]
+            reshaped = [k for k in reshaped if _is_pretrained(k)]
+            unknown = []
+        if not missing and not reshaped and not unknown:
             return
         counts = [
             f'{len(keys)} {what} (first: {keys[0]})'
@@ -75,6 +76,10 @@ class CheckWeightsHook(Hook):
             f'checkpoint {runner._load_from} is of another architecture: '
             f'{"; ".join(counts)}. Use the config it was trained with'
         )
+
+
+def _is_pretrained(key: str) -> bool:
+    return key.startswith('backbone.') and not key.startswith('backbone.flow.')
 
 
 def _model(runner: Runner) -> nn.Module:

@@ -108,11 +108,8 @@ def test(argv: Sequence[str] | None = None) -> None:
     cfg = _load_config(args)
 
     if args.show or args.show_dir is not None:
-        visualization = cfg.default_hooks.setdefault(
-            'visualization', dict(type='VisualizationHook')
-        )
-        visualization.update(
-            enable=True,
+        cfg.default_hooks.visualization = dict(
+            type='PredictionPicturesHook',
             show=args.show,
             wait_time=args.wait_time,
             out_dir=args.show_dir,
@@ -153,6 +150,8 @@ def _load_config(args: argparse.Namespace) -> Config:
     if not Path(args.config).is_file():
         raise FileNotFoundError(f'there is no config at {args.config}')
     cfg = Config.fromfile(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -178,8 +177,6 @@ def _enable_amp(cfg: Config) -> None:
 
 def _run(cfg: Config, args: argparse.Namespace, what: str) -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
     if 'runner_type' in cfg:
         from mmaction.registry import RUNNERS
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from repflow_mm.layers.fusion import Fusion
 from repflow_mm.layers.tvl1 import TVL1
 
-FUSIONS = ('none', 'add')
 TEMPORAL = ('valid', 'same')
 
 
@@ -29,16 +29,15 @@ class RepresentationFlow(nn.Module):
         learn (Sequence[str]): What the solver learns, any of `'div'`, `'tau'`,
             `'lam'`, `'theta'`, `'sobel'`. Defaults to the first four, the best
             row of Table 2.
-        fusion (str): `'none'` gives the motion features alone (the paper's
-            choice); `'add'` adds them to the features of the first frame of
-            each pair. Defaults to `'none'`.
+        fusion (str): How motion meets the features it was computed from, see
+            :class:`Fusion`: `'none'` (the paper's choice), `'add'`, `'multiply'`,
+            `'layer_multiply'` or `'concat'`. Defaults to `'none'`.
         temporal (str): `'valid'` gives `T - 1` frames; `'same'` gives `T` by
             showing the last motion twice. Defaults to `'valid'`.
         zero_init_residual (bool): With `fusion='add'`, start the last batch
-            norm at zero, so that the layer starts as the identity and a
-            pretrained network keeps its predictions. Defaults to True.
-        norm_eps (float): A clip whose reduced features span less than this
-            share of their magnitude counts as constant and gives zero flow.
+            norm at zero, so that the layer starts as the identity (but for the
+            last frame, which `'valid'` drops) and a pretrained network keeps its
+            predictions. Defaults to True.
         **solver: Start values and options of :class:`TVL1`.
 
     Shape:
@@ -62,7 +61,6 @@ class RepresentationFlow(nn.Module):
         fusion: str = 'none',
         temporal: str = 'valid',
         zero_init_residual: bool = True,
-        norm_eps: float = 1e-5,
         **solver,
     ) -> None:
         super().__init__()
@@ -74,49 +72,35 @@ class RepresentationFlow(nn.Module):
                 raise TypeError(f'{name} must be an int, got {value!r}')
             if value < 1:
                 raise ValueError(f'{name} must be at least 1, got {value}')
-        if fusion not in FUSIONS:
-            raise ValueError(f'fusion must be one of {FUSIONS}, got {fusion!r}')
-        if temporal not in TEMPORAL:
-            raise ValueError(f'temporal must be one of {TEMPORAL}, got {temporal!r}')
+        check_choice('temporal', temporal, TEMPORAL)
         self.in_channels = in_channels
-        self.fusion = fusion
         self.temporal = temporal
-        self.norm_eps = norm_eps
         self.reduce = nn.Conv3d(in_channels, flow_channels, 1, bias=False)
         self.solver = TVL1(n_iters, learn, **solver)
         self.expand = nn.Conv3d(2 * flow_channels, in_channels, 1, bias=False)
         self.bn = nn.BatchNorm3d(in_channels)
+        self.fuse = Fusion(fusion, in_channels)
+        self.zero_init_residual = zero_init_residual
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start values of every learned weight but the solver's."""
         for conv in (self.reduce, self.expand):
             nn.init.kaiming_normal_(conv.weight, mode='fan_out')
-        if fusion == 'add' and zero_init_residual:
+        self.bn.reset_parameters()
+        if self.fuse.kind == 'add' and self.zero_init_residual:
             nn.init.zeros_(self.bn.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Motion features of a clip, see the class."""
-        if x.dim() != 5:
-            raise ValueError(
-                'representation flow needs features (N, C, T, H, W), got shape '
-                f'{tuple(x.shape)}'
-            )
-        if x.shape[1] != self.in_channels:
-            raise ValueError(
-                f'representation flow was built for {self.in_channels} channels '
-                f'and got {x.shape[1]}: set in_channels={x.shape[1]}'
-            )
-        if x.shape[2] < 2:
-            raise ValueError(
-                'representation flow compares neighbouring frames and got a clip '
-                f'of {x.shape[2]}: sample at least 2 frames (clip_len >= 2)'
-            )
+        check_clip(x, self.in_channels, 2, 'representation flow')
         u_x, u_y = self.flow(x)
         motion = self.bn(self.expand(torch.cat((u_x, u_y), dim=1)))
         if self.temporal == 'same':
             # The last frame has no successor; a zero there would say that the
             # motion stops.
             motion = torch.cat((motion, motion[:, :, -1:]), dim=2)
-        if self.fusion == 'add':
-            motion = motion + x[:, :, : motion.shape[2]]
-        return motion
+        return self.fuse(x, motion)
 
     def flow(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The flow itself, for pictures and analysis.
@@ -130,16 +114,38 @@ class RepresentationFlow(nn.Module):
         """
         x = self.reduce(x)
         n, c, t, h, w = x.shape
-        with torch.autocast(x.device.type, enabled=False):
-            full = x.to(torch.promote_types(x.dtype, torch.float32))
-            full = normalise_clip(full, self.norm_eps)
-            frames = full.transpose(1, 2)  # the op takes (N, C, H, W)
-            f1 = frames[:, :-1].reshape(n * (t - 1), c, h, w)
-            f2 = frames[:, 1:].reshape(n * (t - 1), c, h, w)
-            u_x, u_y = (
-                u.view(n, t - 1, c, h, w).transpose(1, 2) for u in self.solver(f1, f2)
-            )
+        full = x.to(torch.promote_types(x.dtype, torch.float32))
+        frames = normalise_clip(full).transpose(1, 2)  # the op takes (N, C, H, W)
+        f1 = frames[:, :-1].reshape(n * (t - 1), c, h, w)
+        f2 = frames[:, 1:].reshape(n * (t - 1), c, h, w)
+        u_x, u_y = (
+            u.view(n, t - 1, c, h, w).transpose(1, 2) for u in self.solver(f1, f2)
+        )
         return u_x.to(x.dtype), u_y.to(x.dtype)
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise `ValueError` unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f'{name} must be one of {choices}, got {value!r}')
+
+
+def check_clip(x: Tensor, channels: int, frames: int, what: str) -> None:
+    """Raise `ValueError` unless `x` is `(N, channels, T >= frames, H, W)`."""
+    if x.dim() != 5:
+        raise ValueError(
+            f'{what} needs features (N, C, T, H, W), got shape {tuple(x.shape)}'
+        )
+    if x.shape[1] != channels:
+        raise ValueError(
+            f'{what} was built for {channels} channels and got {x.shape[1]}: set '
+            f'in_channels={x.shape[1]}'
+        )
+    if x.shape[2] < frames:
+        raise ValueError(
+            f'{what} compares neighbouring frames and got a clip of {x.shape[2]}: '
+            f'sample at least {frames} frames (clip_len >= {frames})'
+        )
 
 
 def normalise_clip(x: Tensor, eps: float = 1e-5) -> Tensor:
@@ -160,6 +166,6 @@ def normalise_clip(x: Tensor, eps: float = 1e-5) -> Tensor:
     dims = (1, 2, 3, 4)
     low, high = x.amin(dims, keepdim=True), x.amax(dims, keepdim=True)
     span = high - low
-    constant = span <= eps * torch.maximum(low.abs(), high.abs())
+    constant = span <= eps * torch.maximum(low.abs(), high.abs()) + 1e-12
     scale = torch.where(constant, 0.0, 255.0 / torch.where(constant, 1.0, span))
     return (x - low) * scale

@@ -23,7 +23,8 @@ class TVL1(nn.Module):
     Args:
         n_iters (int): Iterations, at least 1 (Table 3). Defaults to 20.
         learn (Sequence[str]): Any of `'div'` (divergence weights, Eq. 9),
-            `'tau'`, `'lam'`, `'theta'` and `'sobel'` (filters of Eq. 8).
+            `'tau'`, `'lam'`, `'theta'` and `'sobel'` (filters of Eq. 8); with one
+            iteration `'div'` and `'tau'` have no effect and stay fixed.
             Defaults to `('div', 'tau', 'lam', 'theta')`.
         tau (float): Start value of the time step (Eq. 5).
         lam (float): Start value of the data weight (Eq. 3).
@@ -64,6 +65,10 @@ class TVL1(nn.Module):
             raise ValueError(
                 f"image_grad must be 'sobel' or 'sobel_unscaled', got {image_grad!r}"
             )
+        if n_iters == 1:
+            # One iteration ends before tau and the divergence are used: parameters
+            # without a gradient would stop distributed training.
+            learn = tuple(name for name in learn if name not in ('div', 'tau'))
         low, high = SCALAR_RANGE
         for name, start in (('tau', tau), ('lam', lam), ('theta', theta)):
             if not low <= start <= high:

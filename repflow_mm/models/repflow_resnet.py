@@ -1,12 +1,16 @@
 """A 2D ResNet, run per frame, with representation flow inside."""
 
+import re
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from mmaction.models.backbones.resnet import ResNet
 from mmaction.registry import MODELS
+from mmengine.logging import MMLogger
+from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
-from repflow_mm.layers import RepresentationFlow
+from repflow_mm.models.splice import build_flow
 
 _DEFAULTS = MappingProxyType({})
 
@@ -21,10 +25,10 @@ class RepFlowResNet(ResNet):
 
     Args:
         depth (int): 18, 34, 50, 101 or 152.
-        flow (dict, optional): Arguments of
-            :class:`repflow_mm.layers.RepresentationFlow` but `in_channels`.
-            `None` leaves the layer out: the RGB twin. Defaults to
-            the layer's own.
+        flow (dict, optional): Arguments of the layer but `in_channels`;
+            `type='RepFlow'` (default,
+            :class:`repflow_mm.layers.RepresentationFlow`) or `'FcF'`. `None`
+            leaves the layer out: the RGB twin. Defaults to the layer's own.
         after (str): Where the layer sits, in the paper's words: `'input'`
             (RGB), `'block1'` (stem) or `'block2'` ... `'block5'` (the residual
             stages `layer1` ... `layer4`). Defaults to `'block3'`.
@@ -39,14 +43,14 @@ class RepFlowResNet(ResNet):
           `flow=dict(temporal='valid')`, the default.
 
     Raises:
-        ValueError: On an unknown `after` or `depth`, or an input of another
-            rank.
+        ValueError: On an unknown `after` or `depth`, pretrained weights that do not
+            fit, or an input of another rank.
     """
 
     def __init__(
         self,
         depth: int,
-        flow: dict | None = _DEFAULTS,
+        flow: Mapping | None = _DEFAULTS,
         after: str = 'block3',
         **kwargs,
     ) -> None:
@@ -66,7 +70,35 @@ class RepFlowResNet(ResNet):
                 64,
                 *(64 * 2**i * self.block.expansion for i in range(self.num_stages)),
             )
-            self.flow = RepresentationFlow(channels[blocks.index(after)], **flow)
+            self.flow = build_flow(flow, channels[blocks.index(after)])
+
+    def init_weights(self) -> None:
+        """Load `pretrained`, or initialise; MMAction2's names and torchvision's.
+
+        Raises:
+            ValueError: If a weight other than the flow layer's is not in the file
+                or has another shape.
+        """
+        if not self.pretrained:
+            super().init_weights()
+            return
+        logger = MMLogger.get_current_instance()
+        checkpoint = _load_checkpoint(self.pretrained, 'cpu', logger)
+        given = _as_mmaction(checkpoint.get('state_dict', checkpoint))
+        own = {k: v for k, v in self.state_dict().items() if k[:5] != 'flow.'}
+        unfit = [
+            k
+            for k, v in own.items()
+            if not k.endswith('num_batches_tracked')
+            and (k not in given or given[k].shape != v.shape)
+        ]
+        if unfit:
+            raise ValueError(
+                f'{self.pretrained} is no 2D ResNet-{self.depth}: {len(unfit)} of '
+                f'{len(own)} weights are not in it or have another shape (first: '
+                f'{unfit[0]})'
+            )
+        self.load_state_dict({k: given[k] for k in own if k in given}, strict=False)
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Features of a clip, see the class."""
@@ -96,6 +128,19 @@ class RepFlowResNet(ResNet):
         if self.flow is not None:
             self.flow.train(mode)
         return self
+
+
+def _as_mmaction(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A 2D ResNet's weights under MMAction2's names, from these or torchvision's."""
+    renamed = {}
+    for key, value in state_dict.items():
+        key = key.removeprefix('backbone.')
+        key = re.sub(r'downsample\.0\.', 'downsample.conv.', key)
+        key = re.sub(r'downsample\.1\.', 'downsample.bn.', key)
+        key = re.sub(r'(^|\.)bn(\d)\.', r'\1conv\2.bn.', key)
+        key = re.sub(r'(^|\.)(conv\d)\.weight$', r'\1\2.conv.weight', key)
+        renamed[key] = value
+    return renamed
 
 
 def _fold(x: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ def test_demo_end_to_end_and_again(run_python, tmp_path):
     picture = cv2.imread(str(tmp_path / 'demo' / 'motion_demo.png'))
     assert picture.shape[1] > 1000 and picture.std() > 20
 
+    assert len(list((tmp_path / 'demo').glob('repflow_r18_block2_motion-*'))) == 1
+
     again = run_python(*args)
     assert again.returncode == 0, again.stdout + again.stderr
     assert again.stdout.count('is trained already') == 2

@@ -32,6 +32,8 @@ def as_mmengine_saves() -> dict:
     hub.update_scalar('train/loss', np.float64(2.5))
     hub.update_info('epoch', 3)
     hub.update_info('nothing', np.array([]))
+    hub.update_info('table', np.asfortranarray(np.arange(6.0).reshape(2, 3)))
+    hub.update_info('names', np.array(['a', 'bc'], dtype=object))
     hub.update_info('best', np.float32(0.5))
     return dict(
         meta=dict(epoch=3, dataset_meta=dict(classes=np.array(['a', 'b']))),
@@ -51,6 +53,12 @@ def test_what_mmengine_saves_loads(loaders, tmp_path, zipped):
         buffer = checkpoint['message_hub']['log_scalars']['train/loss']
         assert isinstance(buffer, HistoryBuffer)
         assert buffer.mean() == 2.0 and buffer.statistics('max') == 2.5
+        info = checkpoint['message_hub']['runtime_info']
+        assert info['best'] == np.float32(0.5) and info['nothing'].shape == (0,)
+        np.testing.assert_array_equal(info['table'], np.arange(6.0).reshape(2, 3))
+        assert list(info['names']) == ['a', 'bc']
+        buffer.update(3.0)
+        assert type(buffer.data[0]) is np.ndarray and buffer.mean() == 7 / 3
         assert list(checkpoint['meta']['dataset_meta']['classes']) == ['a', 'b']
 
 
@@ -120,7 +128,74 @@ def test_a_configuration_inside_is_not_left_where_resume_would_execute_it(tmp_pa
     path = tmp_path / 'hostile.pth'
     torch.save(dict(meta=dict(config='import os', epoch=1)), path)
     meta = load_checkpoint(path)['meta']
-    assert 'config' not in meta and meta['cfg'] == 'import os'
+    assert meta == dict(config_text='import os', epoch=1)
+
+
+class Forged:
+    """Pickles as any chain of a call and a state."""
+
+    def __init__(self, function, args, state=None):
+        self.reduced = function, args, state
+
+    def __reduce__(self):
+        return self.reduced
+
+
+def forged_dtype(code: str, *state):
+    return Forged(np.dtype, (code, False, True), state or None)
+
+
+RECONSTRUCT = np.zeros(0).__reduce__()[0]
+SCALAR = np.float64(0).__reduce__()[0]
+
+
+@pytest.mark.parametrize(
+    'forged',
+    [
+        Forged(np.ndarray, ((1,), 'O', b'A' * 8)),
+        Forged(
+            RECONSTRUCT,
+            (np.ndarray, (1,), 'O'),
+            (1, (1,), forged_dtype('O8'), False, b'A' * 8),
+        ),
+        Forged(SCALAR, (forged_dtype('O8'), b'A' * 8)),
+        forged_dtype('V8'),
+        forged_dtype('S1', 3, '|', None, None, None, 200, 1, 0),
+        forged_dtype('S1', 3, '|', ('i4', 2), None, None, -1, -1, 0),
+    ],
+    ids=['ndarray', 'objects', 'object', 'void', 'longer', 'structured'],
+)
+def test_numpy_builds_nothing_out_of_forged_bytes(loaders, tmp_path, forged):
+    path = tmp_path / 'forged.pth'
+    torch.save(dict(state_dict={}, extra=forged), path)
+    for load in loaders:
+        try:
+            loaded = load(path)['extra']
+        except ValueError as error:
+            assert 'is refused' in str(error) or 'cannot be read' in str(error)
+        else:  # what can be read is read by the bytes that are there
+            assert np.dtype(loaded) == np.dtype('S1')
+
+
+def test_what_others_allow_stays_theirs(tmp_path):
+    path = tmp_path / 'good.pth'
+    torch.save(as_mmengine_saves(), path)
+    before = set(torch.serialization.get_safe_globals())
+    with torch.serialization.safe_globals([Hostile]):
+        load_checkpoint(path)
+        assert set(torch.serialization.get_safe_globals()) == before | {Hostile}
+    assert set(torch.serialization.get_safe_globals()) == before
+
+
+def test_weights_for_another_device_are_not_called_truncated(tmp_path, monkeypatch):
+    def fails(*args, **kwargs):
+        raise RuntimeError('Attempting to deserialize object on a CUDA device')
+
+    path = tmp_path / 'good.pth'
+    torch.save({}, path)
+    monkeypatch.setattr(torch, 'load', fails)
+    with pytest.raises(RuntimeError, match='on a CUDA device'):
+        load_checkpoint(path)
 
 
 @pytest.mark.parametrize('keep', [0, 10, 0.5])

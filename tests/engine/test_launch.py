@@ -1,9 +1,12 @@
 """The command lines on wrong input: one line that names the fix, exit 2."""
 
+import json
 import shutil
 
+import cv2
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from repflow_mm.engine import launch
@@ -128,6 +131,32 @@ def test_a_checkpoint_of_another_architecture(error, argv, tmp_path):
     assert 'another architecture' in line
     # Fine-tuning from it is no mistake: the flow layer starts afresh.
     launch.train([str(REPFLOW), *argv, f'load_from={checkpoint}'])
+    shutil.rmtree(tmp_path / 'work')
+    deeper = [f'load_from={checkpoint}', 'model.backbone.depth=34']
+    line = error(launch.train, REPFLOW, *argv, *deeper)
+    assert 'another architecture' in line
+
+
+def test_the_other_options(argv, tmp_path, plugin):
+    options = ['--no-validate', '--seed', '3', '--auto-scale-lr', '--deterministic']
+    launch.train([str(REPFLOW), *options, *argv])
+    torch.use_deterministic_algorithms(False)
+    work = tmp_path / 'work'
+    (saved,) = work.glob('*.py')
+    cfg = Config.fromfile(saved)
+    assert cfg.randomness.seed == 3 and cfg.randomness.deterministic
+    (log,) = work.glob('*/vis_data/scalars.json')
+    rows = [json.loads(line) for line in log.open()]
+    assert not any('acc/top1' in row for row in rows)
+    assert rows[0]['lr'] < 1e-3 * 2 / 16 + 1e-9  # 2 clips, the rate is for 16
+
+    pictures = tmp_path / 'pictures'
+    checkpoint = str(work / 'epoch_1.pth')
+    show = ['--show-dir', str(pictures), '--interval', '4']
+    launch.test([str(REPFLOW), checkpoint, *show, *argv])
+    names = sorted(path.name for path in pictures.iterdir())
+    assert names == ['000000.png', '000004.png', '000008.png']
+    assert cv2.imread(str(pictures / names[0])).std() > 10
 
 
 def test_a_bug_keeps_its_traceback(plugin, monkeypatch):

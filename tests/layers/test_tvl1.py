@@ -27,6 +27,14 @@ def test_learn_chooses_parameters_and_keeps_the_state_dict(learn, names):
         assert all(p.grad is not None and p.grad.any() for p in solver.parameters())
 
 
+def test_one_iteration_leaves_no_parameter_without_a_gradient():
+    solver = TVL1(n_iters=1)
+    assert {name for name, _ in solver.named_parameters()} == {'lam', 'theta'}
+    f1, f2 = 255 * torch.rand(2, 1, 2, 6, 6)
+    sum(u.square().sum() for u in solver(f1, f2)).backward()
+    assert all(p.grad is not None for p in solver.parameters())
+
+
 def test_unknown_learn_name_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"unknown names \['taus'\].*'tau'.*'sobel'"):
         TVL1(learn=('taus',))

@@ -94,15 +94,24 @@ def test_torchvision_weights_load_for_everything_but_the_flow(depth, tmp_path):
             assert torch.equal(ours[key], value), key
 
 
-def test_mmaction_weights_load_for_everything_but_the_flow(tmp_path):
+def test_weights_of_another_network_are_refused(tmp_path):
+    path = tmp_path / 'resnet.pth'
+    torch.save(torchvision_keys(ResNet(34).state_dict()), path)
+    model = RepFlowResNet(50, flow=FLOW, pretrained=str(path))
+    with pytest.raises(ValueError, match='is no 2D ResNet-50'):
+        model.init_weights()
+
+
+@pytest.mark.parametrize('prefix', ['', 'backbone.'])
+def test_mmaction_weights_load_for_everything_but_the_flow(tmp_path, prefix):
     donor = ResNet(18)
     for parameter in donor.parameters():
         nn.init.normal_(parameter)
     path = tmp_path / 'resnet.pth'
-    torch.save(dict(state_dict=donor.state_dict()), path)
-    model = RepFlowResNet(
-        18, flow=FLOW, pretrained=str(path), torchvision_pretrain=False
-    )
+    weights = {prefix + key: value for key, value in donor.state_dict().items()}
+    weights['cls_head.fc_cls.bias'] = torch.zeros(400)
+    torch.save(dict(state_dict=weights), path)
+    model = RepFlowResNet(18, flow=FLOW, pretrained=str(path))
     model.init_weights()
     missing = set(model.state_dict()) - set(donor.state_dict())
     assert missing and all(key.startswith('flow.') for key in missing)

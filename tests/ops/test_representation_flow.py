@@ -1,6 +1,5 @@
 """The op: known motion, gradients, degenerate input, errors."""
 
-import cv2
 import pytest
 import torch
 
@@ -122,8 +121,13 @@ def test_non_contiguous_maps():
     torch.testing.assert_close(actual, expected, rtol=0, atol=0)
 
 
-def test_opencv_here_has_the_yardstick():
-    assert hasattr(cv2.optflow, 'DualTVL1OpticalFlow_create')
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_autocast_changes_nothing(dtype):
+    f1, f2 = (f.float() for f in moved_textures(0.5, 0, count=2, size=32))
+    expected = representation_flow(f1, f2)
+    with torch.autocast('cpu', dtype):
+        actual = representation_flow(f1, f2)
+    torch.testing.assert_close(actual, expected, rtol=0, atol=0)
 
 
 MAP = torch.rand(1, 2, 4, 4)

@@ -86,6 +86,16 @@ def test_recognizer_2d_with_one_output_says_what_to_do(plugin):
         )
 
 
+def test_flow_does_not_cross_the_seams_of_views(plugin):
+    neck = MODELS.build(dict(NECK, in_channels=8, num_segments=3)).eval()
+    views = torch.rand(2, 8, 6, 5, 5)
+    together, _ = neck([views])
+    halves = [neck([views[:, :, i : i + 3]])[0] for i in (0, 3)]
+    torch.testing.assert_close(together, sum(halves) / 2)
+    with pytest.raises(ValueError, match='6 frames do not divide .*num_segments=4'):
+        MODELS.build(dict(NECK, in_channels=8, num_segments=4))([views])
+
+
 def test_the_contract(plugin):
     neck = MODELS.build(NECK)
     feature, loss_aux = neck(torch.rand(1, 512, 3, 4, 4), data_samples=None)

@@ -1,0 +1,83 @@
+"""Pictures of predictions, for `tools/test.py --show-dir` and `--show`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from mmaction.registry import HOOKS
+from mmaction.structures import ActionDataSample
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import Tensor
+
+_FRAMES = 6
+
+
+@HOOKS.register_module()
+class PredictionPicturesHook(Hook):
+    """Draw a strip of frames with its label and the network's best guesses.
+
+    MMAction2's `VisualizationHook` cannot draw what its recognizers get (it expects
+    one clip where there are views) and what they give (it reads names of older data
+    samples), so this stands in for it.
+
+    Args:
+        out_dir (str, optional): Folder for the PNG files.
+        show (bool): Whether to show each in a window. Defaults to False.
+        interval (int): Draw every so many samples. Defaults to 1.
+        wait_time (float): Seconds a window stays. Defaults to 2.
+    """
+
+    def __init__(
+        self,
+        out_dir: str | None = None,
+        show: bool = False,
+        interval: int = 1,
+        wait_time: float = 2,
+    ) -> None:
+        self.out_dir = out_dir and Path(out_dir)
+        self.show = show
+        self.interval = interval
+        self.wait_time = wait_time
+        self._seen = 0
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict,
+        outputs: Sequence[ActionDataSample],
+    ) -> None:
+        """Draw the samples of a batch whose turn it is."""
+        for views, sample in zip(data_batch['inputs'], outputs, strict=True):
+            if self._seen % self.interval == 0:
+                self._draw(views, sample)
+            self._seen += 1
+
+    def _draw(self, views: Tensor, sample: ActionDataSample) -> None:
+        clip = views[0] if views.dim() == 5 else views.transpose(0, 1)
+        picked = np.linspace(0, clip.shape[1] - 1, _FRAMES).round().astype(int)
+        frames = clip[:, picked].permute(1, 2, 3, 0).numpy().astype(np.uint8)
+        best = sample.pred_score.topk(min(3, len(sample.pred_score)))
+        guesses = ', '.join(
+            f'{label} ({sample.pred_score[label]:.2f})'
+            for label in best.indices.tolist()
+        )
+        title = f'label {sample.gt_label.tolist()}, predicted {guesses}'
+        if self.show:
+            from matplotlib import pyplot
+
+            figure = pyplot.figure(figsize=(12, 2.6), layout='constrained')
+        else:
+            figure = Figure(figsize=(12, 2.6), layout='constrained')
+        figure.suptitle(title)
+        for axis, frame in zip(figure.subplots(1, _FRAMES), frames, strict=True):
+            axis.imshow(frame)
+            axis.set_axis_off()
+        if self.out_dir:
+            self.out_dir.mkdir(parents=True, exist_ok=True)
+            figure.savefig(self.out_dir / f'{self._seen:06d}.png', dpi=80)
+        if self.show:
+            pyplot.pause(self.wait_time)
+            pyplot.close(figure)

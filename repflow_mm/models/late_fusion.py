@@ -1,0 +1,71 @@
+"""Two networks, scores averaged: the paper's late fusion."""
+
+from collections.abc import Sequence
+
+import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class LateFusion(BaseModel):
+    """Several recognizers on the same clip; their scores are averaged (Table 4).
+
+    Each is trained by its own loss, side by side; they share nothing but the data.
+
+    Args:
+        streams (Sequence[dict]): Configs of recognizers with the same classes.
+        data_preprocessor (dict): Config of the shared preprocessor; one in a stream
+            is ignored.
+
+    Raises:
+        ValueError: If there are fewer than two streams.
+    """
+
+    def __init__(self, streams: Sequence[dict], data_preprocessor: dict) -> None:
+        super().__init__(data_preprocessor=data_preprocessor)
+        if len(streams) < 2:
+            raise ValueError(f'late fusion needs two streams, got {len(streams)}')
+        self.streams = nn.ModuleList(MODELS.build(stream) for stream in streams)
+
+    @property
+    def cls_head(self) -> nn.Module:
+        """The first stream's head, which knows the number of classes."""
+        return self.streams[0].cls_head
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: list[ActionDataSample] | None = None,
+        mode: str = 'tensor',
+    ):
+        """As MMAction2's recognizers: losses by stream, or averaged predictions.
+
+        Args:
+            inputs (Tensor): Preprocessed clips.
+            data_samples (list[ActionDataSample], optional): Their labels.
+            mode (str): `'loss'`, `'predict'` or `'tensor'`.
+
+        Returns:
+            dict | list | list[Tensor]: Losses; data samples with the averaged
+            scores; or the features of each stream.
+        """
+        if mode == 'loss':
+            return {
+                f'stream{i}.{name}': value
+                for i, stream in enumerate(self.streams)
+                for name, value in stream(inputs, data_samples, mode='loss').items()
+            }
+        if mode == 'tensor':
+            return [stream(inputs, mode='tensor') for stream in self.streams]
+        scores = []
+        for stream in self.streams:
+            data_samples = stream(inputs, data_samples, mode='predict')
+            scores.append([sample.pred_score for sample in data_samples])
+        for sample, *parts in zip(data_samples, *scores, strict=True):
+            score = torch.stack(parts).mean(0)
+            sample.set_pred_score(score)
+            sample.set_pred_label(score.argmax(-1, keepdim=True))
+        return data_samples

@@ -1,0 +1,81 @@
+"""3D and (2+1)D ResNets with representation flow inside."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from mmaction.models.backbones.resnet2plus1d import ResNet2Plus1d
+from mmaction.models.backbones.resnet3d import ResNet3d
+from mmaction.registry import MODELS
+
+from repflow_mm.models.splice import build_flow, splice
+
+_DEFAULTS = MappingProxyType({})
+
+
+def _place_flow(backbone: ResNet3d, flow: Mapping | None, after: str) -> None:
+    stages = [f'block{i + 2}' for i in range(backbone.num_stages)]
+    blocks = ('input', 'block1', *stages)
+    if after not in blocks:
+        raise ValueError(f'after must be one of {blocks}, got {after!r}')
+    if flow is None:
+        return
+    expansion = backbone.block.expansion
+    width = backbone.base_channels
+    channels = dict(input=backbone.in_channels, block1=width)
+    channels |= {name: width * 2**i * expansion for i, name in enumerate(stages)}
+    stem = 'maxpool' if getattr(backbone, 'with_pool1', True) else 'conv1'
+    modules = dict(input='conv1', block1=stem)
+    modules |= {name: f'layer{i + 1}' for i, name in enumerate(stages)}
+    splice(
+        backbone,
+        build_flow(flow, channels[after]),
+        modules[after],
+        before=after == 'input',
+    )
+
+
+@MODELS.register_module()
+class RepFlowResNet3d(ResNet3d):
+    """MMAction2's 3D ResNet (I3D) with a flow layer (Table 6).
+
+    2D ImageNet weights inflate as MMAction2 does it, and checkpoints of its 3D
+    ResNets load, for everything but the layer.
+
+    Args:
+        flow (dict, optional): Arguments of the layer but `in_channels`;
+            `type='RepFlow'` (default) or `'FcF'`. `None` leaves it out: the twin,
+            numerically MMAction2's. Defaults to the layer's own.
+        after (str): `'input'` (RGB), `'block1'` (stem) or `'block2'` ...
+            `'block5'` (`layer1` ... `layer4`). Defaults to `'block3'`.
+        **kwargs: Arguments of :class:`mmaction.models.ResNet3d`, `depth` among
+            them. What freezes its norms does not touch the flow layer.
+
+    Shape:
+        - Input: `(N, 3, T, H, W)`.
+        - Output: as the parent's, with a frame less for each flow where
+          `flow=dict(temporal='valid')`, the default.
+
+    Raises:
+        ValueError: On an unknown `after` or `flow.type`.
+    """
+
+    def __init__(
+        self, flow: Mapping | None = _DEFAULTS, after: str = 'block3', **kwargs
+    ) -> None:
+        super().__init__(**kwargs)
+        _place_flow(self, flow, after)
+
+
+@MODELS.register_module()
+class RepFlowResNet2Plus1d(ResNet2Plus1d):
+    """MMAction2's R(2+1)D with a flow layer (Table 7).
+
+    Arguments as for :class:`RepFlowResNet3d`, on top of those of
+    :class:`mmaction.models.ResNet2Plus1d`.
+    """
+
+    def __init__(
+        self, flow: Mapping | None = _DEFAULTS, after: str = 'block3', **kwargs
+    ) -> None:
+        super().__init__(**kwargs)
+        _place_flow(self, flow, after)
