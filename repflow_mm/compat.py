@@ -242,6 +242,57 @@ def _widen_hue() -> None:
     ColorJitter.adjust_hue = staticmethod(adjust_hue)
 
 
+# MMAction2's Recognizer2D cuts a single feature map along the batch before it hands
+# it to a neck, and `max_testing_views` asks the backbone for a method it has not.
+
+
+def _recognizer2d_unfit() -> bool:
+    if _package_file('mmaction', '__init__.py') is None:
+        return False
+    from mmaction.models.recognizers import Recognizer2D
+
+    return Recognizer2D.extract_feat.__module__.startswith('mmaction')
+
+
+def _mend_recognizer2d() -> None:
+    import torch
+    from mmaction.models.recognizers import Recognizer2D
+
+    extract_feat = Recognizer2D.extract_feat
+
+    @functools.wraps(extract_feat)
+    def mended(self, inputs, stage='neck', data_samples=None, test_mode=False):
+        backbone, test_cfg = self.backbone, self.test_cfg
+        views = test_mode and test_cfg and test_cfg.get('max_testing_views')
+        forward = backbone.forward
+
+        def whole(frames):
+            if not views:
+                out = forward(frames)
+            else:
+                parts = [forward(part) for part in frames.split(views)]
+                if isinstance(parts[0], torch.Tensor):
+                    out = torch.cat(parts)
+                else:
+                    out = tuple(map(torch.cat, zip(*parts, strict=True)))
+            single = isinstance(out, torch.Tensor)
+            return (out,) if single and self.with_neck and stage != 'backbone' else out
+
+        try:
+            # For this call alone, and only where the original goes wrong.
+            if views or self.with_neck:
+                backbone.forward = whole
+            if views:
+                self.test_cfg = {**test_cfg, 'max_testing_views': False}
+            return extract_feat(self, inputs, stage, data_samples, test_mode)
+        finally:
+            self.test_cfg = test_cfg
+            backbone.__dict__.pop('forward', None)
+
+    mended.__module__ = __name__
+    Recognizer2D.extract_feat = mended
+
+
 # Faults that only the user can put right.
 
 
@@ -322,6 +373,13 @@ BREAKS = (
         until='mmaction2 computes the hue in a signed type',
         present=_hue_overflows,
         mend=_widen_hue,
+    ),
+    Break(
+        name='Recognizer2D cuts up what a neck gets; max_testing_views fails',
+        upstream=_UNREPORTED,
+        until='it wraps a single output and reads num_segments as an attribute',
+        present=_recognizer2d_unfit,
+        mend=_mend_recognizer2d,
     ),
     Break(
         name="_base_ = 'mmaction::...' needs pkg_resources (nothing else does)",

@@ -1,7 +1,6 @@
 """The neck in MMAction2's recognizers: one train step and one test step each."""
 
 from pathlib import Path
-from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -54,36 +53,39 @@ def test_recognizer_3d(plugin):
     torch.testing.assert_close(test_step(model, views), whole)
 
 
-def test_recognizer_2d(plugin):
+@pytest.mark.parametrize('out_indices', [(3,), (2, 3)])
+@pytest.mark.parametrize('segments', [3, 4])  # 512 channels do not divide by 3
+def test_recognizer_2d(plugin, out_indices, segments):
     model = MODELS.build(
         dict(
             type='Recognizer2D',
-            backbone=dict(type='ResNet', depth=18, out_indices=(2, 3)),
-            neck=NECK,
+            backbone=dict(type='ResNet', depth=18, out_indices=out_indices),
+            neck=dict(NECK, num_segments=segments),
             cls_head=dict(type='TSNHead', in_channels=512, **HEAD),
         )
     )
-    train_step(model, torch.rand(2, 4, 3, 64, 64))
-    test_step(model, torch.rand(2, 4, 3, 64, 64))
+    train_step(model, torch.rand(2, segments, 3, 64, 64))
+    views = torch.rand(1, 3 * segments, 3, 64, 64)
+    whole = test_step(model, views)
+    model.test_cfg = dict(max_testing_views=segments)
+    torch.testing.assert_close(test_step(model, views), whole)
 
 
-def test_recognizer_2d_with_one_output_says_what_to_do(plugin):
+def test_recognizer_2d_without_a_neck_is_as_it_was(plugin):
     model = MODELS.build(
         dict(
             type='Recognizer2D',
             backbone=dict(type='ResNet', depth=18),
-            neck=NECK,
             cls_head=dict(type='TSNHead', in_channels=512, **HEAD),
         )
-    )
-    with pytest.raises(ValueError, match='give the backbone two out_indices'):
-        model.train_step(
-            dict(
-                inputs=[torch.rand(4, 3, 64, 64)] * 2,
-                data_samples=[ActionDataSample().set_gt_label(0)] * 2,
-            ),
-            MagicMock(),
-        )
+    ).eval()
+    views = torch.rand(1, 6, 3, 64, 64)
+    whole = test_step(model, views)
+    original = type(model).extract_feat.__wrapped__
+    feature, _ = original(model, views, test_mode=True)
+    torch.testing.assert_close(model.extract_feat(views, test_mode=True)[0], feature)
+    model.test_cfg = dict(max_testing_views=2)
+    torch.testing.assert_close(test_step(model, views), whole)
 
 
 def test_flow_does_not_cross_the_seams_of_views(plugin):
