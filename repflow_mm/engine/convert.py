@@ -12,14 +12,15 @@ from repflow_mm.engine.checkpoint import load_checkpoint
 from repflow_mm.errors import one_line_errors
 from repflow_mm.models.legacy_resnet import LegacyRepFlowResNet50
 
-_NAMES = (
-    (r'^stem\.', 'conv1.'),
-    (r'^rep_flow\.', 'flow.'),
-    (r'^res(\d)\.blocks\.', lambda m: f'layer{int(m[1]) - 1}.'),
-    (r'\.shortcut\.1\.', '.shortcut.conv.'),
-    (r'\.shortcut\.([23])\.', lambda m: f'.shortcut.bn{int(m[1]) - 1}.'),
-    (r'\.layers\.([158])\.', lambda m: f'.conv{"158".index(m[1]) + 1}.'),
-    (r'\.layers\.([269])\.', lambda m: f'.bn{"269".index(m[1]) + 1}.'),
+# Our names to theirs, in this order.
+_THEIRS = (
+    (r'^conv1\.', 'stem.'),
+    (r'^flow\.', 'rep_flow.'),
+    (r'^layer(\d)\.', lambda m: f'res{int(m[1]) + 1}.blocks.'),
+    (r'\.shortcut\.conv\.', '.shortcut.1.'),
+    (r'\.shortcut\.bn(\d)\.', lambda m: f'.shortcut.{int(m[1]) + 1}.'),
+    (r'\.conv(\d)\.', lambda m: f'.layers.{"158"[int(m[1]) - 1]}.'),
+    (r'\.bn(\d)\.', lambda m: f'.layers.{"269"[int(m[1]) - 1]}.'),
 )
 
 
@@ -38,32 +39,36 @@ def convert_authors_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
             not belong.
     """
     weights = {k.removeprefix('module.'): v for k, v in weights.items()}
-    head = {}
-    for name, shape in (('weight', 5), ('bias', 1)):
-        value = weights.pop(f'classify.{name}', None)
-        if value is None:
-            raise ValueError(f'classify.{name} is missing: not the authors\' model')
-        if value.dim() != shape or value.shape[1:] not in ((2048, 1, 1, 1), ()):
-            raise ValueError(f'classify.{name} has shape {tuple(value.shape)}')
-        head[f'cls_head.fc_cls.{name}'] = value.flatten(1) if shape == 5 else value
-    expected = LegacyRepFlowResNet50().state_dict()
-    backbone = {}
-    for key, value in weights.items():
-        name = key
-        for pattern, new in _NAMES:
-            name = re.sub(pattern, new, name)
-        if name not in expected:
-            raise ValueError(f'{key} does not belong to the authors\' model')
-        if value.shape != expected[name].shape:
+    classes = weights.get('classify.bias', torch.empty(0)).numel()
+    expected = {
+        'classify.weight': (classes, 2048, 1, 1, 1),
+        'classify.bias': (classes,),
+    }
+    names = {
+        'classify.weight': 'cls_head.fc_cls.weight',
+        'classify.bias': 'cls_head.fc_cls.bias',
+    }
+    for name, value in LegacyRepFlowResNet50().state_dict().items():
+        theirs = name
+        for pattern, new in _THEIRS:
+            theirs = re.sub(pattern, new, theirs)
+        names[theirs] = f'backbone.{name}'
+        expected[theirs] = tuple(value.shape)
+    for key, shape in expected.items():
+        if key.endswith('num_batches_tracked'):
+            weights.setdefault(key, torch.tensor(0))  # older PyTorch had none
+        if key not in weights:
+            raise ValueError(f"{key} is missing: this is not the authors' whole model")
+        if tuple(weights[key].shape) != shape:
             raise ValueError(
-                f'{key} has shape {tuple(value.shape)}, expected '
-                f'{tuple(expected[name].shape)}'
+                f'{key} has shape {tuple(weights[key].shape)}, expected {shape}'
             )
-        backbone[name] = value
-    for name in expected:
-        if name not in backbone and not name.endswith('num_batches_tracked'):
-            raise ValueError(f'the weight for {name} is missing: not their whole model')
-    return {f'backbone.{name}': value for name, value in backbone.items()} | head
+    for key in weights:
+        if key not in expected:
+            raise ValueError(f"{key} does not belong to the authors' model")
+    renamed = {names[key]: value for key, value in weights.items()}
+    renamed['cls_head.fc_cls.weight'] = renamed['cls_head.fc_cls.weight'].flatten(1)
+    return renamed
 
 
 @one_line_errors

@@ -83,7 +83,9 @@ class LegacyRepresentationFlow(nn.Module):
             clamped = torch.where(rho < 0, bound, -bound)
             inside = rho.abs() <= bound * g_squared
             flat = g_squared <= _GUARD
-            step = torch.where(inside, torch.where(flat, 0.0, -rho / g_squared), clamped)
+            step = torch.where(
+                inside, torch.where(flat, 0.0, -rho / g_squared), clamped
+            )
             u = u + step * g_x + self.t * self._divergence(duals[0], duals[1])
             v = v + step * g_y + self.t * self._divergence(duals[2], duals[3])
             duals = [

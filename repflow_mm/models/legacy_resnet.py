@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from repflow_mm.layers.legacy import LegacyRepresentationFlow
 
 _STAGES = ((3, 64, 1), (4, 128, 2), (6, 256, 2), (3, 512, 2))  # blocks, width, stride
-_EPS = 1e-3
+_STEM_EPS = 1e-3
 
 
 @MODELS.register_module()
@@ -28,14 +28,14 @@ class LegacyRepFlowResNet50(BaseModule):
         init_cfg (dict, optional): MMEngine's initialisation.
 
     Shape:
-        - Input: `(N, 3, T, H, W)` in the range `1 - 2 * rgb / 255`, `T >= 9`.
+        - Input: `(N, 3, T, H, W)` in the range `1 - 2 * rgb / 255`, `T >= 11`.
         - Output: `(N, 2048, T', H', W')`.
     """
 
     def __init__(self, n_iters: int = 10, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         self.conv1 = nn.Conv3d(3, 64, 7, stride=2, bias=False)
-        self.bn1 = nn.BatchNorm3d(64, eps=_EPS)
+        self.bn1 = nn.BatchNorm3d(64, eps=_STEM_EPS)
         inplanes = 64
         for i, (blocks, width, stride) in enumerate(_STAGES, 1):
             stage = nn.Sequential()
@@ -51,7 +51,7 @@ class LegacyRepFlowResNet50(BaseModule):
     def forward(self, x: Tensor) -> Tensor:
         """Features of a clip, see the class."""
         x = F.relu(self.bn1(self.conv1(x)))
-        x = F.max_pool3d(_pad_same(x, 3, 2), (1, 3, 3), (1, 2, 2))
+        x = F.max_pool3d(_pad_same(x, 3, 2, dims=3), 3, 2)
         x = self.flow(self.layer2(self.layer1(x)))
         return self.layer4(self.layer3(x))
 
@@ -64,22 +64,19 @@ class _Bottleneck(nn.Module):
         def conv(inputs, outputs, kernel, **options):
             return nn.Conv3d(inputs, outputs, kernel, bias=False, **options)
 
-        def norm(channels):
-            return nn.BatchNorm3d(channels, eps=_EPS)
-
         padding = ((temporal - 1) // 2, 0, 0)
         self.conv1 = conv(inplanes, width, (temporal, 1, 1), padding=padding)
-        self.bn1 = norm(width)
+        self.bn1 = nn.BatchNorm3d(width)
         self.conv2 = conv(width, width, (1, 3, 3), stride=(1, stride, stride))
-        self.bn2 = norm(width)
+        self.bn2 = nn.BatchNorm3d(width)
         self.conv3 = conv(width, 4 * width, 1)
-        self.bn3 = norm(4 * width)
+        self.bn3 = nn.BatchNorm3d(4 * width)
         self.shortcut = nn.Sequential()
         if inplanes != 4 * width:
             parts = OrderedDict(
                 conv=conv(inplanes, 4 * width, 1, stride=(1, stride, stride)),
-                bn1=norm(4 * width),
-                bn2=norm(4 * width),
+                bn1=nn.BatchNorm3d(4 * width),
+                bn2=nn.BatchNorm3d(4 * width),
             )
             self.shortcut = nn.Sequential(parts)
 
@@ -89,10 +86,10 @@ class _Bottleneck(nn.Module):
         return F.relu(self.bn3(self.conv3(out)) + self.shortcut(x))
 
 
-def _pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """Zero padding in space as TensorFlow has it: the odd cell goes behind."""
+def _pad_same(x: Tensor, kernel: int, stride: int, dims: int = 2) -> Tensor:
+    """Zero padding of the last `dims` axes as TensorFlow has it: odd cells behind."""
     pads = []
-    for size in (x.shape[-1], x.shape[-2]):
+    for size in reversed(x.shape[-dims:]):
         total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
         pads += [total // 2, total - total // 2]
     return F.pad(x, pads)
