@@ -7,6 +7,10 @@ mend_all()
 from repflow_mm.datasets.checked_video_dataset import (  # noqa: E402  needs the mends
     CheckedVideoDataset,
 )
-from repflow_mm.datasets.motion_set import CLASSES, MotionSet  # noqa: E402
+from repflow_mm.datasets.motion_set import (  # noqa: E402
+    ACCELERATION_CLASSES,
+    CLASSES,
+    MotionSet,
+)
 
-__all__ = ['CLASSES', 'CheckedVideoDataset', 'MotionSet']
+__all__ = ['ACCELERATION_CLASSES', 'CLASSES', 'CheckedVideoDataset', 'MotionSet']

@@ -31,6 +31,11 @@ CLASSES = (
     'shear',
 )
 
+# Translations in any direction that differ in how speed changes, and in nothing
+# else: all travel as far in a clip.
+ACCELERATION_CLASSES = ('constant', 'speeding_up', 'slowing_down', 'to_and_fro')
+
+_KINDS = dict(motion=CLASSES, acceleration=ACCELERATION_CLASSES)
 _TEXTURE_SIZE = 256
 _FPS = 25
 
@@ -45,6 +50,8 @@ class MotionSet:
         val_clips (int): Validation clips per class, of other textures.
         size (int): Height and width in pixels.
         frames (int): Frames per clip.
+        kind (str): `'motion'` (:data:`CLASSES`) or `'acceleration'`
+            (:data:`ACCELERATION_CLASSES`).
     """
 
     seed: int = 0
@@ -52,13 +59,19 @@ class MotionSet:
     val_clips: int = 30
     size: int = 64
     frames: int = 12
+    kind: str = 'motion'
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, by label."""
+        return _KINDS[self.kind]
 
     def clip(self, split: str, label: int, index: int) -> np.ndarray:
         """Render one clip.
 
         Args:
             split (str): `'train'` or `'val'`; textures of the two are disjoint.
-            label (int): Index into :data:`CLASSES`.
+            label (int): Index into `classes`.
             index (int): Number of the clip in its class.
 
         Returns:
@@ -68,7 +81,10 @@ class MotionSet:
         rng = np.random.default_rng(stream)
         texture = _texture(rng)
         pose = _random_pose(rng)
-        step = _motion(CLASSES[label], rng)
+        if self.kind == 'motion':
+            step = _motion(CLASSES[label], rng)
+        else:
+            step = _acceleration(ACCELERATION_CLASSES[label], self.frames, rng)
         centre = np.array([[1, 0, self.size / 2], [0, 1, self.size / 2], [0, 0, 1]])
         # Time runs through zero in mid-clip, so that opposite motions show the
         # same poses in opposite order.
@@ -124,15 +140,15 @@ class MotionSet:
         shutil.rmtree(half_made, ignore_errors=True)
         half_made.mkdir(parents=True)
         for split, count in (('train', self.train_clips), ('val', self.val_clips)):
-            clips = [(k, i) for k in range(len(CLASSES)) for i in range(count)]
+            clips = [(k, i) for k in range(len(self.classes)) for i in range(count)]
             lines = []
             for label, index in track(clips, f'writing {len(clips)} {split} clips'):
-                name = f'{CLASSES[label]}/{index:04d}.mp4'
+                name = f'{self.classes[label]}/{index:04d}.mp4'
                 frames = self.clip(split, label, index)
                 _encode(half_made / f'videos_{split}' / name, frames)
                 lines.append(f'{name} {label}\n')
             (half_made / f'motion_{split}_list_videos.txt').write_text(''.join(lines))
-        (half_made / 'label_map_motion.txt').write_text('\n'.join(CLASSES) + '\n')
+        (half_made / 'label_map_motion.txt').write_text('\n'.join(self.classes) + '\n')
         (half_made / done.name).write_text(json.dumps(asdict(self)) + '\n')
         half_made.rename(root)
         return root
@@ -195,6 +211,31 @@ def _motion(name: str, rng: np.random.Generator):
     }[name]
 
 
+def _acceleration(name: str, frames: int, rng: np.random.Generator):
+    """Time in frames to the map of a translation with this course of speed.
+
+    The mean speed is 0.5-1.5 pixels a frame for all, in any direction.
+    """
+    speed = rng.uniform(0.5, 1.5)
+    angle = rng.uniform(0, 2 * np.pi)
+    half = frames / 2
+    swings = 2 * np.pi * rng.uniform(0.8, 1.2) / frames
+    phase = rng.uniform(0, 2 * np.pi)
+    way = {
+        'constant': lambda t: speed * t,
+        'speeding_up': lambda t: speed * (t + half) ** 2 / frames,
+        'slowing_down': lambda t: -speed * (half - t) ** 2 / frames,
+        # The mean of |cos| is 2 / pi.
+        'to_and_fro': lambda t: speed * np.pi / 2 / swings * np.sin(swings * t + phase),
+    }[name]
+
+    def step(t: float) -> np.ndarray:
+        x, y = way(t) * np.cos(angle), way(t) * np.sin(angle)
+        return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
+
+    return step
+
+
 def _rotation(angle: float) -> np.ndarray:
     """Clockwise on the screen, where y points down."""
     c, s = np.cos(angle), np.sin(angle)
@@ -231,7 +272,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('root', help='folder of the set, such as data/motion')
     for field in fields(MotionSet):
         name = field.name.replace('_', '-')
-        parser.add_argument(f'--{name}', type=int, default=field.default)
+        choices = tuple(_KINDS) if field.name == 'kind' else None
+        kind = type(field.default)
+        parser.add_argument(
+            f'--{name}', type=kind, default=field.default, choices=choices
+        )
     options = vars(parser.parse_args(argv))
     root = options.pop('root')
     MotionSet(**options).write(root)

@@ -19,9 +19,18 @@ class _FlowNeck:
           mean over time, as its consensus has it.
     """
 
-    def __init__(self, *args, num_segments: int | None = None, **kwargs) -> None:
+    def __init__(
+        self,
+        *args,
+        num_segments: int | None = None,
+        keep_frames: bool = False,
+        **kwargs,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        if keep_frames and self.temporal != 'same':
+            raise ValueError("keep_frames=True needs temporal='same'")
         self.num_segments = num_segments
+        self.keep_frames = keep_frames
 
     def forward(
         self, x: Tensor | Sequence[Tensor], data_samples: list | None = None
@@ -56,7 +65,10 @@ class _FlowNeck:
                 f'{segments}: set num_segments of the neck to the frames of one view'
             )
         views = x.unflatten(2, (-1, segments)).transpose(1, 2).flatten(0, 1)
-        motion = super().forward(views).mean(dim=2, keepdim=True)
+        motion = super().forward(views)
+        if self.keep_frames:
+            return motion.transpose(1, 2).flatten(0, 1).unsqueeze(2), {}
+        motion = motion.mean(dim=2, keepdim=True)
         return motion.unflatten(0, (clips, -1)).mean(dim=1), {}
 
 
@@ -71,6 +83,9 @@ class RepFlow(_FlowNeck, RepresentationFlow):
             MMAction2 hands all crops and clips of a test sample to the neck in one
             row; without it, flow is computed across their seams too. Defaults to
             all frames, which is right for a single view.
+        keep_frames (bool): In a `Recognizer2D`, give every frame on instead of
+            their mean, for the heads that count them (`TSMHead`, `TRNHead`); needs
+            `temporal='same'`. Defaults to False.
         **kwargs: Those of :class:`repflow_mm.layers.RepresentationFlow`.
     """
 
@@ -86,6 +101,7 @@ class FcF(_FlowNeck, FlowOfFlow):
 
     Args:
         num_segments (int, optional): As for :class:`RepFlow`.
+        keep_frames (bool): As for :class:`RepFlow`.
         **kwargs: Those of :class:`repflow_mm.layers.FlowOfFlow`.
     """
 

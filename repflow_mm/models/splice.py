@@ -165,7 +165,11 @@ def probe(backbone: nn.Module, after: str, num_segments: int | None) -> torch.Si
     failures = []
     try:
         with torch.no_grad():
-            for shape in ((1, 3, 32, 64, 64), (num_segments or 8, 3, 64, 64)):
+            for shape in (
+                (1, 3, 32, 64, 64),
+                (num_segments or 8, 3, 64, 64),
+                (1, 3, 16, 112, 112),  # C3D has this size alone
+            ):
                 try:
                     backbone(torch.zeros(shape))
                 except _Found:
@@ -176,7 +180,7 @@ def probe(backbone: nn.Module, after: str, num_segments: int | None) -> torch.Si
         handle.remove()
         backbone.train(training)
     if not seen:
-        why = f' ({failures[-1]})' if len(failures) == 2 else ''
+        why = f' ({failures[0]})' if len(failures) == 3 else ''
         raise ValueError(
             f'{type(backbone).__name__} never calls its sub-module {after!r} by '
             f'itself{why}: choose one that is called, such as a whole stage'

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from repflow_mm.datasets import CLASSES, MotionSet
+from repflow_mm.datasets import ACCELERATION_CLASSES, CLASSES, MotionSet
 from repflow_mm.layers import normalise_clip
 from repflow_mm.ops import representation_flow
 
@@ -93,3 +93,31 @@ def test_writing_again_keeps_the_set_and_another_one_is_refused(motion_set, tmp_
         MotionSet(seed=9).write(motion_set)
     with pytest.raises(ValueError, match='is no motion set'):
         SET.write(tmp_path)
+
+
+def test_accelerations_differ_in_nothing_but_the_course_of_speed():
+    accelerations = MotionSet(kind='acceleration', frames=12)
+    assert accelerations.classes == ACCELERATION_CLASSES
+    speeds = {}
+    for label, name in enumerate(ACCELERATION_CLASSES):
+        measured = []
+        for index in range(8):
+            clip = accelerations.clip('val', label, index)
+            grey = torch.from_numpy(clip.mean(-1)).float()
+            grey = grey - grey.mean((1, 2), keepdim=True)
+            maps = normalise_clip(grey[None, None])[0, 0]
+            u_x, u_y = representation_flow(maps[:-1, None], maps[1:, None], n_iters=60)
+            inner = (..., slice(8, -8), slice(8, -8))
+            u_x, u_y = u_x[inner].mean((1, 2, 3)), u_y[inner].mean((1, 2, 3))
+            measured.append(torch.stack((u_x, u_y)).numpy())
+        velocity = np.array(measured)  # (clips, 2, pairs)
+        speeds[name] = np.hypot(velocity[:, 0], velocity[:, 1]).mean(0)
+        backwards = (velocity * velocity.mean(2, keepdims=True)).sum(1) < 0
+        assert (backwards.mean() > 0.2) == (name == 'to_and_fro')
+    early, late = slice(0, 4), slice(-4, None)
+    assert speeds['speeding_up'][late].mean() > 2 * speeds['speeding_up'][early].mean()
+    assert (
+        speeds['slowing_down'][early].mean() > 2 * speeds['slowing_down'][late].mean()
+    )
+    steady = speeds['constant']
+    assert steady[late].mean() == pytest.approx(steady[early].mean(), rel=0.25)

@@ -1,0 +1,38 @@
+# Classes that differ in acceleration alone: one flow layer sees two frames.
+# python tools/make_motion_set.py data/acceleration --kind acceleration
+_base_ = 'repflow_r18_block2_motion.py'
+
+ann_file = 'data/acceleration/motion_{}_list_videos.txt'
+train = dict(
+    ann_file=ann_file.format('train'),
+    data_prefix=dict(video='data/acceleration/videos_train'),
+    pipeline=[
+        dict(type='DecordInit', io_backend='disk'),
+        dict(type='SampleFrames', clip_len=10, frame_interval=1, num_clips=1),
+        dict(type='DecordDecode'),
+        dict(type='RandomCrop', size=56),
+        dict(type='Flip', flip_ratio=0.5),  # mirrors the way, not its speed
+        dict(type='FormatShape', input_format='NCTHW'),
+        dict(type='PackActionInputs'),
+    ],
+)
+test_pipeline = [
+    dict(type='DecordInit', io_backend='disk'),
+    dict(
+        type='SampleFrames', clip_len=10, frame_interval=1, num_clips=1, test_mode=True
+    ),
+    dict(type='DecordDecode'),
+    dict(type='CenterCrop', crop_size=56),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+test = dict(
+    ann_file=ann_file.format('val'),
+    data_prefix=dict(video='data/acceleration/videos_val'),
+    pipeline=test_pipeline,
+)
+train_dataloader = dict(dataset=train)
+val_dataloader = dict(dataset=test)
+test_dataloader = dict(dataset=test)
+
+model = dict(cls_head=dict(num_classes=4))
