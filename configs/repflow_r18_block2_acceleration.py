@@ -11,7 +11,6 @@ train = dict(
         dict(type='SampleFrames', clip_len=10, frame_interval=1, num_clips=1),
         dict(type='DecordDecode'),
         dict(type='RandomCrop', size=56),
-        dict(type='Flip', flip_ratio=0.5),  # mirrors the way, not its speed
         dict(type='FormatShape', input_format='NCTHW'),
         dict(type='PackActionInputs'),
     ],

@@ -18,7 +18,7 @@ def test_model_builds_and_takes_a_step(path, plugin):
     cfg.model.backbone.pretrained = None  # weights cannot be downloaded here
     model = MODELS.build(cfg.model)
     layers = [m for m in model.modules() if isinstance(m, RepresentationFlow)]
-    assert len(layers) == ('repflow' in path.stem)
+    assert len(layers) == dict(rgb=0, repflow=1, fcf=2)[path.stem.split('_')[0]]
     model.train()
     feature, _ = model.extract_feat(torch.rand(2, 1, 3, 4, 64, 64))
     scores = model.cls_head(feature)

@@ -135,16 +135,6 @@ def probe(backbone: nn.Module, after: str, num_segments: int | None) -> torch.Si
         ValueError: If there is no such sub-module, the backbone never calls it, or
             what it gives are not maps.
     """
-    names = [name for name, _ in backbone.named_modules() if name]
-    if after not in names:
-        near = difflib.get_close_matches(after, names, 3)
-        did_you_mean = f'; did you mean {" or ".join(map(repr, near))}?' if near else ''
-        shallow = [name for name in names if name.count('.') <= 1]
-        listed = ', '.join(shallow if len(shallow) <= 40 else shallow[:40] + ['...'])
-        raise ValueError(
-            f'{type(backbone).__name__} has no sub-module {after!r}{did_you_mean} '
-            f'There are: {listed}'
-        )
     token_layers = nn.LayerNorm, nn.MultiheadAttention
     if any(isinstance(module, token_layers) for module in backbone.modules()):
         raise ValueError(
@@ -152,6 +142,16 @@ def probe(backbone: nn.Module, after: str, num_segments: int | None) -> torch.Si
             'whose neighbours are neighbours in the picture, so only convolutional '
             'backbones can take it. Use the RGB input (a RepFlowResNet), or another '
             'backbone'
+        )
+    names = [name for name, _ in backbone.named_modules() if name]
+    if after not in names:
+        near = difflib.get_close_matches(after, names, 3)
+        hint = f'; did you mean {" or ".join(map(repr, near))}?' if near else '.'
+        shallow = [name for name in names if name.count('.') <= 1]
+        listed = ', '.join(shallow if len(shallow) <= 40 else shallow[:40] + ['...'])
+        raise ValueError(
+            f'{type(backbone).__name__} has no sub-module {after!r}{hint} '
+            f'There are: {listed}'
         )
     seen = []
 
