@@ -1,0 +1,108 @@
+"""Parameters and arithmetic of the networks, with and without the flow layer."""
+
+import argparse
+from collections.abc import Sequence
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.registry import init_default_scope
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from repflow_mm.errors import one_line_errors
+
+_I3D = dict(
+    type='RepFlowResNet3d',
+    pretrained2d=False,
+    conv1_kernel=(5, 7, 7),
+    conv1_stride_t=1,
+    pool1_stride_t=1,
+    with_pool2=False,
+)
+_R2PLUS1D = dict(
+    _I3D,
+    type='RepFlowResNet2Plus1d',
+    conv_cfg=dict(type='Conv2plus1d'),
+    conv1_kernel=(3, 7, 7),
+)
+FAMILIES = {
+    '2D ResNet': dict(type='RepFlowResNet'),
+    'R(2+1)D': _R2PLUS1D,
+    '3D ResNet': _I3D,
+}
+FLOWS = {
+    'RGB': None,
+    'RepFlow': dict(type='RepFlow', n_iters=20),
+    'FcF': dict(type='FcF', n_iters=20),
+}
+
+
+def build(family: str, depth: int, flow: str) -> nn.Module:
+    """One backbone of the tables.
+
+    Args:
+        family (str): Key of :data:`FAMILIES`.
+        depth (int): Depth of the ResNet.
+        flow (str): Key of :data:`FLOWS`.
+
+    Returns:
+        nn.Module: The backbone, flow behind block 3.
+    """
+    return MODELS.build(
+        dict(FAMILIES[family], depth=depth, flow=FLOWS[flow], pretrained=None)
+    )
+
+
+def parameters(model: nn.Module) -> int:
+    """How many numbers the network learns."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def flops(model: nn.Module, frames: int, size: int) -> int:
+    """Floating-point operations of the convolutions for one clip.
+
+    Two for each multiply-add, as PyTorch's counter has it, which counts convolutions
+    and no elementwise arithmetic: the solver's is not in it. The model's weights are
+    gone afterwards.
+    """
+    model.eval()  # MMAction2's returns nothing
+    model.to('meta')  # counts, and computes nothing
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 3, frames, size, size, device='meta'))
+    return counter.get_total_flops()
+
+
+@one_line_errors
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the table as markdown.
+
+    Args:
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = argparse.ArgumentParser(
+        description='Parameters and FLOPs of the backbones, with and without flow'
+    )
+    parser.add_argument('--frames', type=int, default=32)
+    parser.add_argument('--size', type=int, default=224)
+    args = parser.parse_args(argv)
+    init_default_scope('mmaction')
+    print(
+        f'| backbone | parameters | against RGB | GFLOPs, {args.frames}x{args.size}'
+        f'x{args.size} | against RGB |\n|---|---|---|---|---|'
+    )
+    for family in FAMILIES:
+        for depth in (18, 34, 50):
+            base = None
+            for flow in FLOWS:
+                model = build(family, depth, flow)
+                counts = parameters(model), flops(model, args.frames, args.size)
+                base = base or counts
+                more = [
+                    f'{100 * (count / least - 1):+.1f} %'
+                    for count, least in zip(counts, base, strict=True)
+                ]
+                name = f'{family}-{depth}' + ('' if flow == 'RGB' else f' + {flow}')
+                print(
+                    f'| {name} | {counts[0] / 1e6:.2f} M | {more[0]} | '
+                    f'{counts[1] / 1e9:.0f} | {more[1]} |'
+                )
