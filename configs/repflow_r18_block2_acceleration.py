@@ -1,5 +1,6 @@
 # Classes that differ in acceleration alone: one flow layer sees two frames.
-# python tools/make_motion_set.py data/acceleration --kind acceleration
+# python tools/make_motion_set.py data/acceleration --kind acceleration \
+#     --train-clips 120 --val-clips 60
 _base_ = 'repflow_r18_block2_motion.py'
 
 ann_file = 'data/acceleration/motion_{}_list_videos.txt'
@@ -35,3 +36,8 @@ val_dataloader = dict(dataset=test)
 test_dataloader = dict(dataset=test)
 
 model = dict(cls_head=dict(num_classes=4))
+
+train_cfg = dict(max_epochs=6)
+param_scheduler = [
+    dict(type='CosineAnnealingLR', T_max=6, by_epoch=True, convert_to_iter_based=True)
+]
