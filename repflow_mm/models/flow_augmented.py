@@ -7,7 +7,7 @@ from repflow_mm.models.splice import build_flow, probe, splice
 
 
 @MODELS.register_module()
-def FlowAugmented(  # noqa: N802  a type, in configs
+def FlowAugmented(
     backbone: dict,
     after: str,
     flow: dict | None = None,

@@ -113,7 +113,11 @@ def _train(backbone: nn.Module, mode: bool = True) -> nn.Module:
 
 def _init_weights(backbone: nn.Module, *args, **kwargs) -> None:
     type(backbone).init_weights(backbone, *args, **kwargs)
-    backbone.flow.reset_parameters()
+    init_cfg = getattr(backbone, 'init_cfg', None)
+    loads = isinstance(init_cfg, dict) and init_cfg.get('type') == 'Pretrained'
+    if not loads and not getattr(backbone, 'pretrained', None):
+        # Initialised from scratch, the flow layer with it; what a file held stays.
+        backbone.flow.reset_parameters()
 
 
 class _Found(Exception):

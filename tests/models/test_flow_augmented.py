@@ -105,24 +105,41 @@ def test_per_frame_backbones_see_clips():
     model.eval()
     seen = []
     model.flow.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    frames = CLIP.transpose(1, 2).flatten(0, 1)
     maps = []
-    model.layer2.register_forward_pre_hook(lambda _, args: maps.append(args[0]))
-    model(frames)
-    assert seen[0].shape == (2, 128, 4, 8, 8)
-    torch.testing.assert_close(seen[0], seen[0].contiguous())
-    with pytest.raises(ValueError, match='6 frames does not divide .*num_segments=4'):
-        # TSM itself needs whole clips; its flow says so first, and how to mend it.
-        from repflow_mm.models.splice import _Behind
+    model.layer2.register_forward_hook(
+        lambda _, args, output: maps.append(output), prepend=True
+    )
+    model(CLIP.transpose(1, 2).flatten(0, 1))
+    assert maps[0].shape == (8, 128, 8, 8)
+    clips = maps[0].unflatten(0, (2, 4)).transpose(1, 2)
+    torch.testing.assert_close(seen[0], clips, rtol=0, atol=0)
 
-        _Behind(model.flow, 'layer2', 4)(None, (), torch.rand(6, 128, 8, 8))
+
+def test_a_batch_that_is_no_whole_clips():
+    model = build(dict(type='ResNet', depth=18), num_segments=4)
+    with pytest.raises(ValueError, match='6 frames does not divide .*num_segments=4'):
+        model(torch.rand(6, 3, 64, 64))
+
+
+def test_weights_of_the_layer_in_a_pretrained_file_stay(tmp_path):
+    donor = build()
+    scramble(donor)
+    path = tmp_path / 'ours.pth'
+    torch.save(dict(state_dict=donor.state_dict()), path)
+    model = build(dict(SLOWONLY, pretrained=str(path)))
+    model.init_weights()
+    assert torch.equal(model.flow.bn.weight, donor.flow.bn.weight)
+    fresh = build()
+    fresh.init_weights()
+    assert not fresh.flow.bn.weight.any()
 
 
 def test_building_leaves_statistics_and_modes_alone():
     model = build()
     assert all(m.training for m in model.modules())
     assert not model.layer1[0].conv1.bn.running_mean.any()
-    assert not model.layer2._forward_hooks.keys() - {*model.layer2._forward_hooks}
+    hooks = [len(m._forward_hooks) for m in model.modules()]
+    assert sum(hooks) == len(model.layer2._forward_hooks) == 1  # the probe's is gone
 
 
 def test_frozen_norms_leave_the_layer_learning():

@@ -165,6 +165,15 @@ NO_NECK = {
 ROWS: dict[str, list[str]] = {}
 
 
+@pytest.fixture(scope='module', autouse=True)
+def _table():
+    yield
+    print('\n| recognizer | spliced behind, train + test step | as a neck |')
+    print('|---|---|---|')
+    for name, cells in ROWS.items():
+        print(f'| {name} | {" | ".join(cells)} |')
+
+
 @pytest.fixture(autouse=True)
 def _wheel(plugin, monkeypatch):
     """TIN needs compiled ops of full mmcv: a shift by nothing stands in for its own."""
@@ -248,13 +257,6 @@ def test_as_a_neck(name):
     model = MODELS.build(cfg)
     seconds = run(model, shape, model.neck)
     ROWS.setdefault(name, []).append(f'neck, {seconds:.1f} s')
-
-
-def test_print_the_table():
-    print('\n| recognizer | spliced behind, train + test step | as a neck |')
-    print('|---|---|---|')
-    for name, cells in ROWS.items():
-        print(f'| {name} | {" | ".join(cells)} |')
 
 
 @pytest.mark.parametrize('name', ['TSM', 'I3D', 'SlowOnly', 'CSN'])
