@@ -1,0 +1,6 @@
+"""Write annotation lists: python tools/prepare_data.py tiny-kinetics."""
+
+from repflow_mm.datasets.prepare import main
+
+if __name__ == '__main__':
+    main()
