@@ -18,10 +18,12 @@ _I3D = dict(
     conv1_stride_t=1,
     pool1_stride_t=1,
     with_pool2=False,
+    temporal_strides=(1, 2, 2, 2),
 )
 _R2PLUS1D = dict(
     _I3D,
     type='RepFlowResNet2Plus1d',
+    inflate_style='3x3x3',
     conv_cfg=dict(type='Conv2plus1d'),
     conv1_kernel=(3, 7, 7),
 )

@@ -23,7 +23,7 @@ def test_flops_are_those_of_the_convolutions(plugin, family):
 
 
 def test_the_table(plugin, capsys):
-    main(['--frames', '4', '--size', '64'])
+    main(['--frames', '8', '--size', '64'])
     rows = capsys.readouterr().out.splitlines()
     assert len(rows) == 2 + 3 * 3 * 3
     assert rows[5].startswith('| 2D ResNet-34 | 21.28 M | +0.0 %')
