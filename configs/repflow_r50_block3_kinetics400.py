@@ -4,6 +4,3 @@ _base_ = [
     '_base_/schedules/sgd_cosine.py',
     '_base_/default_runtime.py',
 ]
-
-# 8 GPUs x 8 clips.
-auto_scale_lr = dict(enable=False, base_batch_size=64)

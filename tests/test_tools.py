@@ -162,3 +162,71 @@ def test_two_epochs_and_a_test_on_real_videos(run_python, tmp_path):
         run_python('tools/test.py', config, tmp_path / 'work' / 'epoch_2.pth', *options)
     )
     assert re.search(r'acc/top1: [\d.]+', text)
+
+
+def test_a_zoo_model_is_fine_tuned_on_own_classes(
+    run_python, motion_set, tmp_path, plugin
+):
+    import mmaction
+    from mmaction.registry import MODELS
+    from mmengine.config import Config
+
+    zoo = Path(mmaction.__file__).parent / '.mim/configs/recognition/r2plus1d'
+    zoo = zoo / 'r2plus1d_r34_8xb8-32x2x1-180e_kinetics400-rgb.py'
+    donor = Config.fromfile(zoo).model
+    donor.backbone.norm_cfg.type = 'BN3d'
+    donor = MODELS.build(donor).eval()
+    for name, value in donor.named_buffers():
+        if name.endswith('running_mean'):
+            value.normal_(0, 0.1)
+    path = tmp_path / 'zoo.pth'
+    torch.save({'state_dict': donor.state_dict(), 'meta': {}}, path)
+
+    config = ROOT / 'configs' / 'finetune_r2plus1d_r34_own_videos.py'
+    cfg = Config.fromfile(config)
+    assert cfg.load_from.rsplit('/', 2)[1] == zoo.stem  # the zoo's own name of it
+    model = MODELS.build(cfg.model).eval()
+    keys = model.load_state_dict(
+        {k: v for k, v in donor.state_dict().items() if k[:9] == 'backbone.'},
+        strict=False,
+    )
+    assert not keys.unexpected_keys
+    clip = torch.rand(1, 3, 8, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(model.backbone(clip), donor.backbone(clip))
+
+    # Ten classes where the zoo has 400, in frames and sizes that two cores take.
+    own = tmp_path / 'own.py'
+    own.write_text(f"""
+_base_ = {str(config)!r}
+model = dict(cls_head=dict(num_classes=10))
+load_from = {str(path)!r}
+pipeline = [
+    dict(type='DecordInit'),
+    dict(type='SampleFrames', clip_len=4, frame_interval=1, num_clips=1),
+    dict(type='DecordDecode'),
+    dict(type='CenterCrop', crop_size=56),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=pipeline))
+val_dataloader = dict(dataset=dict(pipeline=pipeline))
+train_cfg = dict(max_epochs=1)
+""")
+    result = run_python(
+        'tools/train.py',
+        own,
+        f'--work-dir={tmp_path / "work"}',
+        '--cfg-options',
+        *motion_options(motion_set),
+    )
+    log = ok(result)
+    assert 'acc/top1' in log
+    weights = torch.load(tmp_path / 'work/epoch_1.pth', weights_only=False)
+    weights = weights['state_dict']
+    assert weights['cls_head.fc_cls.weight'].shape == (10, 512)
+    # One step from the zoo's weights, not from new ones; the layer has begun to learn.
+    start = donor.state_dict()['backbone.layer4.0.conv1.conv.conv_s.weight']
+    after = weights['backbone.layer4.0.conv1.conv.conv_s.weight']
+    assert 0 < (after - start).norm() < 0.1 * start.norm()
+    assert weights['backbone.flow.bn.weight'].abs().max() > 0

@@ -2,7 +2,13 @@
 
 train_pipeline = [
     dict(type='DecordInit', io_backend='disk'),
-    dict(type='SampleFrames', clip_len=32, frame_interval=2, num_clips=1),
+    dict(
+        type='SampleFrames',
+        clip_len=32,
+        frame_interval=2,
+        num_clips=1,
+        out_of_bound_opt='repeat_last',  # 'loop' would show a jump to the flow layer
+    ),
     dict(type='DecordDecode'),
     dict(type='Resize', scale=(-1, 256)),
     dict(
@@ -22,7 +28,12 @@ train_pipeline = [
 val_pipeline = [
     dict(type='DecordInit', io_backend='disk'),
     dict(
-        type='SampleFrames', clip_len=32, frame_interval=2, num_clips=1, test_mode=True
+        type='SampleFrames',
+        clip_len=32,
+        frame_interval=2,
+        num_clips=1,
+        out_of_bound_opt='repeat_last',
+        test_mode=True,
     ),
     dict(type='DecordDecode'),
     dict(type='Resize', scale=(-1, 256)),
@@ -34,7 +45,12 @@ val_pipeline = [
 test_pipeline = [
     dict(type='DecordInit', io_backend='disk'),
     dict(
-        type='SampleFrames', clip_len=32, frame_interval=2, num_clips=10, test_mode=True
+        type='SampleFrames',
+        clip_len=32,
+        frame_interval=2,
+        num_clips=10,
+        out_of_bound_opt='repeat_last',
+        test_mode=True,
     ),
     dict(type='DecordDecode'),
     dict(type='Resize', scale=(-1, 256)),

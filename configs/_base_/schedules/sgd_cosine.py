@@ -36,3 +36,6 @@ optim_wrapper = dict(
 )
 
 custom_hooks = [dict(type='EMAHook', momentum=1e-4, update_buffers=True)]
+
+# The rate is for 8 GPUs x 8 clips.
+auto_scale_lr = dict(enable=False, base_batch_size=64)

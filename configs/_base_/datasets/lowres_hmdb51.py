@@ -1,0 +1,16 @@
+# LowRes-HMDB51: HMDB51 in 16 frames of 112x112.
+_base_ = 'tiny_kinetics.py'
+
+split = '{{$HMDB51_SPLIT:1}}'
+
+data_prefix = dict(video='data/hmdb51/videos')
+ann_file_val = f'data/hmdb51/hmdb51_val_split_{split}_videos.txt'
+
+train_dataloader = dict(
+    dataset=dict(
+        ann_file=f'data/hmdb51/hmdb51_train_split_{split}_videos.txt',
+        data_prefix=data_prefix,
+    )
+)
+val_dataloader = dict(dataset=dict(ann_file=ann_file_val, data_prefix=data_prefix))
+test_dataloader = dict(dataset=dict(ann_file=ann_file_val, data_prefix=data_prefix))

@@ -1,0 +1,4 @@
+# Table 1, "After Block 3".
+_base_ = '../_base_/r34_tinykinetics.py'
+
+model = dict(backbone=dict(after='block3', flow=dict(n_iters=100, learn=())))

@@ -1,0 +1,9 @@
+# Table 2, "All".
+_base_ = '../_base_/r34_tinykinetics.py'
+
+model = dict(
+    backbone=dict(
+        after='block3',
+        flow=dict(n_iters=100, learn=('sobel', 'div', 'tau', 'lam', 'theta')),
+    )
+)

@@ -1,0 +1,9 @@
+# Table 2, "Divergence + tau, lambda, theta".
+_base_ = '../_base_/r34_lowreshmdb51.py'
+
+model = dict(
+    backbone=dict(
+        after='block3', flow=dict(n_iters=100, learn=('div', 'tau', 'lam', 'theta'))
+    )
+)
+work_dir = './work_dirs/{{fileBasenameNoExtension}}_split{{$HMDB51_SPLIT:1}}'

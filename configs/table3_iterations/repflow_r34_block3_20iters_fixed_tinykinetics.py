@@ -1,0 +1,4 @@
+# Table 3, "20 iterations", not learned.
+_base_ = '../_base_/r34_tinykinetics.py'
+
+model = dict(backbone=dict(after='block3', flow=dict(n_iters=20, learn=())))

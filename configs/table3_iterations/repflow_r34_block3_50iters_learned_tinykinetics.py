@@ -1,0 +1,4 @@
+# Table 3, "50 iterations", learned.
+_base_ = '../_base_/r34_tinykinetics.py'
+
+model = dict(backbone=dict(after='block3', flow=dict(n_iters=50)))

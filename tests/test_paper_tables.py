@@ -1,0 +1,178 @@
+"""The page of the paper's tables, its configs and their twins."""
+
+import re
+
+import pytest
+from mmengine.config import Config
+
+from tests.conftest import ROOT
+
+PAGE = ROOT / 'docs' / 'paper_tables.md'
+CONFIGS = ROOT / 'configs'
+
+
+def page() -> list[tuple[str, ...]]:
+    """(table, row, dataset, config, twin or '', the paper's figure, ours)."""
+    rows, table = [], ''
+    for line in PAGE.read_text().splitlines():
+        if line.startswith('## '):
+            table = line.removeprefix('## ')
+        elif line.startswith('| ') and not line.startswith('| row'):
+            row, dataset, config, twin, paper, ours = (
+                re.sub(r'.*\(\.\./configs/(.*)\)', r'\1', cell.strip())
+                for cell in line.strip('|').split('|')
+            )
+            rows.append((table, row, dataset, config, twin, paper, ours))
+    return rows
+
+
+ROWS = page()
+TWINNED = [row[3:5] for row in ROWS if row[4]]
+
+
+def test_every_row_has_its_config_and_every_config_its_row():
+    listed = {row[3] for row in ROWS}
+    assert len(listed) == len(ROWS)
+    assert all((CONFIGS / config).is_file() for config in listed)
+    there = {str(p.relative_to(CONFIGS)) for p in CONFIGS.glob('table*/*.py')}
+    assert there <= listed
+    # Ours, row by row: both datasets, all columns.
+    counts = {f'Table {n}': 0 for n in range(1, 10)}
+    for table, *_, twin, _, _ in ROWS:
+        counts[table] += bool(twin)
+    assert list(counts.values()) == [12, 12, 12, 18, 4, 3, 3, 2, 15]
+    for *_, config, twin, paper, ours in ROWS:
+        assert paper == '-' or 0 < float(paper) < 100
+        assert ours == 'not run'
+        assert bool(twin) != config.split('/')[-1].startswith('rgb_')
+
+
+def without_flow(model: dict) -> dict:
+    model = model.to_dict()
+    model['backbone'] |= dict(flow=None, after=None)
+    return model
+
+
+@pytest.mark.parametrize(('config', 'twin'), TWINNED)
+def test_the_twin_differs_in_the_layer_alone(config, twin):
+    ours = Config.fromfile(CONFIGS / config)
+    rgb = Config.fromfile(CONFIGS / twin)
+    assert rgb.model.backbone.flow is None
+    model = ours.model
+    if model.type == 'LateFusion':
+        first, model = model.streams
+        assert without_flow(first) == without_flow(rgb.model)
+    assert model.backbone.flow is not None
+    assert without_flow(model) == without_flow(rgb.model)
+    names = {'model', 'work_dir', 'flow', 'rgb'}  # the last two are late fusion's
+    if ours.load_from or rgb.load_from:
+        # Each from its own network on Kinetics-400.
+        for path, cfg in ((config, ours), (twin, rgb)):
+            stem = path.split('/')[-1].removesuffix('_hmdb51_from_kinetics.py')
+            assert cfg.load_from == f'work_dirs/{stem}_kinetics400/epoch_100.pth'
+            assert list(CONFIGS.rglob(f'{stem}_kinetics400.py'))
+        names.add('load_from')
+    rest = [
+        {k: v for k, v in cfg.to_dict().items() if k not in names}
+        for cfg in (ours, rgb)
+    ]
+    assert rest[0] == rest[1]
+
+
+def backbones(table: str) -> dict[tuple[str, str], dict]:
+    return {
+        (row, dataset): Config.fromfile(CONFIGS / config).model.get('backbone')
+        for name, row, dataset, config, twin, _, _ in ROWS
+        if name == table and twin
+    }
+
+
+def test_table_1_places_the_layer():
+    for (row, _), backbone in backbones('Table 1').items():
+        where = 'input' if 'Input' in row else f'block{row[-1]}'
+        assert (backbone.depth, backbone.after) == (34, where)
+        assert backbone.flow.n_iters == 100 and not backbone.flow.learn
+
+
+def test_table_2_chooses_what_is_learned():
+    scalars = {'tau', 'lam', 'theta'}
+    learned = {
+        'None (all fixed)': set(),
+        'Sobel kernels': {'sobel'},
+        'Divergence': {'div'},
+        'tau, lambda, theta': scalars,
+        'All': scalars | {'div', 'sobel'},
+        'Divergence + tau, lambda, theta': scalars | {'div'},
+    }
+    for (row, _), backbone in backbones('Table 2').items():
+        assert set(backbone.flow.learn) == learned[row]
+        assert (backbone.flow.n_iters, backbone.after) == (100, 'block3')
+
+
+def test_table_3_counts_iterations():
+    for (row, _), backbone in backbones('Table 3').items():
+        assert backbone.flow.n_iters == int(row.split()[0])
+        fixed = 'learn' in backbone.flow and not backbone.flow.learn
+        assert fixed == ('not learned' in row)
+        assert backbone.after == 'block3'
+
+
+def test_table_4_fuses():
+    places = {'RGB': 'input', '1 Block': 'block1', '3 Blocks': 'block3'}
+    kinds = {'Layer + Multiply': 'layer_multiply'}
+    for (row, _), backbone in backbones('Table 4').items():
+        kind, place = row.split(', ')
+        if kind == 'Late':
+            continue  # two networks: the twins' test compares them
+        assert backbone.after == places[place]
+        assert backbone.flow.n_iters == 10
+        assert backbone.flow.get('fusion', 'none') == kinds.get(kind, kind.lower())
+
+
+def test_table_5_stacks():
+    stacks = {
+        'Single Flow Layer': (1, True),
+        'Flow-of-Flow': (2, False),
+        'Flow-Conv-Flow (FcF)': (2, True),
+        'Flow-Conv-Flow-Conv-Flow': (3, True),
+    }
+    for (row, _), backbone in backbones('Table 5').items():
+        flow = backbone.flow
+        assert (flow.get('num_flows', 1), flow.get('conv', True)) == stacks[row]
+        assert flow.n_iters == 10
+
+
+def test_tables_6_to_9_take_their_networks():
+    for table, kind in (
+        ('Table 6', 'RepFlowResNet3d'),
+        ('Table 7', 'RepFlowResNet2Plus1d'),
+    ):
+        for (row, _), backbone in backbones(table).items():
+            where = 'input' if 'Input' in row else f'block{row[-1]}'
+            assert (backbone.type, backbone.depth) == (kind, 18)
+            assert (backbone.after, backbone.flow.n_iters) == (where, 10)
+    for (row, _), backbone in backbones('Table 9').items():
+        kind = 'RepFlowResNet' if '2D' in row else 'RepFlowResNet2Plus1d'
+        assert (backbone.type, backbone.depth, backbone.after) == (kind, 50, 'block3')
+        assert backbone.flow.n_iters == 20
+        assert (backbone.flow.get('type') == 'FcF') == ('FcF' in row)
+        assert ('non_local' in backbone) == ('Non-local' in row)
+
+
+def test_frames_and_sizes():
+    for table, _, dataset, config, *_ in ROWS:
+        cfg = Config.fromfile(CONFIGS / config)
+        frames = 32 if table == 'Table 9' else 16
+        size = 224 if table in ('Table 8', 'Table 9') else 112
+        for part in ('train', 'val', 'test'):
+            data = cfg[f'{part}_dataloader'].dataset
+            assert data.pipeline[1].clip_len == frames
+            folder = dataset.split()[0].lower().replace('-', '_')
+            folder = folder.replace('lowres_', '').replace(
+                'kinetics_400', 'kinetics400'
+            )
+            assert data.ann_file.startswith(f'data/{folder}/')
+        assert cfg.train_dataloader.dataset.pipeline[5].scale == (size, size)
+        head = cfg.model.get('streams', [cfg.model])[0].cls_head
+        classes = {'Tiny': 150, 'HMDB51': 51, 'LowRes': 51, 'Kinetics': 400}
+        assert head.num_classes == classes[dataset.split('-')[0].split()[0]]
