@@ -8,9 +8,10 @@ from repflow_mm.ops.reference import (
     sobel_kernels,
     threshold_step,
 )
-from repflow_mm.ops.representation_flow import representation_flow
+from repflow_mm.ops.representation_flow import backends, representation_flow
 
 __all__ = [
+    'backends',
     'divergence',
     'dual_step',
     'forward_gradient',

@@ -1,13 +1,15 @@
 """The public op: checks its arguments once and picks a backend."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 
-from repflow_mm.ops import reference
+from repflow_mm.ops import fused, reference
 
 _IMAGE_GRADS = {'sobel': 1 / 8, 'sobel_unscaled': 1.0}
 _FLOW_GRADS = ('forward', 'sobel')
-_BACKENDS = ('auto', 'reference', 'cpu', 'triton')
 
 
 def representation_flow(
@@ -68,18 +70,13 @@ def representation_flow(
         raise ValueError(f'n_iters must be at least 1, got {n_iters}')
     if flow_grad not in _FLOW_GRADS:
         raise ValueError(f'flow_grad must be one of {_FLOW_GRADS}, got {flow_grad!r}')
-    if backend not in _BACKENDS:
-        raise ValueError(f'backend must be one of {_BACKENDS}, got {backend!r}')
-    if backend not in ('auto', 'reference'):
-        raise ValueError(
-            f'backend {backend!r} cannot run: this version ships the PyTorch '
-            "reference only; use backend='auto' or 'reference'"
-        )
-
+    names = ('auto', 'reference', *fused.BACKENDS)
+    if backend not in names:
+        raise ValueError(f'backend must be one of {names}, got {backend!r}')
     dtype = torch.promote_types(f1.dtype, torch.float32)
     image_kernels = _image_kernels(image_grad)
-    flow_kernels = reference.sobel_kernels(1.0) if flow_grad == 'sobel' else None
-    u_x, u_y = reference.representation_flow(
+    solve = _backend(backend, f1, image_kernels, flow_grad)
+    u_x, u_y = solve(
         f1.to(dtype),
         f2.to(dtype),
         n_iters=n_iters,
@@ -89,9 +86,46 @@ def representation_flow(
         div_x=_div_weights('div_x', div_x, f1, dtype),
         div_y=_div_weights('div_y', div_y, f1, dtype),
         image_kernels=image_kernels,
-        flow_kernels=flow_kernels,
     )
     return u_x.to(f1.dtype), u_y.to(f1.dtype)
+
+
+def backends() -> dict[str, str]:
+    """Which backends can run on this machine.
+
+    Returns:
+        dict[str, str]: By name, why it cannot; empty where it can.
+    """
+    return {'reference': ''} | {
+        name: kernel.UNAVAILABLE for name, kernel in fused.BACKENDS.items()
+    }
+
+
+def _backend(
+    backend: str, f: Tensor, image_kernels: Tensor, flow_grad: str
+) -> Callable[..., tuple[Tensor, Tensor]]:
+    """The fastest solver that takes this call; the one place of this decision."""
+    flow_kernels = reference.sobel_kernels(1.0) if flow_grad == 'sobel' else None
+    plain = partial(reference.representation_flow, flow_kernels=flow_kernels)
+    if backend == 'reference':
+        return plain
+    name = fused.DEVICES.get(f.device.type) if backend == 'auto' else backend
+    if flow_grad != 'forward':
+        reason = "flow_grad='sobel' is not fused"
+    elif image_kernels.requires_grad:
+        reason = 'learned filters of the image gradient are not fused'
+    elif fused.DEVICES.get(f.device.type) != name:
+        reason = f'the maps are on {f.device}'
+    else:
+        reason = fused.BACKENDS[name].UNAVAILABLE
+    if not reason:
+        return fused.representation_flow
+    if backend == 'auto':
+        return plain
+    raise ValueError(
+        f'backend {backend!r} cannot run: {reason}; backend="auto" takes the fastest '
+        'that can'
+    )
 
 
 def _check_maps(f1: Tensor, f2: Tensor) -> None:

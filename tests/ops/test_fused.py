@@ -1,0 +1,253 @@
+"""Every fused kernel against the PyTorch reference: outputs and every gradient."""
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from repflow_mm.layers import RepresentationFlow
+from repflow_mm.ops import backends, representation_flow
+
+FUSED = [
+    pytest.param(name, marks=pytest.mark.skipif(bool(reason), reason=reason))
+    for name, reason in backends().items()
+    if name != 'reference'
+]
+SIZES = [(1, 1), (1, 9), (9, 1), (7, 7), (28, 28), (57, 33), (112, 112)]
+NAMES = 'u_x u_y f1 f2 tau lam theta div_x div_y'.split()
+
+pytestmark = pytest.mark.parametrize('backend', FUSED)
+
+
+def problem(size, channels=3, count=2, span=255.0, motion=10.0, per_channel=True):
+    """Maps, scalars, divergence weights and output gradients, in fp64."""
+    f1 = span * torch.rand(count, channels, *size)
+    f2 = f1 + motion * torch.rand_like(f1)
+    scalars = [torch.tensor(value) for value in (0.25, 0.15, 0.3)]
+    shape = (channels, 2) if per_channel else (2,)
+    weights = [torch.tensor([-1.0, 1.0]) + 0.1 * torch.rand(shape) for _ in range(2)]
+    cotangents = torch.randn(2, *f1.shape).unbind(0)
+    # Rounded once, to fp32: every precision gets the same problem.
+    return [t.double() for t in (f1, f2, *scalars, *weights, *cotangents)]
+
+
+def solve(problem, n_iters, backend, dtype=torch.float64) -> dict[str, torch.Tensor]:
+    """Outputs and gradients by name, in fp64."""
+    *inputs, g_x, g_y = (tensor.to(dtype, copy=True) for tensor in problem)
+    for tensor in inputs:
+        tensor.requires_grad_()
+    f1, f2, tau, lam, theta, div_x, div_y = inputs
+    u = representation_flow(
+        f1,
+        f2,
+        n_iters=n_iters,
+        tau=tau,
+        lam=lam,
+        theta=theta,
+        div_x=div_x,
+        div_y=div_y,
+        backend=backend,
+    )
+    gradients = torch.autograd.grad(u, inputs, (g_x, g_y), materialize_grads=True)
+    values = (*(part.detach() for part in u), *gradients)
+    return {name: v.double() for name, v in zip(NAMES, values, strict=True)}
+
+
+def error(actual: torch.Tensor, expected: torch.Tensor) -> float:
+    """RMS of the error over RMS of the reference; rounding noise counts as zero."""
+    scale = expected.norm().item()
+    difference = (actual - expected).norm().item()
+    return difference / scale if scale > 1e-12 else difference
+
+
+@pytest.mark.parametrize('size', SIZES)
+@pytest.mark.parametrize('n_iters', [1, 2, 20, 100])
+def test_fp64_is_the_reference(backend, size, n_iters):
+    if max(size) == 112 and n_iters == 100:
+        n_iters = 40  # minutes of the reference
+    args = problem(size, count=1)
+    expected = solve(args, n_iters, 'reference')
+    actual = solve(args, n_iters, backend)
+    for name in NAMES:
+        assert error(actual[name], expected[name]) <= 1e-10, name
+
+
+@pytest.mark.parametrize('channels', [1, 5, 64])
+@pytest.mark.parametrize('per_channel', [False, True])
+def test_channels_and_their_weights(backend, channels, per_channel):
+    args = problem((7, 9), channels, per_channel=per_channel)
+    expected = solve(args, 8, 'reference')
+    actual = solve(args, 8, backend)
+    for name in NAMES:
+        assert error(actual[name], expected[name]) <= 1e-10, name
+
+
+@pytest.mark.parametrize(
+    ('span', 'motion'), [(0, 0), (1e6, 1e6), (1e-42, 1e-42), (255, 0), (0.05, 0.05)]
+)
+def test_extremes(backend, span, motion):
+    args = problem((9, 8), span=span, motion=motion)
+    expected = solve(args, 20, 'reference')
+    actual = solve(args, 20, backend)
+    for name in NAMES:
+        assert actual[name].isfinite().all()
+        assert error(actual[name], expected[name]) <= 1e-10, name
+    for name, value in solve(args, 20, backend, torch.float32).items():
+        assert value.isfinite().all(), name
+
+
+@pytest.mark.parametrize('size', [(1, 9), (9, 1), (7, 7), (28, 28), (57, 33)])
+@pytest.mark.parametrize('n_iters', [1, 5, 20])
+def test_fp32_is_as_near_to_fp64_as_the_reference(backend, size, n_iters):
+    # In fp32 branches of the clamp flip here and there, which moves gradients by more
+    # than rounding does in any implementation: the median over problems is compared.
+    errors = {name: ([], []) for name in NAMES}
+    for _ in range(11):
+        args = problem(size, count=1)
+        exact = solve(args, n_iters, 'reference')
+        plain = solve(args, n_iters, 'reference', torch.float32)
+        fused = solve(args, n_iters, backend, torch.float32)
+        for name, (theirs, ours) in errors.items():
+            theirs.append(error(plain[name], exact[name]))
+            ours.append(error(fused[name], exact[name]))
+    for name, (theirs, ours) in errors.items():
+        theirs, ours = torch.tensor(theirs).median(), torch.tensor(ours).median()
+        assert ours <= 2 * theirs + 1e-7, (name, ours, theirs)  # 1e-7: one rounding
+
+
+def test_nothing_is_read_before_it_is_written(backend, monkeypatch):
+    args = problem((9, 11))
+    expected = solve(args, 20, backend)
+    for name in ('empty', 'empty_like'):
+        make = getattr(torch, name)
+
+        def filled(*args, make=make, **options):
+            return make(*args, **options).fill_(float('nan'))
+
+        monkeypatch.setattr(torch, name, filled)
+    actual = solve(args, 20, backend)
+    for name in NAMES:
+        assert torch.equal(actual[name], expected[name]), name
+
+
+def test_a_nan_stays_in_its_map(backend):
+    f1, f2 = 255 * torch.rand(2, 1, 3, 9, 9)
+    expected = representation_flow(f1, f2, backend=backend)
+    f1[0, 1, 4, 4] = float('nan')
+    actual = representation_flow(f1, f2, backend=backend)
+    for a, b in zip(actual, expected, strict=True):
+        assert a[0, 1].isnan().any()
+        assert torch.equal(a[:, ::2], b[:, ::2])
+
+
+def test_threads_change_nothing(backend):
+    args = problem((14, 14), channels=7)
+    threads = torch.get_num_threads()
+    try:
+        results = []
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            results.append(solve(args, 20, backend))
+    finally:
+        torch.set_num_threads(threads)
+    for other in results[1:]:
+        assert all(torch.equal(other[name], results[0][name]) for name in NAMES)
+
+
+def test_a_second_backward_and_gradient_checkpointing(backend):
+    f1, f2 = (255 * torch.rand(2, 1, 2, 8, 8)).unbind(0)
+    f1.requires_grad_()
+
+    def loss(f1):
+        return sum(representation_flow(f1, f2, backend=backend)).square().sum()
+
+    value = loss(f1)
+    (first,) = torch.autograd.grad(value, f1, retain_graph=True)
+    (again,) = torch.autograd.grad(value, f1)
+    (kept,) = torch.autograd.grad(checkpoint(loss, f1, use_reentrant=False), f1)
+    assert torch.equal(first, again) and torch.equal(first, kept)
+
+
+def test_a_gradient_of_the_gradient_is_refused(backend):
+    f1, f2 = (255 * torch.rand(2, 1, 2, 8, 8)).unbind(0)
+    f1.requires_grad_()
+    u_x, _ = representation_flow(f1, f2, backend=backend)
+    (gradient,) = torch.autograd.grad(u_x.sum(), f1, create_graph=True)
+    with pytest.raises(ValueError, match='backend="reference"'):
+        gradient.sum().backward()
+
+
+def test_one_graph_under_compile(backend):
+    layer = RepresentationFlow(4, flow_channels=3, n_iters=5, backend=backend)
+    compiled = torch.compile(copy.deepcopy(layer), fullgraph=True, backend='aot_eager')
+    x = torch.rand(2, 4, 3, 8, 8)
+    expected, actual = layer(x), compiled(x)
+    torch.testing.assert_close(actual, expected)
+    cotangent = torch.randn_like(expected)
+    expected.backward(cotangent), actual.backward(cotangent)
+    for a, b in zip(compiled.parameters(), layer.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad)
+
+
+def test_the_operator_is_registered_as_pytorch_wants_it(backend):
+    from repflow_mm.ops.fused import tvl1
+
+    *args, _, _ = problem((5, 6), channels=2, count=1)
+    for tensor in args:
+        tensor.requires_grad_()
+    kernels = torch.rand(2, 3, 3, dtype=torch.float64)
+    torch.library.opcheck(tvl1, (*args, kernels, 3))
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_comes_back_in_its_own_dtype(backend, dtype):
+    f1, f2 = (255 * torch.rand(2, 1, 2, 8, 8)).to(dtype).requires_grad_().unbind(0)
+    u_x, u_y = representation_flow(f1, f2, backend=backend)
+    assert u_x.dtype == u_y.dtype == dtype
+    exact = representation_flow(f1.float(), f2.float(), backend='reference')
+    torch.testing.assert_close(u_x, exact[0].to(dtype))
+
+
+def test_what_is_not_fused_goes_to_the_reference(backend):
+    f1, f2 = 255 * torch.rand(2, 1, 2, 8, 8)
+    filters = torch.rand(2, 3, 3, requires_grad=True)
+    for options, reason in (
+        (dict(flow_grad='sobel'), 'flow_grad'),
+        (dict(image_grad=filters), 'learned filters'),
+    ):
+        automatic = representation_flow(f1, f2, **options)
+        expected = representation_flow(f1, f2, backend='reference', **options)
+        assert all(map(torch.equal, automatic, expected))
+        with pytest.raises(ValueError, match=f'cannot run: {reason}'):
+            representation_flow(f1, f2, backend=backend, **options)
+
+
+@pytest.mark.skipif(
+    not Path('/proc/self/clear_refs').exists(), reason='the peak is reset by Linux'
+)
+def test_memory_is_a_twentieth_of_the_references(backend):
+    # 15 pairs of 32 maps, 28x28, 20 iterations; a process for each.
+    code = """
+import sys, torch
+from repflow_mm.ops import representation_flow
+f1, f2 = (255 * torch.rand(2, 15, 32, 28, 28)).requires_grad_().unbind(0)
+small = (t[:1, :1] for t in (f1, f2))
+sum(representation_flow(*small, backend=sys.argv[1])).sum().backward()
+def memory(key):
+    lines = open('/proc/self/status').read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key))
+open('/proc/self/clear_refs', 'w').write('5')
+before = memory('VmRSS')
+sum(representation_flow(f1, f2, backend=sys.argv[1])).sum().backward()
+print(memory('VmHWM') - before)
+"""
+    extra = {}
+    for name in ('reference', backend):
+        command = [sys.executable, '-c', code, name]
+        extra[name] = int(subprocess.check_output(command, text=True))
+    print(f'extra KiB: {extra}')
+    assert 0 < extra[backend] <= 0.05 * extra['reference']
