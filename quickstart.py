@@ -8,7 +8,8 @@
 Needs Python 3.10 to 3.13 with pip; no compiler, no system libraries, no make
 (containers and Windows lack it). It may be run from any folder and any number of
 times: what is already installed is kept. The environment is `.venv` beside this
-file, or the folder named in REPFLOW_VENV.
+file, or the folder named in REPFLOW_VENV. With a C++ compiler at hand the fused solver
+is built too; without, the PyTorch reference does its work.
 """
 
 from __future__ import annotations  # for the old Python that is told to be too old
@@ -28,6 +29,7 @@ VENV = Path(os.environ.get('REPFLOW_VENV', ROOT / '.venv')).resolve()
 BIN = VENV / ('Scripts' if os.name == 'nt' else 'bin')
 PYTHON = BIN / ('python.exe' if os.name == 'nt' else 'python')
 REQUIREMENTS = ROOT / 'requirements.txt'
+SOURCES = ROOT / 'repflow_mm' / 'ops' / 'csrc'
 
 # Installs the environment; old enough for Python 3.10, new enough for 3.13.
 PIP = 'pip==25.3'
@@ -76,8 +78,11 @@ def main() -> int:
 def set_up() -> None:
     """Make the environment, or bring the one that is there up to date."""
     stamp = VENV / 'repflow_mm.stamp'  # what it holds; there from the start
+    # The sources of the compiled kernel too: it has to be built from what is there.
+    built_from = [REQUIREMENTS, ROOT / 'setup.py', *sorted(SOURCES.iterdir())]
     wanted = hashlib.sha256(
-        REQUIREMENTS.read_bytes() + f'{PIP} {sys.version} {ROOT}'.encode()
+        b''.join(path.read_bytes() for path in built_from)
+        + f'{PIP} {sys.version} {ROOT}'.encode()
     ).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:
         return

@@ -57,6 +57,8 @@ def main() -> int:
         if state == 'needs you':
             print(f'{"":<10}-> {fault.command}')
     print()
+    _print_backends()
+    print()
     if stoppers or failure:
         print('A training could not start.', failure or '')
         return 1
@@ -81,6 +83,13 @@ def _print_package(name: str) -> bool:
     for other, version in found[1:]:
         print(f'{"":<12}{version:<13}also installed: {other}, in the same folder')
     return True
+
+
+def _print_backends() -> None:
+    from repflow_mm.ops import backends
+
+    for name, reason in backends().items():
+        print(f'{"solver":<10}{name:<12}{reason or "works"}')
 
 
 def _failure_of_a_training_step() -> str | None:
