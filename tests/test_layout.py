@@ -19,6 +19,7 @@ ORDER = {
     'engine': 3,
     'datasets': 3,
     'plugin': 4,
+    'benchmark': 5,
     'demo': 5,
     'doctor': 5,
 }

@@ -30,7 +30,10 @@ def representation_flow(
     image_kernels: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """The reference's signature, but for `flow_kernels`, on a fused kernel."""
-    scalars = [torch.as_tensor(value).to(f1) for value in (tau, lam, theta)]
+    scalars = [
+        torch.as_tensor(value, dtype=f1.dtype, device=f1.device)
+        for value in (tau, lam, theta)
+    ]
     if div_x.dim() != div_y.dim():
         div_x, div_y = torch.broadcast_tensors(div_x, div_y)
     return tvl1(f1, f2, *scalars, div_x, div_y, image_kernels.to(f1), n_iters)

@@ -76,6 +76,15 @@ def test_fp64_is_the_reference(backend, size, n_iters):
         assert error(actual[name], expected[name]) <= 1e-10, name
 
 
+def test_scalars_as_numbers(backend):
+    f1, f2, *_ = problem((7, 9))
+    options = dict(tau=0.2, lam=0.1, theta=0.4)
+    actual = representation_flow(f1, f2, backend=backend, **options)
+    expected = representation_flow(f1, f2, backend='reference', **options)
+    for a, b in zip(actual, expected, strict=True):
+        assert error(a, b) <= 1e-10
+
+
 @pytest.mark.parametrize('channels', [1, 5, 64])
 @pytest.mark.parametrize('per_channel', [False, True])
 def test_channels_and_their_weights(backend, channels, per_channel):

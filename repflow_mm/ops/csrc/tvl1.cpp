@@ -71,8 +71,9 @@ static bool run(const Arguments<T> &a, bool backward, int threads, Parallel para
             void *memory = std::calloc(count * sizeof(T) + 64, 1);
             if (!memory) return;  // the maps are left to the others
             T *scratch = reinterpret_cast<T *>((reinterpret_cast<uintptr_t>(memory) + 63) / 64 * 64);
+            solver.use(scratch);
             for (long map; (map = next++) < a.maps;)
-                backward ? solver.backward(map, scratch) : solver.forward(map, scratch);
+                backward ? solver.backward(map) : solver.forward(map);
             std::free(memory);
         }
     } work{a, backward};

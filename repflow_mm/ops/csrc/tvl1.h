@@ -10,8 +10,9 @@ template <typename T>
 class Solver {
   public:
     explicit Solver(const Arguments<T> &a)
-        : a(a), w(a.w), n(a.h * a.w), margin((a.w + 16) / 16 * 16),
-          size((n + 15) / 16 * 16 + 2 * margin), bound(a.lam * a.theta),
+        : a(a), w(a.w), n(a.h * a.w), wide(a.w + 2), margin(up(a.w + 1)),
+          size(up(n) + 2 * margin), wide_margin(up(2 * wide + 2)),
+          wide_size(up((a.h + 2) * wide) + 2 * wide_margin), bound(a.lam * a.theta),
           rate(a.tau / a.theta) {}
 
     // Numbers of scratch space that a thread needs, zero before its first map: margins
@@ -22,11 +23,18 @@ class Solver {
             const int k = segment();
             arrays = CONSTANTS + STATE * (size_t)(k + (a.n_iters - 1) / k) + ADJOINT;
         }
-        return arrays * size + padded_size();
+        return arrays * size + WIDE * wide_size;
     }
 
-    void forward(long map, T *scratch) {
-        prepare(map, scratch);
+    void use(T *scratch) {
+        wides = scratch + wide_margin;
+        constants = scratch + WIDE * wide_size;
+        T *column = at(constants, COLUMN);
+        for (long i = 0; i < n; ++i) column[i] = (i + 1) % w != 0;
+    }
+
+    void forward(long map) {
+        prepare(map);
         T *state = constants + CONSTANTS * size;
         clear(state, STATE);
         for (int k = 0; k < a.n_iters; ++k) {
@@ -37,8 +45,8 @@ class Solver {
         std::copy_n(at(state, 1), n, a.u_y + map * n);
     }
 
-    void backward(long map, T *scratch) {
-        prepare(map, scratch);
+    void backward(long map) {
+        prepare(map);
         // States 0, k, 2k, ... are kept; those between are computed again, a segment
         // at a time, last segment first.
         const int k = segment();
@@ -79,18 +87,18 @@ class Solver {
     enum { GX, GY, STEP, RHO, COLUMN, CONSTANTS };  // arrays that iterations share
     enum { UX, UY, P, STATE = 6 };                  // u (x, y), p (x of u_x, y of u_x, ...)
     enum { DU, DP = 2, DQ = 6, DG = 10, DSTEP = 12, DRHO, ADJOINT };
+    enum { PADDED, WIDE_X, WIDE_Y, WIDE };          // maps with a border, w + 2 wide
 
     const Arguments<T> &a;
-    const long w, n, margin, size;
+    const long w, n, wide, margin, size, wide_margin, wide_size;
     const T bound, rate;
-    T *constants = nullptr, *padded = nullptr;
+    T *constants = nullptr, *wides = nullptr;
     T x_before, x_here, y_before, y_here;
     struct { double bound, rate, x_before, x_here, y_before, y_here; } totals;
 
+    static long up(long count) { return (count + 15) / 16 * 16; }
     T *at(T *block, int array) const { return block + array * size + margin; }
     void clear(T *block, int arrays) const { std::fill_n(block, arrays * size, T(0)); }
-
-    size_t padded_size() const { return ((a.h + 2) * (a.w + 2) + 15) / 16 * 16; }
 
     // Iterations whose states are in memory at once: all while they fit in a core's
     // cache, else the square root, so that kept and recomputed states are as many.
@@ -101,16 +109,15 @@ class Solver {
     }
 
     // Image gradient (Eq. 8), -1 / |g|^2 and rho_c.
-    void prepare(long map, T *scratch) {
-        padded = scratch;
-        constants = scratch + padded_size();
+    void prepare(long map) {
         const long channel = map % a.channels;
         x_before = a.div_x[channel * a.div_stride];
         x_here = a.div_x[channel * a.div_stride + 1];
         y_before = a.div_y[channel * a.div_stride];
         y_here = a.div_y[channel * a.div_stride + 1];
         const T *f1 = a.f1 + map * n, *f2 = a.f2 + map * n;
-        const long wide = w + 2;
+        T *padded = wides + PADDED * wide_size;
+        T *wide_x = wides + WIDE_X * wide_size, *wide_y = wides + WIDE_Y * wide_size;
         for (long y = 0; y < a.h + 2; ++y) {
             const T *row = f2 + std::min(std::max(y - 1, 0L), a.h - 1) * w;
             T *to = padded + y * wide;
@@ -118,28 +125,30 @@ class Solver {
             std::copy_n(row, w, to + 1);
             to[w + 1] = row[w - 1];
         }
+        T c[18];
+        std::copy_n(a.kernels, 18, c);
+        const long wide = this->wide, all = a.h * wide;
+        LOOP
+        for (long i = 0; i < all; ++i) {
+            const T *p = padded + i, *q = p + wide, *r = q + wide;
+            wide_x[i] = c[0] * p[0] + c[1] * p[1] + c[2] * p[2] + c[3] * q[0] +
+                        c[4] * q[1] + c[5] * q[2] + c[6] * r[0] + c[7] * r[1] +
+                        c[8] * r[2];
+            wide_y[i] = c[9] * p[0] + c[10] * p[1] + c[11] * p[2] + c[12] * q[0] +
+                        c[13] * q[1] + c[14] * q[2] + c[15] * r[0] + c[16] * r[1] +
+                        c[17] * r[2];
+        }
         T *gx = at(constants, GX), *gy = at(constants, GY);
         T *step = at(constants, STEP), *rho = at(constants, RHO);
-        T *column = at(constants, COLUMN);
         for (long y = 0; y < a.h; ++y) {
-            const T *p = padded + y * wide;
-            const long o = y * w;
-            const T *c = a.kernels;
-            LOOP
-            for (long x = 0; x < w; ++x) {
-                T sx = 0, sy = 0;
-                for (int i = 0; i < 3; ++i)
-                    for (int j = 0; j < 3; ++j) {
-                        sx += c[3 * i + j] * p[i * wide + x + j];
-                        sy += c[9 + 3 * i + j] * p[i * wide + x + j];
-                    }
-                gx[o + x] = sx;
-                gy[o + x] = sy;
-                const T square = sx * sx + sy * sy;
-                step[o + x] = T(-1) / (square < T(FLAT) ? T(FLAT) : square);
-                rho[o + x] = f2[o + x] - f1[o + x];
-                column[o + x] = x + 1 < w;
-            }
+            std::copy_n(wide_x + y * wide, w, gx + y * w);
+            std::copy_n(wide_y + y * wide, w, gy + y * w);
+        }
+        LOOP
+        for (long i = 0; i < n; ++i) {
+            const T square = gx[i] * gx[i] + gy[i] * gy[i];
+            step[i] = T(-1) / (square < T(FLAT) ? T(FLAT) : square);
+            rho[i] = f2[i] - f1[i];
         }
     }
 
@@ -290,19 +299,29 @@ class Solver {
             d_f1[i] = -drho[i];
             d_f2[i] = drho[i];
         }
-        // The transposed filters, into the padded map; then its border comes home.
-        const long wide = w + 2, high = a.h + 2;
-        std::fill_n(padded, wide * high, T(0));
-        for (long y = 0; y < a.h; ++y)
-            for (int i = 0; i < 3; ++i)
-                for (int j = 0; j < 3; ++j) {
-                    T *to = padded + (y + i) * wide + j;
-                    const T cx = a.kernels[3 * i + j], cy = a.kernels[9 + 3 * i + j];
-                    LOOP
-                    for (long x = 0; x < w; ++x)
-                        to[x] += cx * dgx[y * w + x] + cy * dgy[y * w + x];
-                }
-        for (long y = 0; y < high; ++y) {
+        // The transposed filters; then the border of the padded map comes home.
+        T *padded = wides + PADDED * wide_size;
+        T *wide_x = wides + WIDE_X * wide_size, *wide_y = wides + WIDE_Y * wide_size;
+        for (long y = 0; y < a.h; ++y) {
+            std::copy_n(dgx + y * w, w, wide_x + y * wide);
+            std::copy_n(dgy + y * w, w, wide_y + y * wide);
+            std::fill_n(wide_x + y * wide + w, 2, T(0));
+            std::fill_n(wide_y + y * wide + w, 2, T(0));
+        }
+        T c[18];
+        std::copy_n(a.kernels, 18, c);
+        const long wide = this->wide, all = (a.h + 2) * wide;
+        LOOP
+        for (long i = 0; i < all; ++i) {
+            const T *p = wide_x + i, *q = p - wide, *r = q - wide;
+            const T *s = wide_y + i, *t = s - wide, *u = t - wide;
+            padded[i] = c[0] * p[0] + c[1] * p[-1] + c[2] * p[-2] + c[3] * q[0] +
+                        c[4] * q[-1] + c[5] * q[-2] + c[6] * r[0] + c[7] * r[-1] +
+                        c[8] * r[-2] + c[9] * s[0] + c[10] * s[-1] + c[11] * s[-2] +
+                        c[12] * t[0] + c[13] * t[-1] + c[14] * t[-2] + c[15] * u[0] +
+                        c[16] * u[-1] + c[17] * u[-2];
+        }
+        for (long y = 0; y < a.h + 2; ++y) {
             T *from = padded + y * wide;
             from[1] += from[0];
             from[w] += from[w + 1];
