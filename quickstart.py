@@ -35,6 +35,8 @@ SOURCES = ROOT / 'repflow_mm' / 'ops' / 'csrc'
 PIP = 'pip==25.3'
 # The second stack that the tests run on, laid over the first.
 OLD_STACK = ('mmaction2==1.1.0', 'mmcv-lite==2.0.1')
+# The kernels for GPUs are tested in its interpreter; PyTorch for CPUs comes without.
+TRITON = 'triton==3.7.1'
 
 
 def main() -> int:
@@ -65,6 +67,7 @@ def main() -> int:
         }[options.command]
         if options.command == 'test':
             add_old_stack()
+            add_triton()
         commands[-1].extend(options.args)
         for command in commands:
             run(*command)
@@ -125,6 +128,15 @@ def add_old_stack() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         pip('install', '-q', '--no-deps', '--target', folder, *OLD_STACK)
         done.write_text(' '.join(OLD_STACK))
+
+
+def add_triton() -> None:
+    """Put Triton where there is a wheel of it and PyTorch brought none."""
+    find = 'import importlib.util as u, sys; sys.exit(not u.find_spec("triton"))'
+    there = subprocess.run([str(PYTHON), '-c', find]).returncode == 0
+    if sys.platform == 'linux' and platform.machine() == 'x86_64' and not there:
+        say(f'adding {TRITON} for the tests')
+        pip('install', '-q', '--no-deps', TRITON)
 
 
 def pip(*args: str | Path) -> None:

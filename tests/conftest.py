@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+if not torch.cuda.is_available():
+    # Before Triton is imported: its kernels run in Python, on the CPU.
+    os.environ.setdefault('TRITON_INTERPRET', '1')
+
 ROOT = Path(__file__).resolve().parent.parent
 VIDEOS = ROOT.parent / 'shared' / 'videos'
 # Laid out by `quickstart.py test`.

@@ -54,8 +54,18 @@ def _load() -> ctypes.CDLL | str:
 
 
 _LIBRARY = _load()
-# Why the kernel cannot run on this machine; empty where it can.
+# Why the kernel cannot run whatever the maps are; empty where it can.
 UNAVAILABLE = _LIBRARY if isinstance(_LIBRARY, str) else ''
+
+
+def missing() -> str:
+    """What this machine lacks; empty where it has all."""
+    return UNAVAILABLE
+
+
+def unfit(f: Tensor) -> str:
+    """Why the kernel cannot take these maps; empty where it can."""
+    return '' if f.device.type == 'cpu' else f'the maps are on {f.device}'
 
 
 @cache

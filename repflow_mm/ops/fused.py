@@ -5,16 +5,14 @@ keeps one graph. Its backward keeps the two maps and the parameters, and nothing
 iterations.
 """
 
-from types import ModuleType
-
 import torch
 from torch import Tensor
 
-from repflow_mm.ops import cpu
+from repflow_mm.ops import cpu, triton
 
-# Modules with `UNAVAILABLE`, `forward` and `backward`, and which serves what device.
-BACKENDS = {'cpu': cpu}
-DEVICES = {'cpu': 'cpu'}
+# Modules with `UNAVAILABLE`, `missing`, `unfit`, `forward`, `backward`; whom to ask.
+BACKENDS = {'cpu': cpu, 'triton': triton}
+DEVICES = {'cpu': 'cpu', 'cuda': 'triton'}
 
 
 def representation_flow(
@@ -28,6 +26,7 @@ def representation_flow(
     div_x: Tensor,
     div_y: Tensor,
     image_kernels: Tensor,
+    backend: str,
 ) -> tuple[Tensor, Tensor]:
     """The reference's signature, but for `flow_kernels`, on a fused kernel."""
     scalars = [
@@ -36,11 +35,8 @@ def representation_flow(
     ]
     if div_x.dim() != div_y.dim():
         div_x, div_y = torch.broadcast_tensors(div_x, div_y)
-    return tvl1(f1, f2, *scalars, div_x, div_y, image_kernels.to(f1), n_iters)
-
-
-def _kernel(f: Tensor) -> ModuleType:
-    return BACKENDS[DEVICES[f.device.type]]
+    filters = image_kernels.to(f1)
+    return tvl1(f1, f2, *scalars, div_x, div_y, filters, n_iters, backend)
 
 
 @torch.library.custom_op('repflow_mm::tvl1', mutates_args=())
@@ -54,6 +50,7 @@ def tvl1(
     div_y: Tensor,
     kernels: Tensor,
     n_iters: int,
+    backend: str,
 ) -> tuple[Tensor, Tensor]:
     """Flow from `f1` to `f2`, forward differences for the gradient of the flow.
 
@@ -67,17 +64,18 @@ def tvl1(
         div_y (Tensor): Likewise, and of the same shape.
         kernels (Tensor): Filters of the image gradient, `(2, 3, 3)`; no gradient.
         n_iters (int): Iterations.
+        backend (str): One of :data:`BACKENDS`.
 
     Returns:
         tuple[Tensor, Tensor]: `(u_x, u_y)`, each `(N, C, H, W)`, contiguous.
     """
     inputs = (f1, f2, tau, lam, theta, div_x, div_y, kernels)
     inputs = [tensor.contiguous() for tensor in inputs]
-    return _kernel(f1).forward(*inputs, n_iters)
+    return BACKENDS[backend].forward(*inputs, n_iters)
 
 
 @tvl1.register_fake
-def _(f1, f2, tau, lam, theta, div_x, div_y, kernels, n_iters):
+def _(f1, f2, tau, lam, theta, div_x, div_y, kernels, n_iters, backend):
     return f1.new_empty(f1.shape), f1.new_empty(f1.shape)
 
 
@@ -94,12 +92,12 @@ def tvl1_backward(
     div_y: Tensor,
     kernels: Tensor,
     n_iters: int,
+    backend: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of `f1`, `f2`, `tau`, `lam`, `theta`, `div_x` and `div_y`."""
     inputs = (g_x, g_y, f1, f2, tau, lam, theta, div_x, div_y, kernels)
     inputs = [tensor.contiguous() for tensor in inputs]
-    kernel = _kernel(f1)
-    d_f1, d_f2, sums = kernel.backward(*inputs, n_iters)
+    d_f1, d_f2, sums = BACKENDS[backend].backward(*inputs, n_iters)
     by_channel = sums.sum(0)  # (C, 6)
     tau, lam, theta = tau.to(sums), lam.to(sums), theta.to(sums)
     d_bound, d_rate = by_channel[:, :2].sum(0)
@@ -114,19 +112,20 @@ def tvl1_backward(
 
 
 @tvl1_backward.register_fake
-def _(g_x, g_y, f1, f2, tau, lam, theta, div_x, div_y, kernels, n_iters):
+def _(g_x, g_y, f1, f2, tau, lam, theta, div_x, div_y, kernels, n_iters, backend):
     parts = (f1, f2, tau, lam, theta, div_x, div_y)
     return tuple(part.new_empty(part.shape) for part in parts)
 
 
 def _keep(ctx, inputs: tuple, output: tuple) -> None:
-    *tensors, ctx.n_iters = inputs
+    *tensors, ctx.n_iters, ctx.backend = inputs
     ctx.save_for_backward(*tensors)
 
 
 def _gradients(ctx, g_x: Tensor, g_y: Tensor) -> tuple:
-    gradients = tvl1_backward(g_x, g_y, *ctx.saved_tensors, ctx.n_iters)
-    return *gradients, None, None  # none for the filters
+    options = ctx.n_iters, ctx.backend
+    gradients = tvl1_backward(g_x, g_y, *ctx.saved_tensors, *options)
+    return *gradients, None, None, None  # none for the filters and the options
 
 
 def _twice(ctx, *gradients: Tensor) -> None:

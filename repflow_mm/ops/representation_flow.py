@@ -91,13 +91,13 @@ def representation_flow(
 
 
 def backends() -> dict[str, str]:
-    """Which backends can run on this machine.
+    """Which backends this machine has.
 
     Returns:
-        dict[str, str]: By name, why it cannot; empty where it can.
+        dict[str, str]: By name, why it cannot run; empty where it can.
     """
     return {'reference': ''} | {
-        name: kernel.UNAVAILABLE for name, kernel in fused.BACKENDS.items()
+        name: kernel.missing() for name, kernel in fused.BACKENDS.items()
     }
 
 
@@ -107,19 +107,18 @@ def _backend(
     """The fastest solver that takes this call; the one place of this decision."""
     flow_kernels = reference.sobel_kernels(1.0) if flow_grad == 'sobel' else None
     plain = partial(reference.representation_flow, flow_kernels=flow_kernels)
-    if backend == 'reference':
-        return plain
     name = fused.DEVICES.get(f.device.type) if backend == 'auto' else backend
+    if name not in fused.BACKENDS:
+        return plain
+    kernel = fused.BACKENDS[name]
     if flow_grad != 'forward':
         reason = "flow_grad='sobel' is not fused"
     elif image_kernels.requires_grad:
         reason = 'learned filters of the image gradient are not fused'
-    elif fused.DEVICES.get(f.device.type) != name:
-        reason = f'the maps are on {f.device}'
     else:
-        reason = fused.BACKENDS[name].UNAVAILABLE
+        reason = kernel.UNAVAILABLE or kernel.unfit(f)
     if not reason:
-        return fused.representation_flow
+        return partial(fused.representation_flow, backend=name)
     if backend == 'auto':
         return plain
     raise ValueError(
