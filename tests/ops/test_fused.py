@@ -330,3 +330,47 @@ print(memory('VmHWM') - before)
         extra[name] = int(subprocess.check_output(command, text=True))
     print(f'extra KiB: {extra}')
     assert 0 < extra[backend] <= 0.05 * extra['reference']
+
+
+@cpu_kernel
+@pytest.mark.skipif(not Path('/proc/self/maps').exists(), reason='Linux lists them')
+def test_no_second_openmp(backend):
+    code = """
+import torch
+from repflow_mm.ops import cpu, representation_flow
+representation_flow(*torch.rand(2, 1, 64, 28, 28), backend='cpu')
+maps = open('/proc/self/maps').read().splitlines()
+names = {m.split('/')[-1] for m in maps if '/' in m}
+print(*(n for n in names if n.startswith(('libgomp', 'libomp', 'libiomp'))))
+print(bool(cpu._parallel()))
+"""
+    out = subprocess.check_output([sys.executable, '-c', code], text=True)
+    runtimes, handed_over = out.splitlines()
+    assert len(runtimes.split()) == 1 and handed_over == 'True'
+
+
+def _ddp_worker(rank: int, backend: str, store: str, results: str) -> None:
+    torch.manual_seed(0)
+    layer = RepresentationFlow(4, flow_channels=3, n_iters=3, backend=backend).eval()
+    clips = torch.rand(2, 4, 3, 8, 8)
+    alone = copy.deepcopy(layer)
+    alone(clips).square().mean().backward()
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{store}', rank=rank, world_size=2
+    )
+    ddp = torch.nn.parallel.DistributedDataParallel(layer)
+    ddp(clips[rank : rank + 1]).square().mean().backward()
+    torch.distributed.destroy_process_group()
+    gradients = [[p.grad for p in m.parameters()] for m in (layer, alone)]
+    torch.save(gradients, f'{results}/{rank}.pt')
+
+
+@cpu_kernel
+def test_two_processes_get_the_gradient_of_one(backend, tmp_path):
+    torch.multiprocessing.spawn(
+        _ddp_worker, (backend, str(tmp_path / 'store'), str(tmp_path)), nprocs=2
+    )
+    for rank in range(2):
+        shared, alone = torch.load(tmp_path / f'{rank}.pt')
+        for a, b in zip(shared, alone, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-6)

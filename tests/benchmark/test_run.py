@@ -5,18 +5,18 @@ import json
 import pytest
 import torch
 
-from repflow_mm import benchmark
+from repflow_mm.benchmark import run, tables
 from repflow_mm.ops import backends
 
 
 def test_tables(plugin, capsys, tmp_path):
     path = tmp_path / 'figures.json'
     argv = ['--tables', 'solver', 'layer', '--repeats', '1', '--device', 'cpu']
-    benchmark.main([*argv, '--json', str(path)])
+    run.main([*argv, '--json', str(path)])
     out = capsys.readouterr().out
-    tables = json.loads(path.read_text())['tables']
-    assert [table['title'].split()[1] for table in tables] == ['solver:', 'layer']
-    for table in tables:
+    made = json.loads(path.read_text())['tables']
+    assert [table['title'].split()[1] for table in made] == ['solver:', 'layer']
+    for table in made:
         assert table['rows'][0][0] == 'reference'
         assert f'## {table["title"]}' in out
         assert all(len(row) == len(table['columns']) for row in table['rows'])
@@ -25,8 +25,8 @@ def test_tables(plugin, capsys, tmp_path):
 
 def test_a_network_beside_its_twin(plugin, monkeypatch):
     small = torch.rand(1, 3, 8, 32, 32)
-    monkeypatch.setattr(benchmark.torch, 'rand', lambda *size, **options: small)
-    table = benchmark.model_table(['2D ResNet'], [18], torch.device('cpu'), 1)
+    monkeypatch.setattr(tables.torch, 'rand', lambda *size, **options: small)
+    table = tables.model_table(['2D ResNet'], [18], torch.device('cpu'), 1)
     names = [row[0] for row in table.rows]
     assert names == [f'2D ResNet-18{flow}' for flow in ('', ' + RepFlow', ' + FcF')]
     assert table.rows[0][2] == table.rows[0][4] == '1.000x'
@@ -34,14 +34,14 @@ def test_a_network_beside_its_twin(plugin, monkeypatch):
 
 @pytest.mark.skipif(bool(backends()['cpu']), reason=backends()['cpu'])
 def test_a_wrong_kernel_is_not_timed(plugin, monkeypatch, capsys):
-    right = benchmark.representation_flow
+    right = run.representation_flow
 
     def wrong(*args, backend, **options):
         u_x, u_y = right(*args, backend=backend, **options)
         return u_x * (1 + 1e-6 * (backend == 'cpu')), u_y
 
-    monkeypatch.setattr(benchmark, 'representation_flow', wrong)
+    monkeypatch.setattr(run, 'representation_flow', wrong)
     with pytest.raises(SystemExit):
-        benchmark.main(['--tables', 'solver', '--device', 'cpu'])
+        run.main(['--tables', 'solver', '--device', 'cpu'])
     captured = capsys.readouterr()
     assert "backend 'cpu' is wrong" in captured.err and '##' not in captured.out

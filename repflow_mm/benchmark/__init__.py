@@ -1,0 +1,1 @@
+"""What motion costs: times and memory of the solver, the layer, whole networks."""

@@ -1,0 +1,181 @@
+"""Clocks, memory, and what has to stand beside a figure."""
+
+import gc
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor, nn
+
+from repflow_mm.ops import representation_flow
+
+
+@dataclass
+class Table:
+    """Rows of text under a heading, with what was measured."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple] = field(default_factory=list)
+    note: str = ''
+
+    def markdown(self) -> str:
+        """The table as markdown."""
+        lines = [self.columns, ('---',) * len(self.columns), *self.rows]
+        text = '\n'.join(f'| {" | ".join(map(str, line))} |' for line in lines)
+        note = f'\n{self.note}\n' if self.note else ''
+        return f'## {self.title}\n\n{text}\n{note}'
+
+
+@dataclass
+class Time:
+    """Seconds of a call over several runs."""
+
+    runs: list[float]
+
+    @property
+    def median(self) -> float:
+        """The middle run."""
+        return statistics.median(self.runs)
+
+    def __str__(self) -> str:
+        low, high = min(self.runs), max(self.runs)
+        scale, unit = (1e3, 'ms') if self.median < 1 else (1, 's')
+        return (
+            f'{self.median * scale:.3g} {unit} ({low * scale:.3g}-{high * scale:.3g})'
+        )
+
+
+def in_turns(
+    calls: dict[str, Callable[[], object]], repeats: int, device: torch.device
+) -> dict[str, Time]:
+    """Time several calls, one after the other, `repeats` times over.
+
+    Args:
+        calls (dict[str, Callable]): What to time, by name; each is run once before.
+        repeats (int): Rounds.
+        device (torch.device): Waited for before the clock is read.
+
+    Returns:
+        dict[str, Time]: By name.
+    """
+    wait = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
+    runs = {name: [] for name in calls}
+    rounds = track(
+        range(repeats + 1),
+        f'timing {", ".join(calls)}',
+        console=Console(stderr=True),
+        transient=True,
+    )
+    for turn in rounds:
+        for name, call in calls.items():
+            gc.collect()
+            wait()
+            start = time.perf_counter()
+            call()
+            wait()
+            if turn > 0:
+                runs[name].append(time.perf_counter() - start)
+    return {name: Time(seconds) for name, seconds in runs.items()}
+
+
+def training(module: Callable, *inputs: Tensor) -> Callable[[], None]:
+    """Forward and backward as a call; gradients are made anew each time."""
+    inputs = [tensor.requires_grad_() for tensor in inputs]
+
+    def step() -> None:
+        out = module(*inputs)
+        out = out if isinstance(out, tuple) else (out,)
+        sum(part.sum() for part in out).backward()
+        for tensor in inputs:
+            tensor.grad = None
+        if isinstance(module, nn.Module):
+            module.zero_grad()
+
+    return step
+
+
+def inference(module: Callable, *inputs: Tensor) -> Callable[[], None]:
+    """Forward alone as a call, nothing kept for gradients."""
+
+    def call() -> None:
+        with torch.no_grad():
+            module(*inputs)
+
+    return call
+
+
+def extra_memory(backend: str, device: torch.device) -> float | None:
+    """MiB that the solver's forward and backward need at their peak.
+
+    Beyond what is there before, inputs included; 480 maps of 28x28, 20 iterations. In a
+    fresh process: memory that a process once had is not given back.
+
+    Args:
+        backend (str): Of the solver.
+        device (torch.device): Where.
+
+    Returns:
+        float | None: `None` where the peak cannot be told.
+    """
+    with ProcessPoolExecutor(1, get_context('spawn')) as process:
+        return process.submit(_extra_memory, backend, str(device)).result()
+
+
+def _extra_memory(backend: str, device: str) -> float | None:
+    maps = (255 * torch.rand(2, 15, 32, 28, 28, device=device)).unbind(0)
+    flow = partial(representation_flow, backend=backend)
+    training(flow, *(f[:1, :1].clone() for f in maps))()
+    step = training(flow, *maps)
+    if device.startswith('cuda'):
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        step()
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+    peak = Path('/proc/self/clear_refs')
+    if not peak.exists():
+        return None
+
+    def status(key: str) -> int:
+        lines = Path('/proc/self/status').read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(key))
+
+    gc.collect()
+    peak.write_text('5')  # the peak is that of now
+    before = status('VmRSS')
+    step()
+    return (status('VmHWM') - before) / 2**10
+
+
+def machine(device: torch.device) -> dict[str, str]:
+    """Hardware, versions and commit, as a figure needs them beside it."""
+    cpu = platform.processor() or platform.machine()
+    info = Path('/proc/cpuinfo')
+    if info.exists():
+        names = [s for s in info.read_text().splitlines() if s.startswith('model name')]
+        cpu = names[0].partition(': ')[2] if names else cpu
+    described = subprocess.run(
+        ['git', 'describe', '--always', '--dirty'],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+    )
+    return {
+        'device': torch.cuda.get_device_name(device) if device.type == 'cuda' else cpu,
+        'threads': str(torch.get_num_threads()),
+        'PyTorch': torch.__version__,
+        'Python': platform.python_version(),
+        'OpenCV': cv2.__version__,
+        'commit': described.stdout.strip() or 'unknown',
+    }

@@ -1,0 +1,202 @@
+"""The tables of `docs/benchmarks.md`."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import cv2
+import numpy as np
+import torch
+
+import repflow_mm.plugin  # noqa: F401  registers the backbones
+from repflow_mm.benchmark.measure import (
+    Table,
+    extra_memory,
+    in_turns,
+    inference,
+    training,
+)
+from repflow_mm.layers import RepresentationFlow
+from repflow_mm.models.complexity import build
+from repflow_mm.ops import representation_flow
+
+# Table 9 of the paper: milliseconds for a clip of 32x224x224 on a Titan X, ResNet-34.
+PAPER = {
+    ('2D ResNet', 'RGB'): 225,
+    ('2D ResNet', 'RepFlow'): 524,
+    ('2D ResNet', 'FcF'): 576,
+    ('R(2+1)D', 'RGB'): 471,
+    ('R(2+1)D', 'RepFlow'): 622,
+    ('R(2+1)D', 'FcF'): 654,
+}
+PAPER_TWO_STREAM = 8546
+
+
+def solver_table(names: Sequence[str], device: torch.device, repeats: int) -> Table:
+    """Each backend on 480 maps of 28x28, 20 iterations: 16 frames, 32 channels."""
+    table = Table(
+        'The solver: 480 maps of 28x28, 20 iterations, fp32',
+        ('backend', 'forward', 'forward + backward', 'times faster', 'extra memory'),
+    )
+    pair = (255 * torch.rand(2, 15, 32, 28, 28, device=device)).unbind(0)
+    calls = {}
+    for name in names:
+        flow = partial(representation_flow, backend=name)
+        calls[name] = inference(flow, *(f.clone() for f in pair))
+        calls[f'{name} +'] = training(flow, *(f.clone() for f in pair))
+    times = in_turns(calls, repeats, device)
+    for name in names:
+        forward, both = times[name], times[f'{name} +']
+        ratios = [
+            times[f'reference{kind}'].median / times[f'{name}{kind}'].median
+            for kind in ('', ' +')
+        ]
+        memory = extra_memory(name, device)
+        table.rows.append(
+            (
+                name,
+                forward,
+                both,
+                f'{ratios[0]:.1f}, {ratios[1]:.1f}',
+                '-' if memory is None else f'{memory:.0f} MiB',
+            )
+        )
+    return table
+
+
+def scaling_table(backend: str, device: torch.device, repeats: int) -> Table:
+    """Nanoseconds a pixel and iteration, over sizes, maps, iterations and threads."""
+    table = Table(
+        f'How the {backend!r} backend grows: nanoseconds per pixel and iteration, fp32',
+        ('maps', 'size', 'iterations', 'threads', 'forward', 'forward + backward'),
+    )
+    threads = torch.get_num_threads()
+    cases = [(480, 28, 20, threads)]
+    cases += [(maps, 28, 20, threads) for maps in (120, 240, 960)]
+    cases += [(480, 28, n_iters, threads) for n_iters in (5, 10, 40, 100)]
+    cases += [(480 * 28**2 // s**2, s, 20, threads) for s in (7, 14, 56, 112)]
+    if device.type == 'cpu' and threads > 1:
+        cases.append((480, 28, 20, 1))
+    seconds = {}
+    for maps, size, n_iters, count in cases:
+        pair = (255 * torch.rand(2, maps, 1, size, size, device=device)).unbind(0)
+
+        flow = partial(representation_flow, n_iters=n_iters, backend=backend)
+        torch.set_num_threads(count)
+        try:
+            times = in_turns(
+                dict(f=inference(flow, *pair), b=training(flow, *pair)), repeats, device
+            )
+        finally:
+            torch.set_num_threads(threads)
+        seconds[maps, size, n_iters, count] = [time.median for time in times.values()]
+        work = maps * size**2 * n_iters
+        each = [f'{time.median / work * 1e9:.2f}' for time in times.values()]
+        table.rows.append((maps, f'{size}x{size}', n_iters, count, *each))
+    fits = {
+        'maps': {
+            m: t
+            for (m, s, n, c), t in seconds.items()
+            if (s, n, c) == (28, 20, threads)
+        },
+        'iterations': {
+            n: t
+            for (m, s, n, c), t in seconds.items()
+            if (m, s, c) == (480, 28, threads)
+        },
+    }
+    table.note = 'A straight line through the times, R squared: ' + ', '.join(
+        f'{what} {_r_squared([*points], [t[k] for t in points.values()]):.4f} {kind}'
+        for what, points in fits.items()
+        for k, kind in enumerate(('forward', 'with backward'))
+    )
+    return table
+
+
+def _r_squared(x: Sequence[float], y: Sequence[float]) -> float:
+    return np.corrcoef(x, y)[0, 1] ** 2
+
+
+def layer_table(names: Sequence[str], device: torch.device, repeats: int) -> Table:
+    """The layer where the paper's ResNet-50 has it."""
+    table = Table(
+        'The layer behind block 3 of a ResNet-50: 512 channels, 32 frames of 28x28',
+        ('backend', 'forward', 'forward + backward'),
+    )
+    x = torch.rand(1, 512, 32, 28, 28, device=device)
+    calls = {}
+    for name in names:
+        layer = RepresentationFlow(512, backend=name).to(device)
+        calls[name] = inference(layer, x)
+        calls[f'{name} +'] = training(layer, x.clone())
+    times = in_turns(calls, repeats, device)
+    table.rows += [(name, times[name], times[f'{name} +']) for name in names]
+    return table
+
+
+def model_table(
+    families: Sequence[str], depths: Sequence[int], device: torch.device, repeats: int
+) -> Table:
+    """Whole networks on one clip of 32x224x224, with and without flow."""
+    table = Table(
+        'Networks on one clip of 32x224x224, fp32; flow behind block 3, 20 iterations',
+        ('network', 'forward', 'against RGB', 'training step', 'against RGB', 'paper'),
+    )
+    clip = torch.rand(1, 3, 32, 224, 224, device=device)
+    for family in families:
+        for depth in depths:
+            calls = {}
+            for flow in ('RGB', 'RepFlow', 'FcF'):
+                model = build(family, depth, flow).to(device)
+                model.train()  # MMAction2's returns nothing
+                calls[flow] = inference(model, clip)
+                calls[f'{flow} +'] = training(model, clip)
+            times = in_turns(calls, repeats, device)
+            for flow in ('RGB', 'RepFlow', 'FcF'):
+                forward, step = times[flow], times[f'{flow} +']
+                paper = PAPER.get((family, flow)) if depth == 34 else None
+                table.rows.append(
+                    (
+                        f'{family}-{depth}' + ('' if flow == 'RGB' else f' + {flow}'),
+                        forward,
+                        f'{forward.median / times["RGB"].median:.3f}x',
+                        step,
+                        f'{step.median / times["RGB +"].median:.3f}x',
+                        f'{paper} ms' if paper else '-',
+                    )
+                )
+    return table
+
+
+def two_stream_table(repeats: int) -> Table:
+    """What a flow stream pays before its network begins: OpenCV's flow of a clip."""
+    table = Table(
+        'Optical flow of one clip of 32x224x224, by OpenCV on the CPU',
+        ('method', 'time'),
+    )
+    rng = np.random.default_rng(0)
+    texture = cv2.GaussianBlur(rng.uniform(0, 255, (300, 300)), (0, 0), 3)
+    texture = cv2.normalize(texture, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    frames = [
+        np.ascontiguousarray(texture[i : i + 224, i : i + 224]) for i in range(32)
+    ]
+    tvl1 = cv2.optflow.DualTVL1OpticalFlow_create()
+
+    def farneback(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return cv2.calcOpticalFlowFarneback(
+            first, second, None, 0.5, 3, 15, 3, 5, 1.2, 0
+        )
+
+    methods = {
+        'DualTVL1': lambda first, second: tvl1.calc(first, second, None),
+        'Farneback': farneback,
+    }
+    calls = {
+        name: lambda method=method: [
+            method(*pair) for pair in zip(frames, frames[1:], strict=False)
+        ]
+        for name, method in methods.items()
+    }
+    times = in_turns(calls, repeats, torch.device('cpu'))
+    table.rows += list(times.items())
+    table.rows.append(('two-stream 2D network, the paper', f'{PAPER_TWO_STREAM} ms'))
+    return table
