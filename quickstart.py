@@ -61,13 +61,15 @@ def main() -> int:
             'test': [
                 [PYTHON, '-m', 'ruff', 'check', '.'],
                 [PYTHON, '-m', 'ruff', 'format', '--check', '.'],
-                [PYTHON, '-m', 'pytest'],
+                # A process a core, each with one thread.
+                [PYTHON, '-m', 'pytest', '-n', 'auto', '--dist', 'worksteal'],
             ],
             'doctor': [[PYTHON, '-m', 'repflow_mm.doctor']],
         }[options.command]
         if options.command == 'test':
             add_old_stack()
             add_triton()
+            os.environ['OMP_NUM_THREADS'] = '1'
         commands[-1].extend(options.args)
         for command in commands:
             run(*command)
