@@ -37,6 +37,8 @@ PIP = 'pip==25.3'
 OLD_STACK = ('mmaction2==1.1.0', 'mmcv-lite==2.0.1')
 # The kernels for GPUs are tested in its interpreter; PyTorch for CPUs comes without.
 TRITON = 'triton==3.7.1'
+# A process a core, each with one thread.
+PYTEST = '-m pytest -n auto --maxprocesses=4 --dist=worksteal'.split()
 
 
 def main() -> int:
@@ -61,8 +63,7 @@ def main() -> int:
             'test': [
                 [PYTHON, '-m', 'ruff', 'check', '.'],
                 [PYTHON, '-m', 'ruff', 'format', '--check', '.'],
-                # A process a core, each with one thread.
-                [PYTHON, '-m', 'pytest', '-n', 'auto', '--dist', 'worksteal'],
+                [PYTHON, *PYTEST],
             ],
             'doctor': [[PYTHON, '-m', 'repflow_mm.doctor']],
         }[options.command]
