@@ -74,6 +74,19 @@ def _dual(u, px, py, rate, i, w, has_right, has_below):
 
 
 @triton.jit
+def _advance(ux, uy, xx, xy, yx, yy, field, i, w, place):
+    """One iteration: the next state."""
+    gx, gy, step, rho_c, bound, rate, xb, xh, yb, yh = field
+    right, below = place
+    ux, uy = _primal(
+        ux, uy, xx, xy, yx, yy, gx, gy, step, rho_c, bound, xb, xh, yb, yh, i, w
+    )
+    xx, xy = _dual(ux, xx, xy, rate, i, w, right, below)
+    yx, yy = _dual(uy, yx, yy, rate, i, w, right, below)
+    return ux, uy, xx, xy, yx, yy
+
+
+@triton.jit
 def _weights(div_x, div_y, channel, div_stride, theta):
     xb = theta * tl.load(div_x + channel * div_stride)
     xh = theta * tl.load(div_x + channel * div_stride + 1)
@@ -113,15 +126,13 @@ def tvl1_fwd_kernel(
     bound, rate = tl.load(lam) * theta_, tl.load(tau) / theta_
     xb, xh, yb, yh = _weights(div_x, div_y, map_ % channels, div_stride, theta_)
     gx, gy, step, rho = _prepare(f1 + start, f2 + start, kernels, h, w, i, inside)
+    field = gx, gy, step, rho, bound, rate, xb, xh, yb, yh
+    place = has_right, has_below
     ux = tl.zeros([BLOCK], tl.float32)
     uy = ux
     xx, xy, yx, yy = ux, ux, ux, ux
     for _ in range(n_iters):
-        ux, uy = _primal(
-            ux, uy, xx, xy, yx, yy, gx, gy, step, rho, bound, xb, xh, yb, yh, i, w
-        )
-        xx, xy = _dual(ux, xx, xy, rate, i, w, has_right, has_below)
-        yx, yy = _dual(uy, yx, yy, rate, i, w, has_right, has_below)
+        ux, uy, xx, xy, yx, yy = _advance(ux, uy, xx, xy, yx, yy, field, i, w, place)
     tl.store(u_x + start + i, ux, mask=inside)
     tl.store(u_y + start + i, uy, mask=inside)
 
@@ -246,16 +257,16 @@ def tvl1_bwd_kernel(
         start = map_.to(tl.int64) * n
         xb, xh, yb, yh = _weights(div_x, div_y, map_ % channels, div_stride, theta_)
         gx, gy, step, rho_c = _prepare(f1 + start, f2 + start, kernels, h, w, i, inside)
+        field = gx, gy, step, rho_c, bound, rate, xb, xh, yb, yh
+        place = has_right, has_below
         ux, uy, xx, xy, yx, yy = zero, zero, zero, zero, zero, zero
         for k in range(segments * segment):
             if k % segment == 0:
                 at = kept + (k // segment) * 6 * BLOCK
                 _store_state(at, i, BLOCK, ux, uy, xx, xy, yx, yy)
-            ux, uy = _primal(
-                ux, uy, xx, xy, yx, yy, gx, gy, step, rho_c, bound, xb, xh, yb, yh, i, w
+            ux, uy, xx, xy, yx, yy = _advance(
+                ux, uy, xx, xy, yx, yy, field, i, w, place
             )
-            xx, xy = _dual(ux, xx, xy, rate, i, w, has_right, has_below)
-            yx, yy = _dual(uy, yx, yy, rate, i, w, has_right, has_below)
         dux = tl.load(g_x + start + i, mask=inside, other=0.0)
         duy = tl.load(g_y + start + i, mask=inside, other=0.0)
         dxx, dxy, dyx, dyy = zero, zero, zero, zero
@@ -268,27 +279,9 @@ def tvl1_bwd_kernel(
             ux, uy, xx, xy, yx, yy = _load_state(kept + s * 6 * BLOCK, i, BLOCK)
             for k in range(segment):
                 _store_state(states + k * 6 * BLOCK, i, BLOCK, ux, uy, xx, xy, yx, yy)
-                ux, uy = _primal(
-                    ux,
-                    uy,
-                    xx,
-                    xy,
-                    yx,
-                    yy,
-                    gx,
-                    gy,
-                    step,
-                    rho_c,
-                    bound,
-                    xb,
-                    xh,
-                    yb,
-                    yh,
-                    i,
-                    w,
+                ux, uy, xx, xy, yx, yy = _advance(
+                    ux, uy, xx, xy, yx, yy, field, i, w, place
                 )
-                xx, xy = _dual(ux, xx, xy, rate, i, w, has_right, has_below)
-                yx, yy = _dual(uy, yx, yy, rate, i, w, has_right, has_below)
             for past in range(segment):
                 k = segment - 1 - past
                 if s * segment + k < n_iters:

@@ -125,14 +125,14 @@ def test_extremes_in_fp32(backend, span, motion):
         assert value.isfinite().all(), name
 
 
-FP32 = [('cpu', size, n) for size in SIZES[1:6] for n in (1, 5, 20)]
+FP32 = [(FUSED[0], size, n) for size in SIZES[1:6] for n in (1, 5, 20)]
 # Python runs these: as few as tell.
-FP32 += [('triton', size, n) for size in SIZES[1:5] for n in (1, 6)]
-AVAILABLE = {name for name, reason in backends().items() if not reason}
+FP32 += [(FUSED[1], size, n) for size in SIZES[1:5] for n in (1, 6)]
 
 
 @pytest.mark.parametrize(
-    ('backend', 'size', 'n_iters'), [case for case in FP32 if case[0] in AVAILABLE]
+    ('backend', 'size', 'n_iters'),
+    [pytest.param(*case.values, *rest, marks=case.marks) for case, *rest in FP32],
 )
 def test_fp32_is_as_near_to_fp64_as_the_reference(backend, size, n_iters):
     # In fp32 branches of the clamp flip here and there, which moves gradients by more
