@@ -8,20 +8,20 @@ train = dict(
     ann_file=ann_file.format('train'),
     data_prefix=dict(video='data/acceleration/videos_train'),
     pipeline=[
-        dict(type='DecordInit', io_backend='disk'),
+        dict(type='VideoInit', decoder=_base_.decoder),
         dict(type='SampleFrames', clip_len=10, frame_interval=1, num_clips=1),
-        dict(type='DecordDecode'),
+        dict(type='VideoDecode'),
         dict(type='RandomCrop', size=56),
         dict(type='FormatShape', input_format='NCTHW'),
         dict(type='PackActionInputs'),
     ],
 )
 test_pipeline = [
-    dict(type='DecordInit', io_backend='disk'),
+    dict(type='VideoInit', decoder=_base_.decoder),
     dict(
         type='SampleFrames', clip_len=10, frame_interval=1, num_clips=1, test_mode=True
     ),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='CenterCrop', crop_size=56),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),

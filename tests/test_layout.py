@@ -9,10 +9,11 @@ import pytest
 
 from tests.conftest import ROOT
 
-# ops <- layers <- models <- engine/datasets <- plugin <- demo <- tools. `compat` and
-# `errors` are beside the tower: anyone may use them.
+# ops <- layers <- models <- engine/datasets <- plugin <- demo <- tools, and `video`
+# beside ops. `compat` and `errors` are beside the tower: anyone may use them.
 ORDER = {
     'ops': 0,
+    'video': 0,
     'layers': 1,
     'visualization': 1,
     'models': 2,
@@ -54,7 +55,9 @@ def test_imports_go_one_way(path):
         assert ORDER[other] < ORDER[part], f'{part} imports {other}'
 
 
-@pytest.mark.parametrize('part', ['repflow_mm', 'repflow_mm.ops', 'repflow_mm.layers'])
+@pytest.mark.parametrize(
+    'part', ['repflow_mm', 'repflow_mm.ops', 'repflow_mm.layers', 'repflow_mm.video']
+)
 def test_the_lower_layers_need_torch_alone(part):
     code = f"""
 import sys

@@ -13,6 +13,7 @@ default_hooks = dict(
     sync_buffers=dict(type='SyncBuffersHook'),
     check_labels=dict(type='CheckLabelsHook'),
     check_weights=dict(type='CheckWeightsHook'),
+    bad_videos=dict(type='BadVideosHook', max_share=0.01, test='stop'),
 )
 
 env_cfg = dict(

@@ -12,5 +12,13 @@ from repflow_mm.datasets.motion_set import (  # noqa: E402
     CLASSES,
     MotionSet,
 )
+from repflow_mm.datasets.video_transforms import VideoDecode, VideoInit  # noqa: E402
 
-__all__ = ['ACCELERATION_CLASSES', 'CLASSES', 'CheckedVideoDataset', 'MotionSet']
+__all__ = [
+    'ACCELERATION_CLASSES',
+    'CLASSES',
+    'CheckedVideoDataset',
+    'MotionSet',
+    'VideoDecode',
+    'VideoInit',
+]

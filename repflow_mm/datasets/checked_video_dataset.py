@@ -1,4 +1,4 @@
-"""MMAction2's video dataset, with its annotation list checked line by line."""
+"""MMAction2's video dataset, with its list checked and bad videos accounted for."""
 
 import os
 from functools import cache
@@ -6,7 +6,15 @@ from pathlib import Path
 
 from mmaction.datasets import VideoDataset
 from mmaction.registry import DATASETS
+from mmaction.structures import ActionDataSample
 from mmengine.fileio import list_from_file
+from torch import Tensor
+
+from repflow_mm.errors import shorten
+from repflow_mm.video import VideoError
+
+# So many videos in a row are no accident: the disk is gone, or the prefix is wrong.
+_TRIES = 10
 
 
 @DATASETS.register_module()
@@ -17,11 +25,52 @@ class CheckedVideoDataset(VideoDataset):
     spaces. The files of a local list are looked up one folder at a time, which
     takes seconds for the 240,000 of Kinetics.
 
+    A video that cannot be read (:class:`repflow_mm.video.VideoError`, which
+    :class:`VideoInit` and :class:`VideoDecode` raise) does not end the run. In training
+    another one, drawn at random, takes its place; in testing its prediction is wrong,
+    whatever the model says of the next video, which it sees instead. Either way the
+    sample's `bad_videos` lists path and reason for
+    :class:`repflow_mm.engine.BadVideosHook`.
+
+    Args:
+        allow_outside (bool): Whether the list may name files outside
+            `data_prefix.video`. Defaults to False.
+        **kwargs: As for `VideoDataset`.
+
     Raises:
         FileNotFoundError: If the list or a file on it is missing; the list's
             line is named.
-        ValueError: If the list is empty or a line is malformed.
+        ValueError: If the list is empty, no text, or a line is malformed or leads
+            outside the data prefix.
     """
+
+    def __init__(self, *args, allow_outside: bool = False, **kwargs) -> None:
+        self.allow_outside = allow_outside
+        super().__init__(*args, **kwargs)
+
+    def __getitem__(self, index: int) -> dict:
+        """The sample of a video, or one that says what was wrong with it."""
+        asked, bad = index, []
+        for _ in range(_TRIES):
+            try:
+                data = super().__getitem__(index)
+            except VideoError as error:
+                bad.append((error.path, error.reason))
+            else:
+                if bad and self.test_mode:
+                    # Of the videos that stood in, each has its own turn.
+                    bad = bad[:1]
+                    label = self.get_data_info(asked)['label']
+                    data['data_samples'] = UnreadableSample().set_gt_label(label)
+                if bad:
+                    data['data_samples'].set_metainfo(dict(bad_videos=bad))
+                return data
+            index = (index + 1) % len(self) if self.test_mode else self._rand_another()
+        path, reason = bad[-1]
+        raise ValueError(
+            f'{_TRIES} videos in a row cannot be read, the last one {path} '
+            f'({reason}): is the disk there, and is data_prefix.video right?'
+        )
 
     def load_data_list(self) -> list[dict]:
         """Read the list; see the class for what it raises."""
@@ -32,15 +81,29 @@ class CheckedVideoDataset(VideoDataset):
                 f'no annotation list at {self.ann_file}: set ann_file, or prepare '
                 'the dataset (README, "Datasets")'
             )
+        try:
+            lines = list_from_file(self.ann_file)
+        except UnicodeDecodeError:
+            raise ValueError(
+                f'{self.ann_file} is no text: an annotation list has `path label` '
+                'on each line'
+            ) from None
+        prefix = self.data_prefix['video'] or ''
         data_list, missing = [], []
-        for number, line in enumerate(list_from_file(self.ann_file), 1):
+        for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             where = f'{self.ann_file}, line {number}'
             name, label = self._parse(line.strip(), where)
-            filename = os.path.join(self.data_prefix['video'] or '', name)
+            filename = os.path.join(prefix, name)
+            if not (self.allow_outside or _is_under(filename, prefix)):
+                raise ValueError(
+                    f'{where}: {shorten(name)} is outside data_prefix.video '
+                    f'({prefix or "the current folder"}): set allow_outside=True in '
+                    'the dataset if the list can be trusted'
+                )
             if not _exists(filename):
-                missing.append(f'{where}: there is no video {filename}')
+                missing.append(f'{where}: there is no video {shorten(filename)}')
             data_list.append(dict(filename=filename, label=label, line=number))
         if missing:
             more = f' (and {len(missing) - 1} more)' if len(missing) > 1 else ''
@@ -62,7 +125,8 @@ class CheckedVideoDataset(VideoDataset):
             return name.strip(), int(label)
         except ValueError:
             raise ValueError(
-                f'{where}: expected `path label` with an integer label, got {line!r}'
+                f'{where}: expected `path label` with an integer label, got '
+                f'{shorten(repr(line))}'
             ) from None
 
     def check_labels(self, num_classes: int) -> None:
@@ -90,6 +154,31 @@ class CheckedVideoDataset(VideoDataset):
                 )
 
 
+class UnreadableSample(ActionDataSample):
+    """A sample whose video could not be read: whatever is predicted, is wrong."""
+
+    def set_pred_score(self, value: Tensor) -> ActionDataSample:
+        """Set the scores, with those of the true labels below all others."""
+        value = value.clone()
+        labels = [label for label in self.gt_label.tolist() if label >= 0]
+        value[..., labels] = value.min() - 1
+        return super().set_pred_score(value)
+
+    def set_pred_label(self, value: Tensor) -> ActionDataSample:
+        """Set the label that the scores are highest for."""
+        if 'pred_score' in self:
+            value = self.pred_score.argmax(dim=-1, keepdim=True)
+        return super().set_pred_label(value)
+
+
+def _is_under(filename: str, folder: str) -> bool:
+    """By the names alone: a link inside the folder may lead where its owner likes."""
+    if '://' in filename:
+        return filename.startswith(f'{folder.rstrip("/")}/') and '/..' not in filename
+    folder = os.path.abspath(folder)
+    return os.path.abspath(filename).startswith(os.path.join(folder, ''))
+
+
 def _exists(filename: str) -> bool:
     if '://' in filename:
         return True  # remote: found out when it is read
@@ -103,5 +192,5 @@ def _exists(filename: str) -> bool:
 def _listing(folder: str) -> frozenset[str]:
     try:
         return frozenset(os.listdir(folder))
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have
         return frozenset()

@@ -1,6 +1,11 @@
 """Annotation lists: what is wrong is named, with its line."""
 
+import pickle
+import shutil
+
+import numpy as np
 import pytest
+import torch
 
 from repflow_mm.datasets import CheckedVideoDataset
 
@@ -16,9 +21,8 @@ def folder(tmp_path):
 def dataset(folder, text: str, **options) -> CheckedVideoDataset:
     path = folder / 'list.txt'
     path.write_text(text)
-    return CheckedVideoDataset(
-        str(path), pipeline=[], data_prefix=dict(video=str(folder)), **options
-    )
+    options = dict(pipeline=[], data_prefix=dict(video=str(folder))) | options
+    return CheckedVideoDataset(str(path), **options)
 
 
 def test_reads_what_mmaction2_reads_and_paths_with_spaces(folder):
@@ -65,3 +69,93 @@ def test_a_label_out_of_range(folder):
     match = r'line 3: label 4 is out of range for 4 classes .*cls_head\.num_classes'
     with pytest.raises(ValueError, match=match):
         data.check_labels(4)
+
+
+@pytest.mark.parametrize('name', ['../2.mp4', '/etc/2.mp4', 'a/../../2.mp4'])
+def test_a_list_that_leads_outside_its_folder(folder, name):
+    with pytest.raises(ValueError, match=r'line 2: .* is outside data_prefix\.video'):
+        dataset(folder, f'a/1.mp4 0\n{name} 0\n')
+    with pytest.raises(FileNotFoundError, match='line 2: there is no video'):
+        dataset(folder, f'a/1.mp4 0\n{name} 0\n', allow_outside=True)
+    inside = f'{folder}/a/1.mp4 0\na/../a/1.mp4 0\n'
+    assert len(dataset(folder, inside)) == 2
+
+
+@pytest.mark.parametrize(
+    ('data', 'match'),
+    [
+        (bytes(range(256)) * 20, r'list\.txt is no text'),
+        (b'a/1.mp4 0\n' + b'x' * 1_000_000 + b' 0\n', 'line 2: there is no video .*xx'),
+        (b'a/1.mp4 0\n' + b'x ' * 500_000 + b'\n', 'line 2: expected `path label`'),
+        (b'a/1.mp4 0\na\x00b.mp4 0\n', 'line 2: there is no video'),
+        (b'a/1.mp4 99999999999999999999\n', 'label 9{20} is out of range'),
+    ],
+    ids=['binary', 'name', 'words', 'nul', 'label'],
+)
+def test_junk_for_a_list(folder, data, match):
+    path = folder / 'list.txt'
+    path.write_bytes(data)
+    with pytest.raises((ValueError, FileNotFoundError), match=match) as error:
+        CheckedVideoDataset(
+            str(path), pipeline=[], data_prefix=dict(video=str(folder))
+        ).check_labels(5)
+    assert len(str(error.value)) < 1000 and '\n' not in str(error.value)
+
+
+PIPELINE = [
+    dict(type='VideoInit', decoder='opencv'),
+    dict(type='SampleFrames', clip_len=2, frame_interval=1, num_clips=1),
+    dict(type='VideoDecode'),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+
+
+@pytest.fixture
+def with_a_bad_video(plugin, motion_set, tmp_path):
+    """Build a set of which video 1 of 3 is no video."""
+
+    def build(**options) -> CheckedVideoDataset:
+        for name in ('0.mp4', '2.mp4'):
+            shutil.copy(motion_set / 'videos_train/still/0000.mp4', tmp_path / name)
+        (tmp_path / '1.mp4').write_text('no video')
+        text = '0.mp4 0\n1.mp4 1\n2.mp4 2\n'
+        return dataset(tmp_path, text, **{'pipeline': PIPELINE, **options})
+
+    return build
+
+
+def test_in_training_another_takes_the_place_of_a_bad_video(with_a_bad_video):
+    np.random.seed(1)
+    data = with_a_bad_video()
+    sample = data[1]['data_samples']
+    assert sample.gt_label.item() in (0, 2)
+    assert set(sample.bad_videos) == {
+        (data.get_data_info(1)['filename'], 'cannot be opened')
+    }
+    assert 'bad_videos' not in data[0]['data_samples']
+
+
+def test_in_testing_a_bad_video_is_predicted_wrongly(with_a_bad_video):
+    sample = with_a_bad_video(test_mode=True)[1]['data_samples']
+    assert sample.gt_label.item() == 1 and len(sample.bad_videos) == 1
+    for moved in (sample, sample.to('cpu'), pickle.loads(pickle.dumps(sample))):
+        moved.set_pred_score(torch.tensor([0.1, 0.8, 0.05, 0.05]))
+        moved.set_pred_label(torch.tensor([1]))
+        assert moved.pred_label.tolist() == [0]
+        assert moved.pred_score.argsort(descending=True)[-1] == 1
+        assert torch.isfinite(moved.pred_score).all()
+
+
+def test_a_disk_that_is_gone(with_a_bad_video, tmp_path):
+    data = with_a_bad_video()
+    for path in tmp_path.glob('*.mp4'):
+        path.unlink()
+    with pytest.raises(ValueError, match='10 videos in a row cannot be read, the las'):
+        data[0]
+
+
+def test_other_errors_stay_errors(with_a_bad_video):
+    wrong = [*PIPELINE[:2], dict(type='RawFrameDecode'), *PIPELINE[2:]]
+    with pytest.raises(KeyError):
+        with_a_bad_video(pipeline=wrong)[0]

@@ -1,7 +1,8 @@
 # Kinetics-400 videos and lists where MMAction2 has them.
+decoder = 'decord'  # or 'pyav', 'opencv'
 
 train_pipeline = [
-    dict(type='DecordInit', io_backend='disk'),
+    dict(type='VideoInit', decoder=decoder),
     dict(
         type='SampleFrames',
         clip_len=32,
@@ -9,7 +10,7 @@ train_pipeline = [
         num_clips=1,
         out_of_bound_opt='repeat_last',  # 'loop' would show a jump to the flow layer
     ),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='Resize', scale=(-1, 256)),
     dict(
         type='MultiScaleCrop',
@@ -26,7 +27,7 @@ train_pipeline = [
     dict(type='PackActionInputs'),
 ]
 val_pipeline = [
-    dict(type='DecordInit', io_backend='disk'),
+    dict(type='VideoInit', decoder=decoder),
     dict(
         type='SampleFrames',
         clip_len=32,
@@ -35,7 +36,7 @@ val_pipeline = [
         out_of_bound_opt='repeat_last',
         test_mode=True,
     ),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='Resize', scale=(-1, 256)),
     dict(type='CenterCrop', crop_size=224),
     dict(type='FormatShape', input_format='NCTHW'),
@@ -43,7 +44,7 @@ val_pipeline = [
 ]
 # 10 clips x 3 crops.
 test_pipeline = [
-    dict(type='DecordInit', io_backend='disk'),
+    dict(type='VideoInit', decoder=decoder),
     dict(
         type='SampleFrames',
         clip_len=32,
@@ -52,7 +53,7 @@ test_pipeline = [
         out_of_bound_opt='repeat_last',
         test_mode=True,
     ),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='Resize', scale=(-1, 256)),
     dict(type='ThreeCrop', crop_size=256),
     dict(type='FormatShape', input_format='NCTHW'),

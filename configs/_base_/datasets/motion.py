@@ -1,8 +1,10 @@
 # The synthetic motion set: python tools/make_motion_set.py data/motion
+decoder = 'decord'  # or 'pyav', 'opencv'
+
 train_pipeline = [
-    dict(type='DecordInit', io_backend='disk'),
+    dict(type='VideoInit', decoder=decoder),
     dict(type='SampleFrames', clip_len=8, frame_interval=1, num_clips=1),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='RandomCrop', size=56),
     # Seen in a mirror, left is right and clockwise is counterclockwise.
     dict(type='Flip', flip_ratio=0.5, flip_label_map={1: 2, 2: 1, 5: 6, 6: 5}),
@@ -10,11 +12,11 @@ train_pipeline = [
     dict(type='PackActionInputs'),
 ]
 val_pipeline = [
-    dict(type='DecordInit', io_backend='disk'),
+    dict(type='VideoInit', decoder=decoder),
     dict(
         type='SampleFrames', clip_len=8, frame_interval=1, num_clips=1, test_mode=True
     ),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='CenterCrop', crop_size=56),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),

@@ -1,8 +1,9 @@
 # Tiny-Kinetics, 16 frames of 112x112: the 150 classes of the paper out of Kinetics-400.
 # python tools/prepare_data.py tiny-kinetics
+decoder = 'decord'  # or 'pyav', 'opencv'
 
 train_pipeline = [
-    dict(type='DecordInit', io_backend='disk'),
+    dict(type='VideoInit', decoder=decoder),
     dict(
         type='SampleFrames',
         clip_len=16,
@@ -10,7 +11,7 @@ train_pipeline = [
         num_clips=1,
         out_of_bound_opt='repeat_last',
     ),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='Resize', scale=(-1, 128)),
     dict(
         type='MultiScaleCrop',
@@ -25,7 +26,7 @@ train_pipeline = [
     dict(type='PackActionInputs'),
 ]
 val_pipeline = [
-    dict(type='DecordInit', io_backend='disk'),
+    dict(type='VideoInit', decoder=decoder),
     dict(
         type='SampleFrames',
         clip_len=16,
@@ -34,7 +35,7 @@ val_pipeline = [
         out_of_bound_opt='repeat_last',
         test_mode=True,
     ),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='Resize', scale=(-1, 128)),
     dict(type='CenterCrop', crop_size=112),
     dict(type='FormatShape', input_format='NCTHW'),
@@ -42,7 +43,7 @@ val_pipeline = [
 ]
 # 10 clips x 3 crops.
 test_pipeline = [
-    dict(type='DecordInit', io_backend='disk'),
+    dict(type='VideoInit', decoder=decoder),
     dict(
         type='SampleFrames',
         clip_len=16,
@@ -51,7 +52,7 @@ test_pipeline = [
         out_of_bound_opt='repeat_last',
         test_mode=True,
     ),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='Resize', scale=(-1, 128)),
     dict(type='ThreeCrop', crop_size=128),
     dict(type='FormatShape', input_format='NCTHW'),

@@ -1,0 +1,125 @@
+"""Opening and decoding a video where it can do no harm, as pipeline transforms."""
+
+import os
+from contextlib import ExitStack
+from functools import lru_cache
+
+import numpy as np
+from mmaction.datasets.transforms import DecordDecode
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+from mmengine.fileio import get_local_path
+
+from repflow_mm.video import DECODERS, VideoError, VideoProcess
+
+# Wider or higher, and what Resize makes of a clip does not fit into memory.
+_MAX_ASPECT = 32
+
+
+@TRANSFORMS.register_module()
+class VideoInit(BaseTransform):
+    """Open a video in a decoding process: MMAction2's `DecordInit`, made safe.
+
+    A file that makes the decoder crash or hang costs its sample, not the run; each
+    data-loading worker has one such process. Adds `video_reader`, `total_frames` and
+    `avg_fps`, and is followed by :class:`VideoDecode`.
+
+    Args:
+        decoder (str): `'decord'`, `'pyav'` (`pip install av`) or `'opencv'`.
+            Defaults to `'decord'`.
+        timeout (float): Seconds after which a decoder counts as hanging.
+            Defaults to 60.
+        backend_args (dict, optional): MMEngine's file backend, for videos that are
+            not on a local disk; each is fetched whole.
+
+    Raises:
+        ValueError: If there is no decoder of that name.
+    """
+
+    def __init__(
+        self,
+        decoder: str = 'decord',
+        timeout: float = 60.0,
+        backend_args: dict | None = None,
+    ) -> None:
+        if decoder not in DECODERS:
+            raise ValueError(
+                f'decoder must be one of {", ".join(DECODERS)}, got {decoder!r}'
+            )
+        self.decoder = decoder
+        self.timeout = timeout
+        self.backend_args = backend_args
+
+    def transform(self, results: dict) -> dict:
+        """Open `filename`; raises :class:`VideoError` if that fails."""
+        filename = results['filename']
+        if not os.path.splitext(filename)[1]:
+            filename += '.mp4'  # as MMAction2 reads it
+        # A process belongs to the worker that started it.
+        process = _process(os.getpid(), self.decoder, self.timeout)
+        reader = _Reader(process, filename, self.backend_args)
+        results['video_reader'] = reader
+        results['total_frames'] = reader.info.frames
+        results['avg_fps'] = reader.info.fps
+        return results
+
+    def __repr__(self) -> str:
+        return f'VideoInit(decoder={self.decoder!r}, timeout={self.timeout})'
+
+
+@TRANSFORMS.register_module()
+class VideoDecode(DecordDecode):
+    """Decode `frame_inds` of a video that :class:`VideoInit` opened.
+
+    Adds `imgs`, `original_shape` and `img_shape`, as MMAction2's `DecordDecode`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(mode='accurate')
+
+    def _decord_load_frames(
+        self, container: '_Reader', frame_inds: np.ndarray
+    ) -> list[np.ndarray]:
+        return list(container.frames(frame_inds))
+
+    def __repr__(self) -> str:
+        return 'VideoDecode()'
+
+
+class _Reader:
+    """An open video; another may be opened meanwhile."""
+
+    def __init__(
+        self, process: VideoProcess, filename: str, backend_args: dict | None
+    ) -> None:
+        self._process, self._filename = process, filename
+        self._files = ExitStack()
+        try:
+            self._path = self._files.enter_context(
+                get_local_path(filename, backend_args=backend_args)
+            )
+        except OSError as error:
+            raise VideoError(filename, f'cannot be fetched ({error})') from None
+        self.info = self._of_this_video(process.open, self._path)
+
+    def frames(self, indices: np.ndarray) -> np.ndarray:
+        if self._process.path != self._path:
+            self._of_this_video(self._process.open, self._path)
+        with self._files:  # what was fetched can go
+            frames = self._of_this_video(self._process.frames, np.atleast_1d(indices))
+        height, width = frames.shape[1:3]
+        if max(height, width) > _MAX_ASPECT * min(height, width):
+            raise VideoError(self._filename, f'is {width}x{height} pixels')
+        return frames
+
+    def _of_this_video(self, function, *args):
+        """Call it; an error names the video as the list does, not its local copy."""
+        try:
+            return function(*args)
+        except VideoError as error:
+            raise VideoError(self._filename, error.reason) from None
+
+
+@lru_cache(maxsize=4)
+def _process(pid: int, decoder: str, timeout: float) -> VideoProcess:
+    return VideoProcess(decoder, timeout)

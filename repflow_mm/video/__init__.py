@@ -1,0 +1,9 @@
+"""Reading video files that may be broken: decoders, and the process they run in.
+
+Needs numpy and the decoder alone, for the decoding process imports nothing else.
+"""
+
+from repflow_mm.video.decoders import DECODERS, VideoError, VideoInfo
+from repflow_mm.video.process import VideoProcess
+
+__all__ = ['DECODERS', 'VideoError', 'VideoInfo', 'VideoProcess']
