@@ -15,7 +15,7 @@ model = dict(
     cls_head=dict(num_classes=10, in_channels=512, dropout_ratio=0),
 )
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=5, val_begin=1, val_interval=1)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=5, val_begin=1, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 param_scheduler = [

@@ -1,5 +1,6 @@
 """How our command lines end: one line for a person, or a traceback for us."""
 
+import errno
 import functools
 import re
 import sys
@@ -7,14 +8,17 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+# The disk is full or read-only: nobody's code is at fault.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _PACKAGE = Path(__file__).resolve().parent
 
 
 def one_line_errors(main: Callable[..., None]) -> Callable[..., None]:
     """Print what this package found wrong with the input as one line, exit 2.
 
-    Only `ValueError`, `TypeError` and `OSError` raised by this package's own
-    code are such lines; anything else keeps its traceback.
+    Only `ValueError`, `TypeError` and `OSError` raised by this package's own code, in
+    this process or in a data-loading worker, are such lines, and a disk that is full or
+    read-only; anything else keeps its traceback.
 
     Args:
         main (Callable): The function behind a command line.
@@ -30,6 +34,8 @@ def one_line_errors(main: Callable[..., None]) -> Callable[..., None]:
         except (ValueError, TypeError, OSError) as error:
             *_, (frame, _) = traceback.walk_tb(error.__traceback__)
             if frame.f_globals.get('__name__', '').startswith('repflow_mm'):
+                line = str(error)
+            elif getattr(error, 'errno', None) in _DISK:
                 line = str(error)
             elif not (line := _from_worker(error)):
                 raise

@@ -47,10 +47,13 @@ def motion_set(tmp_path_factory) -> Path:
 def run_python():
     """Run Python in the repository; `stack='old'` puts mmaction2 1.1 in front."""
 
-    def run(*args, stack: str = 'new', cwd: Path = ROOT) -> subprocess.CompletedProcess:
-        env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
-        if stack == 'old':
-            env['PYTHONPATH'] = str(OLD_STACK)
+    def run(
+        *args, stack: str = 'new', cwd: Path = ROOT, threads: int | None = None
+    ) -> subprocess.CompletedProcess:
+        path = [OLD_STACK, ROOT] if stack == 'old' else [ROOT]
+        env = {**os.environ, 'PYTHONPATH': os.pathsep.join(map(str, path))}
+        if threads is not None:
+            env['OMP_NUM_THREADS'] = str(threads)
         return subprocess.run(
             [sys.executable, *map(str, args)],
             cwd=cwd,

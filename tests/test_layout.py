@@ -24,7 +24,7 @@ ORDER = {
     'demo': 5,
     'doctor': 5,
 }
-BESIDE = {'compat', 'errors'}
+BESIDE = {'compat', 'errors', 'mended'}
 MODULES = sorted((ROOT / 'repflow_mm').rglob('*.py'))
 
 

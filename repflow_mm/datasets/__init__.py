@@ -1,18 +1,9 @@
 """The dataset our configs read, and the synthetic motion set."""
 
-from repflow_mm.compat import mend_all
-
-mend_all()
-
-from repflow_mm.datasets.checked_video_dataset import (  # noqa: E402  needs the mends
-    CheckedVideoDataset,
-)
-from repflow_mm.datasets.motion_set import (  # noqa: E402
-    ACCELERATION_CLASSES,
-    CLASSES,
-    MotionSet,
-)
-from repflow_mm.datasets.video_transforms import VideoDecode, VideoInit  # noqa: E402
+import repflow_mm.mended  # noqa: F401  before anything that imports MMAction2
+from repflow_mm.datasets.checked_video_dataset import CheckedVideoDataset
+from repflow_mm.datasets.motion_set import ACCELERATION_CLASSES, CLASSES, MotionSet
+from repflow_mm.datasets.video_transforms import VideoDecode, VideoInit
 
 __all__ = [
     'ACCELERATION_CLASSES',

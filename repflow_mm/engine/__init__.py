@@ -1,20 +1,20 @@
 """What surrounds a run: hooks and safe checkpoint loading."""
 
-from repflow_mm.compat import mend_all
-
-mend_all()
-
-from repflow_mm.engine.bad_videos_hook import BadVideosHook  # noqa: E402
-from repflow_mm.engine.checkpoint import load_checkpoint  # noqa: E402  needs the mends
-from repflow_mm.engine.hooks import CheckLabelsHook, CheckWeightsHook  # noqa: E402
-from repflow_mm.engine.prediction_pictures import (  # noqa: E402
-    PredictionPicturesHook,
-)
+import repflow_mm.mended  # noqa: F401  before anything that imports MMAction2
+from repflow_mm.engine.bad_videos_hook import BadVideosHook
+from repflow_mm.engine.checkpoint import load_checkpoint
+from repflow_mm.engine.hooks import CheckLabelsHook, CheckWeightsHook
+from repflow_mm.engine.prediction_pictures import PredictionPicturesHook
+from repflow_mm.engine.resumable import ResumableTrainLoop
+from repflow_mm.engine.safe_checkpoint_hook import AtomicBackend, SafeCheckpointHook
 
 __all__ = [
+    'AtomicBackend',
     'BadVideosHook',
     'CheckLabelsHook',
     'CheckWeightsHook',
     'PredictionPicturesHook',
+    'ResumableTrainLoop',
+    'SafeCheckpointHook',
     'load_checkpoint',
 ]

@@ -70,7 +70,7 @@ class BadVideosHook(Hook):
         """Say how many count as wrong."""
         if self._gather(self._met):
             self._log(runner, self._met)
-            # With the epoch: MMEngine's logger drops a warning that it has given before.
+            # With the epoch: MMEngine's logger gives no warning twice.
             runner.logger.warning(
                 f'epoch {runner.epoch}: {_count(self._met)} of '
                 f'{len(runner.val_dataloader.dataset)} for validation cannot be read '

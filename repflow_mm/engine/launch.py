@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -190,7 +191,21 @@ def _enable_amp(cfg: Config) -> None:
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
 
+def _check_writable(work_dir: str) -> None:
+    """Tell now, not when the first checkpoint is lost."""
+    try:
+        os.makedirs(work_dir, exist_ok=True)
+        with tempfile.TemporaryFile(dir=work_dir):
+            pass
+    except OSError as error:
+        raise OSError(
+            f'cannot write into work dir {work_dir} ({error.strerror}): choose '
+            'another with --work-dir'
+        ) from None
+
+
 def _run(cfg: Config, args: argparse.Namespace, what: str) -> None:
+    _check_writable(cfg.work_dir)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if 'runner_type' in cfg:
         from mmaction.registry import RUNNERS

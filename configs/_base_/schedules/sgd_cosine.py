@@ -4,7 +4,7 @@
 max_epochs = 100
 
 train_cfg = dict(
-    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_begin=1, val_interval=5
+    type='ResumableTrainLoop', max_epochs=max_epochs, val_begin=1, val_interval=5
 )
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
