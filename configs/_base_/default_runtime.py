@@ -14,7 +14,7 @@ default_hooks = dict(
         max_keep_ckpts=3,
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    sync_buffers=dict(type='SyncBuffersHook'),
+    sync_buffers=dict(type='IterSyncBuffersHook'),
     check_labels=dict(type='CheckLabelsHook'),
     check_weights=dict(type='CheckWeightsHook'),
     bad_videos=dict(type='BadVideosHook', max_share=0.01, test='stop'),

@@ -1,6 +1,7 @@
-"""Hooks that stop a run before wrong input turns into wrong numbers."""
+"""Hooks that keep wrong input, and processes that differ, out of the numbers."""
 
 from mmaction.registry import HOOKS
+from mmengine.dist import all_reduce_params
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
@@ -76,6 +77,26 @@ class CheckWeightsHook(Hook):
             f'checkpoint {runner._load_from} is of another architecture: '
             f'{"; ".join(counts)}. Use the config it was trained with'
         )
+
+
+@HOOKS.register_module()
+class IterSyncBuffersHook(Hook):
+    """Average batch norm's running statistics over the processes, each iteration.
+
+    MMEngine's `SyncBuffersHook` does so once an epoch, and for the network alone: the
+    averaged network (EMA) of each process would have statistics of its own and be
+    validated with them, and a checkpoint inside an epoch would hold those of one
+    process. Costs one small all-reduce; the statistics of SyncBN are the same already.
+    """
+
+    priority = 'ABOVE_NORMAL'  # before EMAHook copies them
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        """Average them."""
+        buffers = [b for b in runner.model.buffers() if b.is_floating_point()]
+        all_reduce_params(buffers, op='mean')
 
 
 def _is_pretrained(key: str) -> bool:

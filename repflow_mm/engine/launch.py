@@ -4,6 +4,7 @@ import argparse
 import os
 import tempfile
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -204,8 +205,22 @@ def _check_writable(work_dir: str) -> None:
         ) from None
 
 
+def _distribute_over_cpus(cfg: Config) -> None:
+    """Do what MMEngine does for GPUs alone: it sets CUDA devices unasked."""
+    timeout = timedelta(seconds=cfg.env_cfg.dist_cfg.get('timeout', 1800))
+    torch.distributed.init_process_group('gloo', timeout=timeout)
+    cfg.model_wrapper_cfg = dict(
+        type='MMDistributedDataParallel',
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+        device_ids=None,
+    )
+
+
 def _run(cfg: Config, args: argparse.Namespace, what: str) -> None:
     _check_writable(cfg.work_dir)
+    if args.launcher == 'pytorch' and not torch.cuda.is_available():
+        _distribute_over_cpus(cfg)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if 'runner_type' in cfg:
         from mmaction.registry import RUNNERS

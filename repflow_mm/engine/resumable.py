@@ -48,15 +48,19 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     def run(self) -> torch.nn.Module:
         """Train, after the validation that a resumed run may have missed."""
+        runner = self.runner
         self._batches.seed = self._seed
         if hasattr(self.dataloader.sampler, 'seed'):
             # A run without a seed of its own takes up that of the run it resumes.
             self.dataloader.sampler.seed = self._seed
+        runner.call_hook('before_train')
         if self._iter > 0 and self._iter == self._epoch * len(self.dataloader):
-            self._decide_current_val_interval()
-            if self._lacks_validation():
-                self.runner.val_loop.run()
-        return super().run()
+            self._validate_if_due()
+        while self._epoch < self._max_epochs and not self.stop_training:
+            self.run_epoch()
+            self._validate_if_due()
+        runner.call_hook('after_train')
+        return runner.model
 
     def run_epoch(self) -> None:
         """Train for an epoch, or for what is left of the one that was cut."""
@@ -82,12 +86,13 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         differs = self.runner._randomness_cfg.get('diff_rank_seed', False)
         return self.runner.seed - (get_rank() if differs else 0)
 
-    def _lacks_validation(self) -> bool:
-        """Whether the epoch before is to be validated and was not."""
+    def _validate_if_due(self) -> None:
+        self._decide_current_val_interval()
         due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
-        done = self.runner.message_hub.get_info('validated_epoch') == self._epoch
+        done = self.runner.message_hub.get_info('epoch_validated') == self._epoch
         begun = self._epoch >= self.val_begin
-        return self.runner.val_loop is not None and begun and due and not done
+        if self.runner.val_loop is not None and begun and due and not done:
+            self.runner.val_loop.run()
 
 
 class _Purpose(IntEnum):

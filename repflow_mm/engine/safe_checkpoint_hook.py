@@ -98,7 +98,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
         """Save if it is the best one; the checkpoint says that it was validated."""
-        runner.message_hub.update_info('validated_epoch', runner.epoch)
+        runner.message_hub.update_info('epoch_validated', runner.epoch)
         super().after_val_epoch(runner, metrics)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 # Two epochs of four iterations, with dropout, augmentation and EMA.
 _CONFIG = """
 _base_ = {base!r}
-custom_imports = dict(imports=['repflow_mm.plugin', 'tests.faults.kill'])
+custom_imports = dict(imports=['repflow_mm.plugin', 'tests.faults.hooks'])
 model = dict(cls_head=dict(dropout_ratio=0.5))
 train_cfg = dict(max_epochs=2, val_begin=1, val_interval=1)
 param_scheduler = [

@@ -2,8 +2,10 @@
 
 import os
 import signal
+from pathlib import Path
 
-from mmengine.hooks import Hook
+import torch
+from mmengine.hooks import EMAHook, Hook
 from mmengine.registry import HOOKS
 
 
@@ -11,13 +13,27 @@ from mmengine.registry import HOOKS
 class KillHook(Hook):
     """Dies by SIGKILL before training iteration `at`, counted over the run."""
 
-    def __init__(self, at: int) -> None:
-        self.at = at
+    def __init__(self, at: int, rank: int = 0) -> None:
+        self.at, self.rank = at, rank
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
         """Die when it is time."""
-        if runner.iter == self.at:
+        if runner.iter == self.at and runner.rank == self.rank:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+@HOOKS.register_module()
+class DumpRankHook(Hook):
+    """Saves what each process has at the end: weights, buffers, and their averages."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+
+    def after_train(self, runner) -> None:
+        """Save them."""
+        ema = next(hook for hook in runner.hooks if isinstance(hook, EMAHook))
+        state = dict(own=ema.src_model.state_dict(), ema=ema.ema_model.state_dict())
+        torch.save(state, self.folder / f'{runner.world_size}_{runner.rank}.pth')
 
 
 @HOOKS.register_module()
