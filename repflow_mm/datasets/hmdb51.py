@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from repflow_mm.datasets.class_names import bare, class_names
 from repflow_mm.datasets.preparation import Plan, Problem, Sample
 from repflow_mm.datasets.video_files import VIDEO_SUFFIXES, find_videos
+from repflow_mm.errors import shorten
 
 SPLITS = (1, 2, 3)
 _PARTS = {1: 'train', 2: 'val'}  # 0: in neither part of this split
@@ -145,7 +146,7 @@ def _read(source: Path) -> list[tuple[str, int]]:
         if not row or not row[1].lower().endswith(VIDEO_SUFFIXES):
             raise ValueError(
                 f'{source}, line {number}: expected `name.avi flag` with flag 0, 1 or '
-                f'2, got {line.strip()!r}'
+                f'2, got {shorten(repr(line.strip()))}'
             )
         rows.append((row[1].strip(), int(row[2])))
     return rows

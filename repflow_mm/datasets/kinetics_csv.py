@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repflow_mm.datasets.class_names import bare, class_names
+from repflow_mm.errors import shorten
 
 _COLUMNS = ('label', 'youtube_id', 'time_start', 'time_end')
 # train.csv, validate.csv, kinetics_val.csv (MMAction2), kinetics400_train.csv ...
@@ -103,20 +104,20 @@ def read_csv(path: Path, part: str) -> list[Clip]:
         label = labels.get(bare(row['label'] or ''))
         if label is None:
             raise ValueError(
-                f'{where}: {row["label"]!r} is no class of Kinetics-400: take the '
-                'CSVs of Kinetics-400, not of 600 or 700'
+                f'{where}: {_quoted(row["label"])} is no class of Kinetics-400: '
+                'take the CSVs of Kinetics-400, not of 600 or 700'
             )
         if 'split' in row and not bare(row['split'] or '').startswith(part):
             raise ValueError(
-                f'{where}: the split is {row["split"]!r}, where {part} is expected: '
-                'are the files named rightly?'
+                f'{where}: the split is {_quoted(row["split"])}, where {part} is '
+                'expected: are the files named rightly?'
             )
         try:
             start, end = int(float(row['time_start'])), int(float(row['time_end']))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(
                 f'{where}: time_start and time_end should be seconds, got '
-                f'{row["time_start"]!r} and {row["time_end"]!r}'
+                f'{_quoted(row["time_start"])} and {_quoted(row["time_end"])}'
             ) from None
         if not row['youtube_id']:
             raise ValueError(f'{where}: no youtube_id')
@@ -126,3 +127,7 @@ def read_csv(path: Path, part: str) -> list[Clip]:
                 f'{where}: {clip} has another class in a line above: correct one'
             )
     return list(clips.values())
+
+
+def _quoted(value: str | None) -> str:
+    return shorten(repr(value))

@@ -73,7 +73,9 @@ PARTS = {
 @pytest.mark.parametrize('parts', PARTS)
 def test_every_layout_and_form(tmp_path, csvs, folder, form, parts):
     root, expected = tmp_path / 'k', {}
-    for part, rows, where in zip(('train', 'val'), (TRAIN, VAL), PARTS[parts]):
+    for part, rows, where in zip(
+        ('train', 'val'), (TRAIN, VAL), PARTS[parts], strict=True
+    ):
         expected[part] = {}
         for label, *clip in rows:
             path = FOLDERS[folder](label) + FORMS[form](*clip)
