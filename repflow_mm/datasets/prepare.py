@@ -132,8 +132,10 @@ def _check_options(args: argparse.Namespace) -> None:
                 f'--{name.replace("_", "-")} has to be {lowest} or more, '
                 f'got {getattr(args, name)}'
             )
-    if not args.timeout > 0:
-        raise ValueError(f'--timeout has to be above 0 seconds, got {args.timeout}')
+    if not 0 < args.timeout <= 86400:
+        raise ValueError(
+            f'--timeout has to be between 0 and 86400 seconds, got {args.timeout}'
+        )
     if args.dataset == 'folder' and not 0 < args.val_share < 1:
         raise ValueError(
             f'--val-share has to be between 0 and 1, such as 0.2, got {args.val_share}'

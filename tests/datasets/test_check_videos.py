@@ -152,6 +152,29 @@ def test_real_files(tmp_path):
     assert verdicts[str(short)].reason or verdicts[str(short)].frames < 40
 
 
+def test_decoders_that_crash_and_hang(tmp_path, monkeypatch):
+    # Every Python that starts runs this, the decoding processes too.
+    (tmp_path / 'sitecustomize.py').write_text("""
+import os, time
+import repflow_mm.video.decoders as decoders
+class Moody(decoders.OpenCV):
+    def read(self, indices):
+        if 'crash.mp4' in self._path:
+            os.abort()
+        if 'hang.mp4' in self._path:
+            time.sleep(100)
+        return super().read(indices)
+decoders.DECODERS['opencv'] = Moody
+""")
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path))
+    names = ('crash', 'good', 'hang', 'well')
+    files = [str(encode(tmp_path / 'videos' / f'{name}.mp4')) for name in names]
+    verdicts = check_videos(files, tmp_path / 'r', 'opencv', 4, 1)
+    crash, good, hang, well = (verdicts[file] for file in files)
+    assert good == well == Verdict(8)
+    assert 'crashes' in crash.reason and 'hangs' in hang.reason
+
+
 @pytest.mark.skipif(not VIDEOS.is_dir(), reason='needs the sample clips')
 def test_a_video_that_opens_and_fails_in_the_middle(tmp_path):
     files = [str(VIDEOS / name) for name in ('corrupted.mp4', 'test.avi')]

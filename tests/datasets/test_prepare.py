@@ -227,7 +227,7 @@ WRONG = {
     'share': (['--val-share', '1'], 'has to be between 0 and 1, such as 0.2, got 1.0'),
     'workers': (['--workers', '0'], '--workers has to be 1 or more, got 0'),
     'frames': (['--min-frames', '-1'], '--min-frames has to be 1 or more, got -1'),
-    'timeout': (['--timeout', 'nan'], '--timeout has to be above 0 seconds, got nan'),
+    'timeout': (['--timeout', 'nan'], '--timeout has to be between 0 .*, got nan'),
     'side': (['--short-side', '3'], '--short-side has to be 16 or more'),
     'out': (['--out', '{root}/file/x'], 'cannot make the folder .*/file/x: Not a dir'),
     'in place': (['--reencode-to', '{root}/videos'], 'the copies cannot be in'),
