@@ -107,7 +107,8 @@ def _tell(plan: Plan, args: argparse.Namespace) -> None:
     elsewhere = {}
     for name, samples in plan.lists.items():
         if not samples:
-            print(f'{args.out / name}: not written, none of its videos can be used')
+            old = ' (the one there is older)' if (args.out / name).exists() else ''
+            print(f'{args.out / name}: not written, it would be empty{old}')
             continue
         print(f'{args.out / name}: {len(samples)} videos')
         videos = 'videos'
@@ -126,6 +127,10 @@ def _tell(plan: Plan, args: argparse.Namespace) -> None:
 
 
 def _check_options(args: argparse.Namespace) -> None:
+    if args.short_side is None:
+        args.short_side = 340
+    elif not args.reencode_to:
+        raise ValueError('--short-side is of the copies: give --reencode-to too')
     for name, lowest in (('workers', 1), ('min_frames', 1), ('short_side', 16)):
         if getattr(args, name) < lowest:
             raise ValueError(
@@ -211,4 +216,4 @@ def _add_common(parser: argparse.ArgumentParser, videos: Path, out: Path) -> Non
     add('--timeout', type=float, default=60, help='seconds a decoder may take')
     add('--workers', type=int, default=os.cpu_count(), help='videos at a time')
     add('--reencode-to', type=Path, metavar='FOLDER', help='list smaller copies there')
-    add('--short-side', type=int, default=340, help='of the copies, in pixels')
+    add('--short-side', type=int, help='of the copies, in pixels (340)')

@@ -11,11 +11,10 @@ class Record:
     A file counts as the same while its path, size and modification time are.
 
     Args:
-        path (Path): Of the record; made with the first result.
+        path (Path): Of the record; made if need be.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path) -> None:
         self._results, end = {}, b'\n'
         if path.is_file():
             with open(path, 'rb') as file:

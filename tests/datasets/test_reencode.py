@@ -42,7 +42,11 @@ def state(root: Path) -> dict:
 
 def test_sizes_paths_and_resuming(tmp_path, ffmpeg, capsys):
     source, target = tmp_path / 'videos', tmp_path / 'small'
-    shapes = {'a b/wide.avi': (96, 160), 'high.mp4': (130, 98), 'tiny.mp4': (36, 50)}
+    shapes = {
+        'a b/#w;&!(1)%d.avi': (96, 160),
+        'high.mp4': (130, 98),
+        'tiny.mp4': (36, 50),
+    }
     for path, size in shapes.items():
         encode(source / 'train' / path, size=size)
     (source / 'train' / 'broken.mp4').write_text('no video')
@@ -57,7 +61,7 @@ def test_sizes_paths_and_resuming(tmp_path, ffmpeg, capsys):
     assert state(source) == before
     assert made.lists['x'] == [
         Sample(target / 'train', path, 3)
-        for path in ('a b/wide.mp4', 'high.mp4', 'tiny.mp4')
+        for path in ('a b/#w;&!(1)%d.mp4', 'high.mp4', 'tiny.mp4')
     ]
     assert [sizes(Path(sample.file)) for sample in made.lists['x']] == [
         (8, 64, 106),
@@ -74,7 +78,7 @@ def test_sizes_paths_and_resuming(tmp_path, ffmpeg, capsys):
     # What is not as it was made is made again, and comes out the same.
     (target / 'train' / 'high.mp4').write_text('')
     (target / 'train' / 'tiny.mp4').unlink()
-    os.utime(source / 'train' / 'a b' / 'wide.avi', (1, 1))
+    os.utime(source / 'train' / 'a b' / '#w;&!(1)%d.avi', (1, 1))
     assert run() == made
     again = state(target / 'train')
     assert {k: v[0] for k, v in again.items()} == {k: v[0] for k, v in copies.items()}
