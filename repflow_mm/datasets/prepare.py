@@ -14,6 +14,7 @@ from repflow_mm.datasets.reencode import find_ffmpeg, reencode_plan
 from repflow_mm.datasets.report import report_jsonl, report_md, summary
 from repflow_mm.datasets.tiny_kinetics import write_lists
 from repflow_mm.errors import one_line_errors
+from repflow_mm.video import DECODERS
 
 
 @one_line_errors
@@ -178,28 +179,34 @@ def _parser() -> argparse.ArgumentParser:
         '--splits',
         type=Path,
         default=Path('data/hmdb51/annotations'),
-        help='folder of the 153 files CLASS_test_splitN.txt',
+        help='folder of the 153 files CLASS_test_splitN.txt (%(default)s)',
     )
     folder = datasets.add_parser(
         'folder',
         help='your own videos, a folder for each class',
         description='Write train.txt, val.txt and classes.txt for your own videos, '
-        'CLASS/VIDEO; clips of one recording are split like any others, so cut them '
-        'where this matters',
+        'CLASS/VIDEO; clips that were cut from one recording may come to lie on both '
+        'sides',
     )
     _add_common(folder, Path('data/own/videos'), Path('data/own'))
     folder.add_argument(
-        '--val-share', type=float, default=0.2, help='of each class, for validation'
+        '--val-share',
+        type=float,
+        default=0.2,
+        help='of each class, for validation (%(default)s)',
     )
-    folder.add_argument('--seed', type=int, default=0, help='of the split')
+    folder.add_argument(
+        '--seed', type=int, default=0, help='of the split (%(default)s)'
+    )
     return parser
 
 
 def _add_common(parser: argparse.ArgumentParser, videos: Path, out: Path) -> None:
-    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     add = parser.add_argument
-    add('--videos', type=Path, default=videos, help='folder of the videos')
-    add('--out', type=Path, default=out, help='folder of the lists and the report')
+    add(
+        '--videos', type=Path, default=videos, help='folder of the videos (%(default)s)'
+    )
+    add('--out', type=Path, default=out, help='folder of the lists (%(default)s)')
     add(
         '--no-check',
         dest='check',
@@ -210,10 +217,21 @@ def _add_common(parser: argparse.ArgumentParser, videos: Path, out: Path) -> Non
         '--min-frames',
         type=int,
         default=2,
-        help='shorter videos are left out; loaders repeat the last frame of short ones',
+        help='shorter videos are left out (%(default)s); the loaders of the configs repeat '
+        'the last frame of those that are shorter than a clip',
     )
-    add('--decoder', choices=('decord', 'pyav', 'opencv'), default='decord')
-    add('--timeout', type=float, default=60, help='seconds a decoder may take')
-    add('--workers', type=int, default=os.cpu_count(), help='videos at a time')
+    add('--decoder', choices=tuple(DECODERS), default='decord', help='%(default)s')
+    add(
+        '--timeout',
+        type=float,
+        default=60,
+        help='seconds a decoder may take (%(default)s)',
+    )
+    add(
+        '--workers',
+        type=int,
+        default=os.cpu_count(),
+        help='videos at a time (%(default)s)',
+    )
     add('--reencode-to', type=Path, metavar='FOLDER', help='list smaller copies there')
     add('--short-side', type=int, help='of the copies, in pixels (340)')
