@@ -217,8 +217,8 @@ def _add_common(parser: argparse.ArgumentParser, videos: Path, out: Path) -> Non
         '--min-frames',
         type=int,
         default=2,
-        help='shorter videos are left out (%(default)s); the loaders of the configs repeat '
-        'the last frame of those that are shorter than a clip',
+        help='shorter videos are left out (%(default)s); of those shorter than a clip '
+        'the configs repeat the last frame',
     )
     add('--decoder', choices=tuple(DECODERS), default='decord', help='%(default)s')
     add(

@@ -66,6 +66,7 @@ def test_own_videos(tmp_path, capsys):
         f'broken: 1, too short: 1 ({root}/report.md)',
     ]
     assert read(root / 'classes.txt') == ['jump', 'run fast']
+    assert read(root / 'train.txt') == sorted(read(root / 'train.txt'))
     report = (root / 'report.md').read_text()
     assert '## broken: 1' in report and 'run fast/broken.mp4`: ' in report
     assert 'jump/short.mp4`: 1 frames, fewer than 2' in report
@@ -114,7 +115,11 @@ def test_stopped_half_way_and_run_again(tmp_path, how):
     record = root / 'checked.jsonl'
     (tmp_path / 'slow').mkdir()
     (tmp_path / 'slow' / 'sitecustomize.py').write_text(SLOW)
-    code = 'from repflow_mm.datasets.prepare import main; main()'
+    # Background jobs of a shell ignore Ctrl-C, and so would what they start.
+    code = (
+        'import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n'
+        'from repflow_mm.datasets.prepare import main; main()'
+    )
     command = [sys.executable, '-c', code, *fast(root, '--workers', 2)]
     path = f'{tmp_path / "slow"}{os.pathsep}{ROOT}'
     first = subprocess.Popen(
