@@ -1,6 +1,7 @@
 # Your own classes on one GPU, from MMAction2's R(2+1)D-34 (75.5 top-1 on Kinetics-400).
 # The flow layer starts as the identity: training begins with the zoo model's features.
 # Lists of `path label` lines: data/own/train.txt and val.txt; videos: data/own/videos.
+# `python tools/prepare_data.py folder` makes them from data/own/videos/CLASS/VIDEO.
 _base_ = [
     '_base_/models/repflow_r2plus1d18.py',
     '_base_/datasets/kinetics400.py',

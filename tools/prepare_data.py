@@ -1,4 +1,4 @@
-"""Write annotation lists: python tools/prepare_data.py tiny-kinetics."""
+"""Write annotation lists: python tools/prepare_data.py kinetics400."""
 
 from repflow_mm.datasets.prepare import main
 

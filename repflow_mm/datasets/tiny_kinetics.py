@@ -1,23 +1,11 @@
 """Tiny-Kinetics: the Kinetics-400 videos of the paper's 150 classes."""
 
 from collections.abc import Iterable
-from importlib import resources
 from pathlib import Path, PurePosixPath
 
+from repflow_mm.datasets.class_names import bare, class_names
+
 PARTS = ('train', 'val')
-
-
-def class_names(dataset: str) -> list[str]:
-    """Class names in the order of their labels.
-
-    Args:
-        dataset (str): `'kinetics400'` (MMAction2's order) or `'tiny_kinetics'`.
-
-    Returns:
-        list[str]: The names.
-    """
-    lists = resources.files('repflow_mm.datasets') / 'class_lists'
-    return (lists / f'{dataset}.txt').read_text(encoding='utf-8').splitlines()
 
 
 def select(lines: Iterable[str], source: str) -> list[str]:
@@ -36,7 +24,7 @@ def select(lines: Iterable[str], source: str) -> list[str]:
             another class than its label: the list is numbered otherwise.
     """
     names = class_names('kinetics400')
-    folders = {_bare(name): label for label, name in enumerate(names)}
+    folders = {bare(name): label for label, name in enumerate(names)}
     kept = {name: label for label, name in enumerate(class_names('tiny_kinetics'))}
     selected = []
     for number, line in enumerate(lines, 1):
@@ -50,7 +38,7 @@ def select(lines: Iterable[str], source: str) -> list[str]:
             )
         label = int(label)
         folder = PurePosixPath(path).parent.name
-        if folders.get(_bare(folder), label) != label:
+        if folders.get(bare(folder), label) != label:
             raise ValueError(
                 f'{source}, line {number}: label {label} is {names[label]!r} and the '
                 f'folder is {folder!r}, so the list is not numbered in alphabetical '
@@ -91,8 +79,3 @@ def write_lists(source: Path, target: Path) -> dict[str, int]:
         path = target / f'tiny_kinetics_{part}_list_videos.txt'
         path.write_text(''.join(f'{line}\n' for line in lines), encoding='utf-8')
     return {part: len(lines) for part, lines in selected.items()}
-
-
-def _bare(name: str) -> str:
-    """A class name without what folders spell differently."""
-    return ''.join(c for c in name.lower() if c.isalnum())

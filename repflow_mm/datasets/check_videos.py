@@ -1,0 +1,127 @@
+"""Whether videos decode: at their start, in the middle and at the end."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from repflow_mm.datasets.parallel import run_all
+from repflow_mm.datasets.preparation import Plan, Problem
+from repflow_mm.datasets.record import Record
+from repflow_mm.video import VideoError, VideoProcess
+
+_MODULES = dict(decord='decord', pyav='av', opencv='cv2')
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a video.
+
+    Args:
+        frames (int): How many it has; 0 if it cannot be opened.
+        reason (str): Why it is broken; empty if it is not.
+    """
+
+    frames: int
+    reason: str = ''
+
+
+def check_plan(plan: Plan, verdicts: dict[str, Verdict], min_frames: int) -> Plan:
+    """Leave broken and short videos out.
+
+    Args:
+        plan (Plan): The lists.
+        verdicts (dict[str, Verdict]): One for each file.
+        min_frames (int): Videos with fewer are left out.
+
+    Returns:
+        Plan: The lists without them, and why.
+    """
+    kept, problems = {}, []
+    for sample in plan.samples():
+        verdict = verdicts[sample.file]
+        if verdict.reason:
+            problems.append(Problem('broken', sample.file, verdict.reason))
+        elif verdict.frames < min_frames:
+            why = f'{verdict.frames} frames, fewer than {min_frames}'
+            problems.append(Problem('too short', sample.file, why))
+        else:
+            kept[sample.file] = sample
+    return plan.keep(kept, problems)
+
+
+def check_videos(
+    files: Sequence[str], record: Path, decoder: str, timeout: float, workers: int
+) -> dict[str, Verdict]:
+    """Decode three frames of each video in processes that may crash or hang.
+
+    Args:
+        files (Sequence[str]): The videos.
+        record (Path): Verdicts of earlier runs, which are taken over for files that
+            have not changed since; the new ones are added.
+        decoder (str): `'decord'`, `'pyav'` or `'opencv'`.
+        timeout (float): Seconds after which a decoder hangs.
+        workers (int): Videos at a time.
+
+    Returns:
+        dict[str, Verdict]: Of each file.
+
+    Raises:
+        ValueError: If the decoder is not installed; without it every video
+            would be broken.
+    """
+    if not find_spec(_MODULES[decoder]):
+        raise ValueError(
+            f'the decoder {decoder} needs the module {_MODULES[decoder]}, which is not '
+            'installed: install it, or choose another --decoder'
+        )
+    local, processes = threading.local(), []
+
+    def work(file: str) -> Verdict:
+        if not hasattr(local, 'process'):
+            local.process = VideoProcess(decoder, timeout)
+            processes.append(local.process)
+        return check_video(local.process, file)
+
+    def stop() -> None:
+        for process in processes:
+            process.close()
+
+    def done(file: str, verdict: Verdict) -> None:
+        verdicts[file] = verdict
+        known.add(file, decoder, dict(asdict(verdict), timeout=timeout))
+
+    verdicts = {}
+    with Record(record) as known:
+        for file in files:
+            verdict = known.find(file, decoder)
+            # With more patience than then, what hung may do.
+            if verdict and (not verdict['reason'] or timeout <= verdict['timeout']):
+                verdicts[file] = Verdict(verdict['frames'], verdict['reason'])
+        if verdicts:
+            print(f'{len(verdicts)} videos were checked before')
+        todo = [file for file in files if file not in verdicts]
+        run_all(work, todo, workers, 'checking', done, stop)
+    return verdicts
+
+
+def check_video(process: VideoProcess, file: str) -> Verdict:
+    """Decode the first, the middle and the last frame of a video.
+
+    Args:
+        process (VideoProcess): Decodes.
+        file (str): The video.
+
+    Returns:
+        Verdict: What came of it.
+    """
+    frames, where = 0, ''
+    try:
+        frames = process.open(file).frames
+        for index in sorted({0, frames // 2, frames - 1}):
+            where = f'frame {index} of {frames}: '
+            process.frames([index])
+    except VideoError as error:
+        return Verdict(frames, where + error.reason)
+    return Verdict(frames)

@@ -1,0 +1,181 @@
+"""Smaller copies of the videos, for storage and for decoding speed."""
+
+import os
+import shutil
+import subprocess
+import threading
+from pathlib import Path, PurePosixPath
+
+from repflow_mm.datasets.parallel import run_all
+from repflow_mm.datasets.preparation import Plan, Problem, Sample, make_folder
+from repflow_mm.datasets.record import Record
+
+_RECORD = 'reencoded.jsonl'
+_HALF_MADE = '.half_made'
+_LONGEST = 3600  # seconds; ffmpeg takes a few for a clip
+
+
+def find_ffmpeg(source: Path, target: Path) -> str:
+    """Find out, before hours of checking, whether re-encoding can start.
+
+    Args:
+        source (Path): The folder of the videos.
+        target (Path): The folder of the copies.
+
+    Returns:
+        str: The program.
+
+    Raises:
+        FileNotFoundError: If there is no ffmpeg.
+        ValueError: If the folder of the copies is not one of our making.
+    """
+    ffmpeg = shutil.which('ffmpeg')
+    if not ffmpeg:
+        raise FileNotFoundError(
+            'there is no ffmpeg on the PATH: install it, or leave --reencode-to out'
+        )
+    resolved = target.resolve()
+    if resolved == source.resolve() or source.resolve() in resolved.parents:
+        raise ValueError(
+            f'the copies cannot be in {target}, the folder of the videos: give '
+            '--reencode-to a folder beside it'
+        )
+    if target.exists() and not target.is_dir():
+        raise ValueError(f'{target} is no folder: give --reencode-to another')
+    there = set(os.listdir(target)) if target.is_dir() else set()
+    if there - {_HALF_MADE} and _RECORD not in there:
+        raise ValueError(
+            f'{target} holds files that this command did not make: give --reencode-to '
+            'a new folder'
+        )
+    return ffmpeg
+
+
+def reencode_plan(
+    plan: Plan, ffmpeg: str, source: Path, target: Path, short_side: int, workers: int
+) -> Plan:
+    """Re-encode the videos of a plan into another folder; the lists name the copies.
+
+    A copy of an earlier run is kept while its source and the short side are the same.
+
+    Args:
+        plan (Plan): The lists.
+        ffmpeg (str): The program.
+        source (Path): The folder that all videos are below; nothing in it changes.
+        target (Path): The folder of the copies, `.mp4` under the same relative paths.
+        short_side (int): Of the copies in pixels; smaller videos are not enlarged.
+        workers (int): Videos at a time.
+
+    Returns:
+        Plan: The same lists for the copies, without those that ffmpeg cannot make.
+    """
+    copies, problems, owners = {}, [], {}
+    for sample in plan.samples():
+        copy = _copy_of(sample, source, target)
+        if copy.file in owners:
+            why = f'its copy would be that of {owners[copy.file]}'
+            problems.append(Problem('not re-encoded', sample.file, why))
+            continue
+        owners[copy.file] = sample.file
+        copies[sample.file] = copy
+    half_made = target / _HALF_MADE
+    shutil.rmtree(half_made, ignore_errors=True)
+    make_folder(half_made)
+    running, stopped = set(), threading.Event()
+
+    def work(file: str) -> str:
+        if stopped.is_set():
+            return 'stopped'
+        part = half_made / f'{threading.get_ident()}.mp4'
+        reason = _run(command(ffmpeg, file, str(part), short_side), running)
+        if not reason and not stopped.is_set():
+            make_folder(Path(copies[file].file).parent)
+            os.replace(part, copies[file].file)
+        return reason
+
+    def stop() -> None:
+        stopped.set()
+        for process in list(running):
+            process.kill()
+
+    def done(file: str, reason: str) -> None:
+        if reason:
+            failed[file] = reason
+        else:
+            record.add(file, how, dict(bytes=os.path.getsize(copies[file].file)))
+
+    how, failed = f'short side {short_side}', {}
+    with Record(target / _RECORD) as record:
+        todo = [
+            file
+            for file, copy in copies.items()
+            if not (known := record.find(file, how))
+            or not os.path.isfile(copy.file)
+            or os.path.getsize(copy.file) != known['bytes']
+        ]
+        if len(todo) < len(copies):
+            print(f'{len(copies) - len(todo)} videos were re-encoded before')
+        run_all(work, todo, workers, 're-encoding', done, stop)
+    shutil.rmtree(half_made, ignore_errors=True)
+    problems += [
+        Problem('not re-encoded', file, f'ffmpeg: {reason}')
+        for file, reason in sorted(failed.items())
+    ]
+    made = {file: copy for file, copy in copies.items() if file not in failed}
+    return plan.keep(made, problems)
+
+
+def command(ffmpeg: str, source: str, target: str, short_side: int) -> list[str]:
+    """The command line that re-encodes a video.
+
+    H.264 without sound, both sides even as it needs. Keyframes are near, since
+    training seeks; one thread and no dates, so that copies are alike everywhere.
+
+    Args:
+        ffmpeg (str): The program.
+        source (str): The video.
+        target (str): The copy.
+        short_side (int): Of the copy in pixels, unless the video is smaller.
+
+    Returns:
+        list[str]: For `subprocess`.
+    """
+    width = f'if(lt(iw,ih),trunc(min({short_side},iw)/2)*2,-2)'
+    height = f'if(lt(iw,ih),-2,trunc(min({short_side},ih)/2)*2)'
+    options = '-c:v libx264 -crf 20 -g 32 -pix_fmt yuv420p -threads 1 -an -sn -dn'
+    return [
+        *(ffmpeg, '-nostdin', '-y', '-v', 'error', '-i', f'file:{source}'),
+        *('-map', '0:v:0', '-vf', f"scale='{width}':'{height}'", *options.split()),
+        *('-map_metadata', '-1', '-fflags', '+bitexact', '-flags', '+bitexact'),
+        f'file:{target}',
+    ]
+
+
+def _run(arguments: list[str], running: set) -> str:
+    """Run ffmpeg; what it complains about if it fails."""
+    process = subprocess.Popen(
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        errors='replace',
+    )
+    running.add(process)
+    try:
+        complaint = process.communicate(timeout=_LONGEST)[1].strip()
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return f'took longer than {_LONGEST} s'
+    finally:
+        running.discard(process)
+    if process.returncode:
+        return complaint.splitlines()[-1] if complaint else 'failed and said nothing'
+    return ''
+
+
+def _copy_of(sample: Sample, source: Path, target: Path) -> Sample:
+    root = target / sample.root.relative_to(source)
+    return Sample(
+        root, PurePosixPath(sample.path).with_suffix('.mp4').as_posix(), sample.label
+    )

@@ -1,0 +1,61 @@
+"""The videos of a folder tree, by paths that a list can hold."""
+
+import os
+from pathlib import Path
+
+from repflow_mm.datasets.preparation import Problem
+
+VIDEO_SUFFIXES = ('.mp4', '.mkv', '.webm', '.avi')
+
+
+def find_videos(root: Path) -> tuple[list[str], list[Problem]]:
+    """Videos anywhere below a folder; links are followed, hidden files skipped.
+
+    Args:
+        root (Path): The folder.
+
+    Returns:
+        tuple[list[str], list[Problem]]: Paths relative to `root`, with `/`, sorted,
+        and the videos that no line of a list can hold.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If a folder cannot be read.
+    """
+    if not root.is_dir():
+        raise FileNotFoundError(f'no folder {root}: give the folder of the videos')
+    videos, problems, seen = [], [], set()
+    for folder, folders, files in os.walk(root, onerror=_fail, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        # Which of two links to a folder comes first has to be the same everywhere.
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        for name in files:
+            if name.startswith('.') or not name.lower().endswith(VIDEO_SUFFIXES):
+                continue
+            path = Path(folder, name).relative_to(root).as_posix()
+            reason = _unlistable(path)
+            if not os.path.isfile(os.path.join(folder, name)):
+                reason = 'it is no file, or a link that leads nowhere'
+            if reason:
+                problems.append(Problem('unusable', repr(path), reason))
+            else:
+                videos.append(path)
+    return sorted(videos), problems
+
+
+def _unlistable(path: str) -> str:
+    if path != path.strip() or len(path.splitlines()) > 1:
+        return 'a line of a list cannot begin with a blank or hold a line break'
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return 'the name is not UTF-8'
+    return ''
+
+
+def _fail(error: OSError) -> None:
+    raise ValueError(f'cannot read {error.filename}: {error.strerror}')
