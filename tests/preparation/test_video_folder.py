@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from repflow_mm.datasets.preparation import lines, write_texts
-from repflow_mm.datasets.video_files import find_videos
-from repflow_mm.datasets.video_folder import plan, split
+from repflow_mm.preparation.plan import lines, write_texts
+from repflow_mm.preparation.video_files import find_videos
+from repflow_mm.preparation.video_folder import plan, split
 
 
 def fill(root, **counts: int):

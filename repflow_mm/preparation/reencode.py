@@ -6,9 +6,9 @@ import subprocess
 import threading
 from pathlib import Path, PurePosixPath
 
-from repflow_mm.datasets.parallel import run_all
-from repflow_mm.datasets.preparation import Plan, Problem, Sample, make_folder
-from repflow_mm.datasets.record import Record
+from repflow_mm.preparation.parallel import run_all
+from repflow_mm.preparation.plan import Plan, Problem, Sample, make_folder
+from repflow_mm.preparation.record import Record
 
 _RECORD = 'reencoded.jsonl'
 _HALF_MADE = '.half_made'

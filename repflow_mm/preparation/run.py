@@ -6,14 +6,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from repflow_mm.datasets import hmdb51, kinetics400, video_folder
-from repflow_mm.datasets.check_videos import check_plan, check_videos
-from repflow_mm.datasets.kinetics_csv import read_csvs
-from repflow_mm.datasets.preparation import Plan, lines, make_folder, write_texts
-from repflow_mm.datasets.reencode import find_ffmpeg, reencode_plan
-from repflow_mm.datasets.report import report_jsonl, report_md, summary
-from repflow_mm.datasets.tiny_kinetics import write_lists
 from repflow_mm.errors import one_line_errors
+from repflow_mm.preparation import hmdb51, kinetics400, video_folder
+from repflow_mm.preparation.check_videos import check_plan, check_videos
+from repflow_mm.preparation.kinetics_csv import read_csvs
+from repflow_mm.preparation.plan import Plan, lines, make_folder, write_texts
+from repflow_mm.preparation.reencode import find_ffmpeg, reencode_plan
+from repflow_mm.preparation.report import report_jsonl, report_md, summary
+from repflow_mm.preparation.tiny_kinetics import write_lists
 from repflow_mm.video import DECODERS
 
 

@@ -4,7 +4,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from repflow_mm.datasets.preparation import Plan
+from repflow_mm.preparation.plan import Plan
 
 _SHOWN = 200  # of each kind in report.md; report.jsonl has all
 

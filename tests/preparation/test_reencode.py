@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from repflow_mm.datasets.preparation import Plan, Sample
-from repflow_mm.datasets.reencode import find_ffmpeg, reencode_plan
-from tests.datasets.test_check_videos import encode
+from repflow_mm.preparation.plan import Plan, Sample
+from repflow_mm.preparation.reencode import find_ffmpeg, reencode_plan
+from tests.preparation.test_check_videos import encode
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from repflow_mm.datasets.class_names import bare, class_names
-from repflow_mm.datasets.kinetics_csv import Clip
-from repflow_mm.datasets.preparation import Plan, Problem, Sample
-from repflow_mm.datasets.video_files import VIDEO_SUFFIXES, find_videos
+from repflow_mm.preparation.class_names import bare, class_names
+from repflow_mm.preparation.kinetics_csv import Clip
+from repflow_mm.preparation.plan import Plan, Problem, Sample
+from repflow_mm.preparation.video_files import VIDEO_SUFFIXES, find_videos
 
 _FOLDERS = dict(
     train=('videos_train', 'train', 'train_256'),

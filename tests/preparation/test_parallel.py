@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from repflow_mm.datasets.parallel import run_all
+from repflow_mm.preparation.parallel import run_all
 
 
 def test_everything_is_done_once_and_told_in_this_thread():

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from repflow_mm.datasets import CheckedVideoDataset
-from repflow_mm.datasets.class_names import class_names
-from repflow_mm.datasets.prepare import main
+from repflow_mm.preparation.class_names import class_names
+from repflow_mm.preparation.run import main
 from tests.conftest import ROOT
-from tests.datasets.test_check_videos import encode
+from tests.preparation.test_check_videos import encode
 
 # For every Python that starts, the decoding processes too: files take a while.
 SLOW = """
@@ -118,7 +118,7 @@ def test_stopped_half_way_and_run_again(tmp_path, how):
     # Background jobs of a shell ignore Ctrl-C, and so would what they start.
     code = (
         'import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n'
-        'from repflow_mm.datasets.prepare import main; main()'
+        'from repflow_mm.preparation.run import main; main()'
     )
     command = [sys.executable, '-c', code, *fast(root, '--workers', 2)]
     path = f'{tmp_path / "slow"}{os.pathsep}{ROOT}'

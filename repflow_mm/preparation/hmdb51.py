@@ -5,10 +5,10 @@ import re
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
-from repflow_mm.datasets.class_names import bare, class_names
-from repflow_mm.datasets.preparation import Plan, Problem, Sample
-from repflow_mm.datasets.video_files import VIDEO_SUFFIXES, find_videos
 from repflow_mm.errors import shorten
+from repflow_mm.preparation.class_names import bare, class_names
+from repflow_mm.preparation.plan import Plan, Problem, Sample
+from repflow_mm.preparation.video_files import VIDEO_SUFFIXES, find_videos
 
 SPLITS = (1, 2, 3)
 _PARTS = {1: 'train', 2: 'val'}  # 0: in neither part of this split

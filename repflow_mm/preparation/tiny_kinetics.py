@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from repflow_mm.datasets.class_names import bare, class_names
+from repflow_mm.preparation.class_names import bare, class_names
 
 PARTS = ('train', 'val')
 

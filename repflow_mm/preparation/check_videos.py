@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from repflow_mm.datasets.parallel import run_all
-from repflow_mm.datasets.preparation import Plan, Problem
-from repflow_mm.datasets.record import Record
+from repflow_mm.preparation.parallel import run_all
+from repflow_mm.preparation.plan import Plan, Problem
+from repflow_mm.preparation.record import Record
 from repflow_mm.video import VideoError, VideoProcess
 
 _MODULES = dict(decord='decord', pyav='av', opencv='cv2')

@@ -2,7 +2,7 @@
 
 import pytest
 
-from repflow_mm.datasets.tiny_kinetics import class_names, select
+from repflow_mm.preparation.tiny_kinetics import class_names, select
 from tests.conftest import ROOT
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from repflow_mm.datasets.class_names import class_names
-from repflow_mm.datasets.hmdb51 import match, plan, read_splits
+from repflow_mm.preparation.class_names import class_names
+from repflow_mm.preparation.hmdb51 import match, plan, read_splits
 
 NAMES = class_names('hmdb51')
 # As they occur, and one with a space.

@@ -13,7 +13,7 @@ def class_names(dataset: str) -> list[str]:
     Returns:
         list[str]: The names.
     """
-    lists = resources.files('repflow_mm.datasets') / 'class_lists'
+    lists = resources.files('repflow_mm.preparation') / 'class_lists'
     return (lists / f'{dataset}.txt').read_text(encoding='utf-8').splitlines()
 
 

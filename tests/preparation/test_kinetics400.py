@@ -2,9 +2,9 @@
 
 import pytest
 
-from repflow_mm.datasets.class_names import class_names
-from repflow_mm.datasets.kinetics400 import find_roots, match, plan
-from repflow_mm.datasets.kinetics_csv import Clip, read_csv, read_csvs
+from repflow_mm.preparation.class_names import class_names
+from repflow_mm.preparation.kinetics400 import find_roots, match, plan
+from repflow_mm.preparation.kinetics_csv import Clip, read_csv, read_csvs
 
 NAMES = class_names('kinetics400')
 HEADER = 'label,youtube_id,time_start,time_end,split,is_cc\n'

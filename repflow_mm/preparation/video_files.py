@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from repflow_mm.datasets.preparation import Problem
+from repflow_mm.preparation.plan import Problem
 
 VIDEO_SUFFIXES = ('.mp4', '.mkv', '.webm', '.avi')
 

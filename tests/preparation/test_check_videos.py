@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from repflow_mm.datasets import check_videos as module
-from repflow_mm.datasets.check_videos import Verdict, check_plan, check_videos
-from repflow_mm.datasets.preparation import Plan, Problem, Sample
-from repflow_mm.datasets.record import Record
+from repflow_mm.preparation import check_videos as module
+from repflow_mm.preparation.check_videos import Verdict, check_plan, check_videos
+from repflow_mm.preparation.plan import Plan, Problem, Sample
+from repflow_mm.preparation.record import Record
 from repflow_mm.video import VideoError, VideoInfo
 from tests.conftest import VIDEOS
 

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from repflow_mm.datasets.class_names import bare
-from repflow_mm.datasets.preparation import Plan, Problem, Sample
-from repflow_mm.datasets.video_files import find_videos
+from repflow_mm.preparation.class_names import bare
+from repflow_mm.preparation.plan import Plan, Problem, Sample
+from repflow_mm.preparation.video_files import find_videos
 
 LISTS = ('train.txt', 'val.txt')
 

@@ -1,0 +1,1 @@
+"""Annotation lists from what is on disk. Needs no MMAction2."""
