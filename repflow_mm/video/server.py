@@ -58,7 +58,7 @@ def serve(decoder: str, requests: BinaryIO, answers: BinaryIO) -> None:
 
 def _in_words(error: Exception, path: str) -> str:
     """The gist of a decoder's error, without its place in the sources."""
-    text = next(iter(str(error).replace(path, 'it').splitlines()), '').rstrip('.')
+    text = next(iter(str(error).replace(path, 'the file').splitlines()), '').rstrip('.')
     text = re.sub(r'.*Check failed: .*\) ', '', text)[-200:]
     if isinstance(error, MemoryError):
         text = 'a frame does not fit into memory'

@@ -16,13 +16,20 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
-def torchrun(script: str, *args, processes: int = 2, launch: tuple = (), **kwargs):
+def torchrun(
+    script: str,
+    *args,
+    processes: int = 2,
+    launch: tuple = (),
+    prefix: tuple = (),
+    interface: str = 'lo',
+) -> subprocess.Popen:
     """Start `tools/SCRIPT` in several processes of one thread each, over gloo."""
     env = {
         **os.environ,
         'PYTHONPATH': str(ROOT),
         'OMP_NUM_THREADS': '1',
-        'GLOO_SOCKET_IFNAME': 'lo',
+        'GLOO_SOCKET_IFNAME': interface,
     }
     launch = launch or (
         '--master_addr=127.0.0.1',
@@ -31,6 +38,7 @@ def torchrun(script: str, *args, processes: int = 2, launch: tuple = (), **kwarg
     )
     return subprocess.Popen(
         [
+            *prefix,
             *(sys.executable, '-m', 'torch.distributed.run', *launch),
             *(str(ROOT / 'tools' / script), *map(str, args)),
             *('--launcher', 'pytorch'),
@@ -40,7 +48,6 @@ def torchrun(script: str, *args, processes: int = 2, launch: tuple = (), **kwarg
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        **kwargs,
     )
 
 

@@ -1,0 +1,61 @@
+"""Other processes: plain MMAction2 in them, and what they take."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import OLD_STACK, ROOT
+
+
+def environment(plain: bool, *first: str | Path, **extra: str) -> dict[str, str]:
+    """The environment of a process, of one thread.
+
+    Args:
+        plain (bool): MMAction2 1.1 in front, which needs no mends to be imported.
+        *first (str | Path): Folders before all others on Python's path.
+        **extra (str): More variables.
+
+    Returns:
+        dict[str, str]: The environment.
+    """
+    path = [*first, *([OLD_STACK] if plain else []), ROOT]
+    variables = {'PYTHONPATH': os.pathsep.join(map(str, path)), 'OMP_NUM_THREADS': '1'}
+    return {**os.environ, **variables, **extra}
+
+
+def run(code: str, *args, env: dict, seconds: float) -> subprocess.CompletedProcess:
+    """Run Python code; a process that takes too long ends with status 124."""
+    command = [sys.executable, '-c', code, *map(str, args)]
+    try:
+        return subprocess.run(
+            command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=seconds
+        )
+    except subprocess.TimeoutExpired as error:
+        output = (error.stdout or b'').decode()
+        return subprocess.CompletedProcess(command, 124, output, 'timed out')
+
+
+def memory(pid: int) -> float:
+    """MiB that a process and those it started hold."""
+    total, found = 0.0, [pid]
+    while found:
+        pid = found.pop()
+        for line in Path(f'/proc/{pid}/status').read_text().splitlines():
+            if line.startswith('VmRSS'):
+                total += int(line.split()[1]) / 1024
+        for task in Path(f'/proc/{pid}/task').iterdir():
+            found += map(int, (task / 'children').read_text().split())
+    return total
+
+
+def decoders() -> list[int]:
+    """Process numbers of all decoding processes."""
+    found = []
+    for path in Path('/proc').glob('[0-9]*/cmdline'):
+        try:
+            if b'repflow_mm.video.server' in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
