@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # bash tools/slurm_train.sh PARTITION JOB_NAME CONFIG [train.py options]
-# GPUS, GPUS_PER_NODE, CPUS_PER_TASK and SRUN_ARGS as in MMAction2.
+# GPUS, GPUS_PER_NODE, CPUS_PER_TASK (9: the configs start 8 workers) and SRUN_ARGS.
 set -euo pipefail
 
 PARTITION=$1
@@ -17,7 +17,7 @@ exec srun -p "$PARTITION" \
     --gres=gpu:"$GPUS_PER_NODE" \
     --ntasks="$GPUS" \
     --ntasks-per-node="$GPUS_PER_NODE" \
-    --cpus-per-task="${CPUS_PER_TASK:-5}" \
+    --cpus-per-task="${CPUS_PER_TASK:-9}" \
     --kill-on-bad-exit=1 \
     ${SRUN_ARGS:-} \
     python -u "$(dirname "$0")/train.py" "$CONFIG" --launcher slurm "${@:4}"

@@ -3,6 +3,7 @@
 import os
 from contextlib import ExitStack
 from functools import lru_cache
+from http.client import HTTPException
 
 import numpy as np
 from mmaction.datasets.transforms import DecordDecode
@@ -28,7 +29,7 @@ class VideoInit(BaseTransform):
         decoder (str): `'decord'`, `'pyav'` (`pip install av`) or `'opencv'`.
             Defaults to `'decord'`.
         timeout (float): Seconds after which a decoder counts as hanging.
-            Defaults to 60.
+            Defaults to 30.
         backend_args (dict, optional): MMEngine's file backend, for videos that are
             not on a local disk; each is fetched whole.
 
@@ -39,7 +40,7 @@ class VideoInit(BaseTransform):
     def __init__(
         self,
         decoder: str = 'decord',
-        timeout: float = 60.0,
+        timeout: float = 30.0,
         backend_args: dict | None = None,
     ) -> None:
         if decoder not in DECODERS:
@@ -98,8 +99,8 @@ class _Reader:
             self._path = self._files.enter_context(
                 get_local_path(filename, backend_args=backend_args)
             )
-        except OSError as error:
-            raise VideoError(filename, f'cannot be fetched ({error})') from None
+        except (OSError, HTTPException) as error:
+            raise VideoError(filename, f'cannot be fetched ({error!r})') from None
         self.info = self._of_this_video(process.open, self._path)
 
     def frames(self, indices: np.ndarray) -> np.ndarray:

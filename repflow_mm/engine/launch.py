@@ -58,11 +58,13 @@ def train(argv: Sequence[str] | None = None) -> None:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
         _enable_amp(cfg)
-    if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
-        if cfg.load_from is not None:
-            _check_exists(cfg.load_from)
+    if args.resume == 'auto':
+        # With nothing to resume yet, weights to start from are still wanted.
+        cfg.resume = Path(cfg.work_dir, 'last_checkpoint').is_file()
+        cfg.load_from = None if cfg.resume else cfg.get('load_from')
+    elif args.resume is not None:
+        _check_exists(args.resume)
+        cfg.resume, cfg.load_from = True, args.resume
     if args.auto_scale_lr:
         if cfg.get('auto_scale_lr') is None:
             raise ValueError(

@@ -16,7 +16,7 @@ from itertools import islice
 import numpy as np
 import torch
 from mmaction.registry import LOOPS
-from mmengine.dist import get_rank
+from mmengine.dist import all_gather_object, get_rank
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import Dataset, Sampler
 
@@ -33,7 +33,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     Takes the arguments of `EpochBasedTrainLoop`, any dataset and any sampler.
 
     Raises:
-        ValueError: If the dataloader makes no batches (`batch_size=None`).
+        ValueError: If the dataloader makes no batches (`batch_size=None`), or the
+            run to be resumed had epochs of another length.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -53,6 +54,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         if hasattr(self.dataloader.sampler, 'seed'):
             # A run without a seed of its own takes up that of the run it resumes.
             self.dataloader.sampler.seed = self._seed
+        self._check_resumed()
         runner.call_hook('before_train')
         if self._iter > 0 and self._iter == self._epoch * len(self.dataloader):
             self._validate_if_due()
@@ -85,6 +87,24 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """The run's seed, the same in all processes."""
         differs = self.runner._randomness_cfg.get('diff_rank_seed', False)
         return self.runner.seed - (get_rank() if differs else 0)
+
+    def _check_resumed(self) -> None:
+        """Refuse to go on from a place that is another one here, or in a process."""
+        places = all_gather_object((self._epoch, self._iter))
+        if len(set(places)) > 1:
+            raise ValueError(
+                f'the processes resume at different places (epoch, iteration): '
+                f'{sorted(set(places))}. All have to see the same work_dir'
+            )
+        hub, length = self.runner.message_hub, len(self.dataloader)
+        before = hub.get_info('iters_per_epoch', length)
+        if self._iter > 0 and before != length:
+            raise ValueError(
+                f'the run to resume had {before} iterations an epoch and would have '
+                f'{length} now: its schedule counts them. Keep GPUs x batch_size and '
+                'the list as they were, or begin anew from its weights (load_from)'
+            )
+        hub.update_info('iters_per_epoch', length)
 
     def _validate_if_due(self) -> None:
         self._decide_current_val_interval()

@@ -101,3 +101,40 @@ def test_reading_a_sample_leaves_the_generators_alone():
     assert random.getstate() == before[0]
     assert (np.random.get_state()[1] == before[1]).all()
     assert torch.equal(torch.get_rng_state(), before[2])
+
+
+def test_a_run_with_epochs_of_another_length_is_not_resumed(
+    uncut, motion_set, tmp_path, capsys
+):
+    config = write_config(tmp_path, motion_set, workers=0)
+    checkpoint = str(uncut / 'epoch_2.pth')
+    with pytest.raises(SystemExit):
+        train_here(
+            config,
+            tmp_path / 'work',
+            f'--resume={checkpoint}',
+            '--cfg-options',
+            'train_dataloader.batch_size=4',
+        )
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith('error: the run to resume had 4 iterations an epoch and')
+
+
+def test_the_first_start_with_resume_takes_the_weights_it_is_given(
+    uncut, motion_set, tmp_path
+):
+    config = write_config(tmp_path, motion_set, workers=0)
+    train_here(
+        config,
+        tmp_path / 'work',
+        '--resume',
+        '--cfg-options',
+        f'load_from={uncut / "epoch_2.pth"}',
+        'train_cfg.max_epochs=1',
+        'optim_wrapper.optimizer.lr=1e-30',
+    )
+    wanted, given = (
+        load_checkpoint(path)['state_dict']['backbone.conv1.conv.weight']
+        for path in (uncut / 'epoch_2.pth', tmp_path / 'work' / 'epoch_1.pth')
+    )
+    assert torch.equal(wanted, given)
