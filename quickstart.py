@@ -3,6 +3,7 @@
 
     python3 quickstart.py demo      learn motion in minutes, and see it
     python3 quickstart.py test      lint and the test suite
+    python3 quickstart.py torture   whatever can go wrong, many times (half an hour)
     python3 quickstart.py doctor    what is installed, and what is broken
 
 Needs Python 3.10 to 3.13 with pip; no compiler, no system libraries, no make
@@ -35,6 +36,9 @@ SOURCES = ROOT / 'repflow_mm' / 'ops' / 'csrc'
 PIP = 'pip==25.3'
 # The second stack that the tests run on, laid over the first.
 OLD_STACK = ('mmaction2==1.1.0', 'mmcv-lite==2.0.1')
+# What MMAction2 asks for; its one wheel is for Linux.
+OLD_DECORD = 'decord==0.6.0'
+ON_LINUX = sys.platform == 'linux' and platform.machine() == 'x86_64'
 # The kernels for GPUs are tested in its interpreter; PyTorch for CPUs comes without.
 TRITON = 'triton==3.7.1'
 # A process a core, each with one thread.
@@ -46,7 +50,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('command', choices=('demo', 'test', 'doctor'))
+    parser.add_argument('command', choices=('demo', 'test', 'torture', 'doctor'))
     parser.add_argument('args', nargs=argparse.REMAINDER, help='passed on')
     options = parser.parse_args()
     if not (3, 10) <= sys.version_info[:2] <= (3, 13):
@@ -65,12 +69,16 @@ def main() -> int:
                 [PYTHON, '-m', 'ruff', 'format', '--check', '.'],
                 [PYTHON, *PYTEST],
             ],
+            'torture': [[PYTHON, '-m', 'tests.torture']],
             'doctor': [[PYTHON, '-m', 'repflow_mm.doctor']],
         }[options.command]
-        if options.command == 'test':
-            add_old_stack()
-            add_triton()
+        if options.command in ('test', 'torture'):
+            add_beside('old_stack', *OLD_STACK)
             os.environ['OMP_NUM_THREADS'] = '1'
+        if options.command == 'test':
+            add_triton()
+        if options.command == 'torture' and ON_LINUX:
+            add_beside('decord_06', OLD_DECORD)
         commands[-1].extend(options.args)
         for command in commands:
             run(*command)
@@ -122,22 +130,22 @@ def set_up() -> None:
     stamp.write_text(wanted)
 
 
-def add_old_stack() -> None:
-    """Put the older mmaction2 and mmcv into a folder of their own."""
-    folder = VENV / 'old_stack'
+def add_beside(name: str, *packages: str) -> None:
+    """Put older packages into a folder of their own in the environment."""
+    folder = VENV / name
     done = folder / 'done.txt'
-    if not done.is_file() or done.read_text() != ' '.join(OLD_STACK):
-        say(f'adding {" and ".join(OLD_STACK)} for the tests')
+    if not done.is_file() or done.read_text() != ' '.join(packages):
+        say(f'adding {" and ".join(packages)} for the tests')
         shutil.rmtree(folder, ignore_errors=True)
-        pip('install', '-q', '--no-deps', '--target', folder, *OLD_STACK)
-        done.write_text(' '.join(OLD_STACK))
+        pip('install', '-q', '--no-deps', '--target', folder, *packages)
+        done.write_text(' '.join(packages))
 
 
 def add_triton() -> None:
     """Put Triton where there is a wheel of it and PyTorch brought none."""
     find = 'import importlib.util as u, sys; sys.exit(not u.find_spec("triton"))'
     there = subprocess.run([str(PYTHON), '-c', find]).returncode == 0
-    if sys.platform == 'linux' and platform.machine() == 'x86_64' and not there:
+    if ON_LINUX and not there:
         say(f'adding {TRITON} for the tests')
         pip('install', '-q', '--no-deps', TRITON)
 

@@ -107,14 +107,20 @@ class VideoProcess:
 
     def _start(self) -> subprocess.Popen:
         path = os.pathsep.join([_PACKAGE_ROOT, os.environ.get('PYTHONPATH', '')])
-        # Threads of libraries that are loaded and not used cost address space.
-        threads = dict.fromkeys(['OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS'], '1')
+        settings = dict(
+            # Threads of libraries that are loaded and not used cost address space.
+            OMP_NUM_THREADS='1',
+            OPENBLAS_NUM_THREADS='1',
+            # glibc would give a clip's memory back each time, and fetch it again.
+            MALLOC_MMAP_THRESHOLD_=str(2**30),
+            MALLOC_TRIM_THRESHOLD_=str(2**30),
+        )
         process = subprocess.Popen(
             [sys.executable, '-m', 'repflow_mm.video.server', self.decoder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # decoders complain there, once a packet
-            env={**os.environ, **threads, 'PYTHONPATH': path.rstrip(os.pathsep)},
+            env={**os.environ, **settings, 'PYTHONPATH': path.rstrip(os.pathsep)},
             bufsize=0,
         )
         with contextlib.suppress(AttributeError, OSError):  # Linux, up to a quota
