@@ -1,0 +1,1 @@
+"""Faults on purpose: makers of hostile and broken input, in any number."""
