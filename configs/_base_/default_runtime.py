@@ -12,6 +12,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
     check_labels=dict(type='CheckLabelsHook'),
+    check_loss=dict(type='CheckLossHook'),
     check_weights=dict(type='CheckWeightsHook'),
 )
 
