@@ -401,11 +401,6 @@ class Unpickler(_PYTHON):
         if isinstance(top, _Unfinished):
             top.slot = slot
 
-    def _append(self, items: list) -> None:
-        target = self.stack[-1]
-        _require(type(target) is list, 'it appends to what is no list')
-        target.extend(items)
-
     def _set_items(self, items: list) -> None:
         target = self.stack[-1]
         _require(type(target) in _DICTS, 'it sets items of what is no dict')
@@ -426,8 +421,6 @@ class Unpickler(_PYTHON):
         pickle.LONG_BINPUT[0]: lambda self: self._put(
             int.from_bytes(self.read(4), 'little')
         ),
-        pickle.APPEND[0]: lambda self: self._append(self._pop(1)),
-        pickle.APPENDS[0]: lambda self: self._append(self.pop_mark()),
         pickle.SETITEM[0]: lambda self: self._set_items(self._pop(2)),
         pickle.SETITEMS[0]: lambda self: self._set_items(self.pop_mark()),
     }
@@ -507,10 +500,7 @@ def _check_content(root: Any, room: int) -> None:
                 break
         else:
             path.pop()
-            _require(
-                top[2] <= room,
-                _BOMB,
-            )
+            _require(top[2] <= room, _BOMB)
             if path:
                 entered.discard(id(top[0]))
                 counts[id(top[0])] = top[2]

@@ -19,6 +19,7 @@ import tarfile
 import time
 import warnings
 import zipfile
+import zlib
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,12 +85,18 @@ def array(state) -> Call:
     return Call(RECONSTRUCT, np.ndarray, (0,), b'b', state=state)
 
 
-def nested_arrays(depth: int):
-    dtype = Call(np.dtype, 'O8', False, True, state=(3, '|', None, None, None))
-    value = 0
-    for _ in range(depth):
-        value = array((1, (1,), dtype, False, [value]))
-    return value
+def nested_arrays(depth: int) -> bytes:
+    """A pickle of an array in an array in an array ..."""
+    parts = (RECONSTRUCT, (np.ndarray, (0,), b'b'), np.dtype(object), (1,))
+    names = b''.join(
+        pickle.dumps(part, 2)[2:-1] + b'r' + struct.pack('<I', 1000 + i)
+        for i, part in enumerate(parts)
+    )
+    call, args, dtype, shape = (b'j' + struct.pack('<I', 1000 + i) for i in range(4))
+    # Each takes the place of the one inside it in a dict: nothing else holds them.
+    state = b'(K\1' + shape + dtype + b'\x89]h\1at'
+    level = b'K\0' + call + args + b'R' + state + b'bq\1s'
+    return names + b'}K\0K\0q\1s' + level * depth
 
 
 def objects() -> Iterator[tuple[str, object]]:
@@ -233,7 +240,6 @@ def objects() -> Iterator[tuple[str, object]]:
         array((1, (1 << 60,), Call(np.dtype, 'f8', False, True), False, b'')),
     )
     yield 'a dtype of a gigabyte', Call(np.dtype, 'U250000000', False, True)
-    yield 'arrays in arrays', nested_arrays(200)
     yield 'a device that is not there', Call(torch.device, 'nowhere')
     yield 'a tensor on no device', tensor(Storage(4, location='../nowhere'))
 
@@ -252,8 +258,9 @@ def harmless() -> Iterator[tuple[str, object]]:
 
 
 _RAW = {  # what no pickler writes without running out of stack itself
-    'a call of tuples 100,000 deep': b')' + b'\x85' * 100_000 + b')R',
-    'a key of tuples 100,000 deep': b'})' + b'\x85' * 100_000 + b'Ns',
+    'arrays 100,000 deep': nested_arrays(100_000),
+    'a call of tuples 1,000,000 deep': b')' + b'\x85' * 1_000_000 + b')R',
+    'a key of tuples 1,000,000 deep': b'})' + b'\x85' * 1_000_000 + b'Ns',
     'lists 100,000 deep': b']' * 100_000 + b'a' * 99_999,
     'tuples 100,000 deep': b')' + b'\x85' * 100_000,
     'dicts 100,000 deep': b'}' + b'X\1\0\0\0k}' * 99_999 + b's' * 99_999,
@@ -308,8 +315,7 @@ def hostile(folder: Path) -> Iterator[tuple[str, Path]]:
                 record.write(bytes(1 << 25))  # 256 MiB of zeros in a quarter of one
     yield 'a deflated record', bomb
     yield 'a deflated pickle', archive(folder / 'd.pth', good, zipfile.ZIP_DEFLATED)
-    path = archive(folder / 'overlap.pth', pickled(dict(x=tensor(Storage(1 << 18)))))
-    yield 'overlapping records', _overlap(path)
+    yield 'overlapping records', _overlapping(folder / 'overlap.pth')
     path = archive(folder / 'twice.pth', good)
     with warnings.catch_warnings(), zipfile.ZipFile(path, 'a') as file:
         warnings.simplefilter('ignore')
@@ -339,18 +345,27 @@ def hostile(folder: Path) -> Iterator[tuple[str, Path]]:
     yield 'a short storage, legacy', path
 
 
-def _overlap(path: Path) -> Path:
-    """A hundred entries of the directory that all mean one megabyte."""
-    with zipfile.ZipFile(path, 'a') as file:
-        file.writestr('archive/data/a', bytes(1 << 20))
-        info = file.getinfo('archive/data/a')
-        for i in range(100):
-            twin = zipfile.ZipInfo(f'archive/data/{i + 1}')
-            for name in ('header_offset', 'CRC', 'file_size', 'compress_size'):
-                setattr(twin, name, getattr(info, name))
-            file.filelist.append(twin)
-            file.NameToInfo[twin.filename] = twin
-        file._didModify = True
+def _overlapping(path: Path) -> Path:
+    """A hundred records of a megabyte in little more than one: each holds the next."""
+    content, records = bytes(1 << 20), []
+    for i in reversed(range(100)):
+        record = zipfile.ZipInfo(f'archive/data/{i}')
+        record.file_size = record.compress_size = len(content)
+        record.CRC = zlib.crc32(content)
+        records.append((record, len(content)))
+        content = record.FileHeader() + content
+    tensors = [
+        tensor(Storage(count, record.filename[13:], kind=torch.ByteStorage), (0,))
+        for record, count in records
+    ]
+    with zipfile.ZipFile(path, 'w') as file:
+        file.writestr('archive/data.pkl', pickled(tensors))
+        end = file.start_dir + len(content)
+        for record, count in records:
+            record.header_offset = end - count - len(record.FileHeader())
+            file.filelist.append(record)
+        file.fp.write(content)
+        file.start_dir = end
     return path
 
 
