@@ -65,7 +65,7 @@ def load_checkpoint(file: str | PathLike | BinaryIO, map_location: Any = None) -
     except Refused as error:
         raise ValueError(f'checkpoint {file} is refused: {error}') from error
     except _UNREADABLE as error:
-        what = (str(error) or type(error).__name__).splitlines()[0]
+        what = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise ValueError(
             f'checkpoint {file} cannot be read, it is truncated or no file of '
             f'torch.save ({what}): copy it again, or take an earlier one'
@@ -113,8 +113,8 @@ def _read_zip(archive: zipfile.ZipFile, size: int, map_location: Any) -> Any:
     for name, info in records.items():
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             raise Refused(
-                f'its record {name} is compressed or encrypted, which torch.save never '
-                'does: a few bytes could unfold into gigabytes'
+                f'its record {_show(name)} is compressed or encrypted, which '
+                'torch.save never does: a few bytes could unfold into gigabytes'
             )
     claimed = sum(info.file_size for info in records.values())
     if claimed > size:
@@ -133,7 +133,7 @@ def _read_zip(archive: zipfile.ZipFile, size: int, map_location: Any) -> Any:
     def storage(dtype: torch.dtype, key: str, location: str, numel: int) -> Storage:
         record = records.get(f'{root}data/{key}')
         if record is None or numel * dtype.itemsize != record.file_size:
-            raise Refused(f'its storage {key} is not there, or of another size')
+            raise Refused(f'its storage {_show(key)} is not there, or of another size')
         if key not in loaded:
             data = _bytes(record.file_size)
             with archive.open(record) as stream:
@@ -181,11 +181,16 @@ def _read_legacy(file: _Bounded, size: int, map_location: Any) -> Any:
         data, placed = loaded[key]
         (numel,) = struct.unpack('<q', file.read(8))
         if numel * placed.dtype.itemsize != data.nbytes():
-            raise ValueError(f'storage {key} is of another size')
+            raise ValueError(f'storage {_show(key)} is of another size')
         _fill(data, file.read)
         if placed.data is not data:
             placed.data.copy_(data)
     return content
+
+
+def _show(name: str | int | None) -> str:
+    """What a file calls something, on one line."""
+    return repr(str(name)[:60])
 
 
 def _bytes(count: int) -> torch.UntypedStorage:
@@ -219,7 +224,7 @@ def _place(
     except RuntimeError:
         known = False
     if not known:
-        raise Refused(f'its weights are for a device {str(location)[:20]!r}')
+        raise Refused(f'its weights are for a device {_show(location)}')
     return torch.serialization.default_restore_location(data, location)
 
 

@@ -111,7 +111,7 @@ class CheckWeightsHook(Hook):
         if not missing and not reshaped and not unknown:
             return
         counts = [
-            f'{len(keys)} {what} (first: {keys[0]})'
+            f'{len(keys)} {what} (first: {keys[0][:100]!r})'
             for keys, what in (
                 (missing, 'weights of the model are not in it'),
                 (reshaped, 'have another shape'),

@@ -348,7 +348,7 @@ class Unpickler(_PYTHON):
         try:
             return GLOBALS[f'{module}.{name}']
         except KeyError:
-            raise _forbidden(f'{module}.{name}') from None
+            raise _forbidden(f'{module}.{name}'[:80]) from None
 
     def persistent_load(self, pid: tuple) -> Storage:
         """The numbers of tensors."""
@@ -366,11 +366,8 @@ class Unpickler(_PYTHON):
 
     def _call(self, function: Any, args: tuple) -> Any:
         # Hashed only if callable: a tuple hashes by recursion, which can overflow.
-        if (
-            type(args) is not tuple
-            or not callable(function)
-            or (function not in _CALLABLE)
-        ):
+        known = callable(function) and function in _CALLABLE
+        if not known or type(args) is not tuple:
             raise _forbidden('a call of what is no function')
         self._spend(sum(map(_length, args)))
         result = function(*args)
@@ -459,19 +456,12 @@ def _inside(value: Any) -> Iterable:
     """What a container holds, keys aside."""
     kind = type(value)
     if kind in _DICTS:
-        return (
-            [*value.values(), *vars(value).values()]
-            if kind is OrderedDict
-            else (value.values())
-        )
+        attributes = vars(value) if kind is OrderedDict else {}
+        return [*value.values(), *attributes.values()]
     if kind in (list, tuple, set):
         return value
     if kind is np.ndarray:
         return value.flat if value.dtype.hasobject else ()
-    statistics = (HistoryBuffer.min, HistoryBuffer.max)
-    statistics += (HistoryBuffer.mean, HistoryBuffer.current)
-    if value in statistics:
-        return ()
     raise Refused(f'it holds a {kind.__name__}, which is no content of a checkpoint')
 
 

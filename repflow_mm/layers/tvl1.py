@@ -21,6 +21,11 @@ _DECADES = 20
 class TVL1(nn.Module):
     """Unrolled TV-L1 iterations whose parameters can be learned.
 
+    Whatever values an optimiser gives them, they are used within bounds
+    (:data:`SCALAR_RANGE`, :data:`WEIGHT_RANGE`, and for `tau` what gradients can bear),
+    with the gradient of the identity: flow and gradients stay finite, and what
+    overshot finds back.
+
     What is not learned is a buffer under the same name, so that a checkpoint
     does not depend on what was learned (Table 2 compares these choices).
 
@@ -125,13 +130,12 @@ class TVL1(nn.Module):
         before, here = torch.stack((div_x, div_y)).detach().unbind(-1)
         derivative = (here - before) / 2
         rest = ((here + before) / 2).abs() - derivative.clamp(max=0)
-        scale = 8 if self.flow_grad == 'forward' else 32
         growth = 10 ** (_DECADES / self.n_iters)
         largest = torch.minimum(
             (growth + 1) / derivative.max().clamp(min=0),
             (growth - 1) ** 2 / rest.max(),
         )
-        return largest / scale
+        return largest / 8
 
     def extra_repr(self) -> str:
         """What `print(model)` shows."""

@@ -231,6 +231,7 @@ def objects() -> Iterator[tuple[str, object]]:
     yield 'a storage larger than its record', tensor(Storage(1 << 20), (1 << 20,))
     yield 'a storage of a terabyte in no record', tensor(Storage(1 << 38, 'none'))
     yield 'a storage of negative size', tensor(Storage(-4), (0,))
+    yield 'a storage of many lines', tensor(Storage(4, 'line\n' * 999))
     yield 'a storage outside the archive', tensor(Storage(4, '../../../etc/passwd'))
     yield 'a storage alone', dict(x=Storage(4))
     yield 'a function', dict(x=codecs.encode)
