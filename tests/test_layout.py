@@ -79,7 +79,7 @@ def test_plugin_registers_and_can_be_imported_again(plugin):
     for registry, names in (
         (MODELS, ('RepFlow', 'RepFlowResNet')),
         (DATASETS, ('CheckedVideoDataset',)),
-        (HOOKS, ('CheckLabelsHook', 'CheckWeightsHook')),
+        (HOOKS, ('CheckLabelsHook', 'CheckLossHook', 'CheckWeightsHook')),
     ):
         for name in names:
             assert registry.get(name) is not None

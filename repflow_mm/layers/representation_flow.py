@@ -167,5 +167,5 @@ def normalise_clip(x: Tensor, eps: float = 1e-5) -> Tensor:
     low, high = x.amin(dims, keepdim=True), x.amax(dims, keepdim=True)
     span = high - low
     constant = span <= eps * torch.maximum(low.abs(), high.abs()) + 1e-12
-    scale = torch.where(constant, 0.0, 255.0 / torch.where(constant, 1.0, span))
-    return (x - low) * scale
+    # Divided first: the slope of 255 / span underflows where the span is large.
+    return (x - low) / span.masked_fill(constant, torch.inf) * 255

@@ -9,13 +9,22 @@ from repflow_mm.ops import representation_flow, sobel_kernels
 
 LEARNABLE = ('div', 'tau', 'lam', 'theta', 'sobel')
 
-# Inside this range twenty or a hundred unrolled iterations stay finite for any
-# maps in [0, 255]; the start values sit well within it.
+# Inside these ranges, and with the bound on the time step below, twenty or a hundred
+# unrolled iterations stay finite for any maps in [0, 255], gradients included; the
+# start values sit well within them.
 SCALAR_RANGE = (1e-3, 10.0)
+WEIGHT_RANGE = (-10.0, 10.0)
+# By how many powers of ten a gradient may grow over all iterations.
+_DECADES = 20
 
 
 class TVL1(nn.Module):
     """Unrolled TV-L1 iterations whose parameters can be learned.
+
+    Whatever values an optimiser gives them, they are used within bounds
+    (:data:`SCALAR_RANGE`, :data:`WEIGHT_RANGE`, and for `tau` what gradients can bear),
+    with the gradient of the identity: flow and gradients stay finite, and what
+    overshot finds back.
 
     What is not learned is a buffer under the same name, so that a checkpoint
     does not depend on what was learned (Table 2 compares these choices).
@@ -91,29 +100,57 @@ class TVL1(nn.Module):
 
     def forward(self, f1: Tensor, f2: Tensor) -> tuple[Tensor, Tensor]:
         """Flow from `f1` to `f2`, in pixels, +x right and +y down."""
+        div_x = _bounded(self.div_x, *WEIGHT_RANGE)
+        div_y = _bounded(self.div_y, *WEIGHT_RANGE)
+        tau = self.tau.detach().clamp(*SCALAR_RANGE)
+        tau = torch.minimum(tau, self._largest_step(div_x, div_y))
         return representation_flow(
             f1,
             f2,
             n_iters=self.n_iters,
-            tau=_bounded(self.tau),
-            lam=_bounded(self.lam),
-            theta=_bounded(self.theta),
-            div_x=self.div_x,
-            div_y=self.div_y,
-            image_grad=self.sobel,
+            tau=_put(self.tau, tau),
+            lam=_bounded(self.lam, *SCALAR_RANGE),
+            theta=_bounded(self.theta, *SCALAR_RANGE),
+            div_x=div_x,
+            div_y=div_y,
+            image_grad=_bounded(self.sobel, *WEIGHT_RANGE),
             flow_grad=self.flow_grad,
             backend=self.backend,
         )
+
+    def _largest_step(self, div_x: Tensor, div_y: Tensor) -> Tensor:
+        """The largest `tau` whose gradient cannot overflow.
+
+        Where the maps are flat, iterating is stepping a wave equation. With weights
+        like `[-w, w]` a step multiplies gradients by at most `8 * tau * w - 1` (by 1
+        at the start values); the rest `r` of the weights, which makes them no
+        derivative, by about `1 + sqrt(8 * tau * r)`. All steps together may reach
+        `10 ** _DECADES`.
+        """
+        before, here = torch.stack((div_x, div_y)).detach().unbind(-1)
+        derivative = (here - before) / 2
+        rest = ((here + before) / 2).abs() - derivative.clamp(max=0)
+        growth = 10 ** (_DECADES / self.n_iters)
+        largest = torch.minimum(
+            (growth + 1) / derivative.max().clamp(min=0),
+            (growth - 1) ** 2 / rest.max(),
+        )
+        return largest / 8
 
     def extra_repr(self) -> str:
         """What `print(model)` shows."""
         return f'n_iters={self.n_iters}, learn={self.learn}, backend={self.backend!r}'
 
 
-def _bounded(value: Tensor) -> Tensor:
-    """Clamp into :data:`SCALAR_RANGE`, with the gradient of the identity.
+def _bounded(value: Tensor, low: float, high: float) -> Tensor:
+    """Clamp into a range, with the gradient of the identity.
 
     A plain clamp has no gradient outside its range: a value that overshot once
     would never return.
     """
-    return value.clamp(*SCALAR_RANGE).detach() + (value - value.detach())
+    return _put(value, value.detach().clamp(low, high))
+
+
+def _put(value: Tensor, other: Tensor) -> Tensor:
+    """What `other` is, with the gradient of `value`."""
+    return other + (value - value.detach())
