@@ -116,6 +116,8 @@ def _read_zip(archive: zipfile.ZipFile, size: int, map_location: Any) -> Any:
                 f'its record {_show(name)} is compressed or encrypted, which '
                 'torch.save never does: a few bytes could unfold into gigabytes'
             )
+        if not 0 <= info.header_offset < size:
+            raise Refused(f'its record {_show(name)} starts outside the file')
     claimed = sum(info.file_size for info in records.values())
     if claimed > size:
         raise Refused(f'its records claim {claimed} bytes, and it has {size}')

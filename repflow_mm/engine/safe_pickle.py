@@ -193,11 +193,12 @@ class _History(_Unfinished):
             isinstance(row, np.ndarray) and row.dtype.kind in 'biuf' and row.ndim == 1
             for row in (log, count)
         )
+        longest = state.get('max_length')
         _require(
-            numbers and len(log) == len(count) and type(state.get('max_length')) is int,
+            numbers and len(log) == len(count) and type(longest) is int and longest > 0,
             'it has a log history that is not two rows of numbers',
         )
-        history = HistoryBuffer(max_length=state['max_length'])
+        history = HistoryBuffer(max_length=longest)
         history._log_history, history._count_history = log, count
         return history
 

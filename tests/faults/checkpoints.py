@@ -317,6 +317,10 @@ def hostile(folder: Path) -> Iterator[tuple[str, Path]]:
     yield 'a deflated record', bomb
     yield 'a deflated pickle', archive(folder / 'd.pth', good, zipfile.ZIP_DEFLATED)
     yield 'overlapping records', _overlapping(folder / 'overlap.pth')
+    path = archive(folder / 'before.pth', good)
+    data = path.read_bytes()  # its end says where the directory starts
+    path.write_bytes(data[:-6] + struct.pack('<I', len(data) + 9999) + data[-2:])
+    yield 'records before the file', path
     path = archive(folder / 'twice.pth', good)
     with warnings.catch_warnings(), zipfile.ZipFile(path, 'a') as file:
         warnings.simplefilter('ignore')
