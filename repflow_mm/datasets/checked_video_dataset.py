@@ -174,7 +174,8 @@ class UnreadableSample(ActionDataSample):
 def _is_under(filename: str, folder: str) -> bool:
     """By the names alone: a link inside the folder may lead where its owner likes."""
     if '://' in filename:
-        return filename.startswith(f'{folder.rstrip("/")}/') and '/..' not in filename
+        inside = filename.startswith(f'{folder.rstrip("/")}/')
+        return '://' in folder and inside and '/..' not in filename
     folder = os.path.abspath(folder)
     return os.path.abspath(filename).startswith(os.path.join(folder, ''))
 

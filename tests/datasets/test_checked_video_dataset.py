@@ -78,6 +78,12 @@ def test_a_list_that_leads_outside_its_folder(folder, name):
     with pytest.raises(FileNotFoundError, match='line 2: there is no video'):
         dataset(folder, f'a/1.mp4 0\n{name} 0\n', allow_outside=True)
     inside = f'{folder}/a/1.mp4 0\na/../a/1.mp4 0\n'
+    with pytest.raises(ValueError, match='outside'):
+        dataset(folder, 'http://127.0.0.1/a.mp4 0\n')
+    remote = dict(video='http://127.0.0.1/videos')
+    assert len(dataset(folder, 'a/1.mp4 0\n', data_prefix=remote)) == 1
+    with pytest.raises(ValueError, match='outside'):
+        dataset(folder, '../1.mp4 0\n', data_prefix=remote)
     assert len(dataset(folder, inside)) == 2
 
 

@@ -3,6 +3,8 @@
 Hypothesis draws the cases, the same ones at every run.
 """
 
+import os
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,7 +16,9 @@ from repflow_mm.layers.tvl1 import LEARNABLE
 from repflow_mm.ops import backends
 
 BACKENDS = [name for name in ('reference', 'cpu') if not backends()[name]]
-CASES = settings(derandomize=True, deadline=None, max_examples=40, database=None)
+# `quickstart.py torture` asks for more.
+EXAMPLES = int(os.environ.get('REPFLOW_EXAMPLES', 40))
+CASES = settings(derandomize=True, deadline=None, max_examples=EXAMPLES, database=None)
 SHAPES = st.tuples(  # N, C, T, H, W
     *(st.integers(low, high) for low, high in ((1, 3), (1, 3), (2, 4), (1, 7), (1, 7)))
 )
