@@ -72,7 +72,7 @@ def rows(folder: Path, share: float) -> Iterator[Row]:
         folder / 'motion'
     )
     for workers in (0, 2):
-        yield _killed_runs(folder, motion, workers, max(1, int(4 * share)))
+        yield _killed_runs(folder, motion, workers, max(1, int(3 * share)))
     yield _killed_writes(folder, max(10, int(300 * share)))
     yield _full_disk(folder, motion)
     yield _read_only(folder, motion)

@@ -106,7 +106,7 @@ def _plain(files: list[Path], *first: Path) -> str:
     """How MMAction2's own transforms end on them, each of which ends a run."""
     ends, rest = Counter(), [str(path) for path in files]
     while rest:
-        result = run(_PLAIN, *rest, env=environment(True, *first), seconds=60)
+        result = run(_PLAIN, *rest, env=environment(True, *first), seconds=30)
         lines = result.stdout.splitlines()
         ends['error'] += sum(line.startswith('raised') for line in lines)
         begun = sum(line.startswith('reading') for line in lines)
