@@ -47,10 +47,11 @@ def main() -> int:
                 mark = '[red]LOST[/]' if row.lost else '[green]ok[/]'
                 console.print(f'{mark} {row.fault} ({row.times}): {row.outcome}')
                 found.append(row)
+        if args.markdown:  # after each group: what was measured is not lost
+            text = _markdown(found, time.monotonic() - start)
+            args.markdown.write_text(text, encoding='utf-8')
     seconds = time.monotonic() - start
     console.print(_table(found))
-    if args.markdown:
-        args.markdown.write_text(_markdown(found, seconds), encoding='utf-8')
     lost = sum(row.lost for row in found)
     console.print(f'{seconds / 60:.0f} min, lost: {lost}')
     return int(lost > 0)

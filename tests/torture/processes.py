@@ -29,10 +29,16 @@ def run(code: str, *args, env: dict, seconds: float) -> subprocess.CompletedProc
     command = [sys.executable, '-c', code, *map(str, args)]
     try:
         return subprocess.run(
-            command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=seconds
+            command,
+            env=env,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            errors='replace',  # decoders quote what they cannot read
+            timeout=seconds,
         )
     except subprocess.TimeoutExpired as error:
-        output = (error.stdout or b'').decode()
+        output = (error.stdout or b'').decode(errors='replace')
         return subprocess.CompletedProcess(command, 124, output, 'timed out')
 
 
