@@ -293,6 +293,36 @@ def _mend_recognizer2d() -> None:
     Recognizer2D.extract_feat = mended
 
 
+# decord and decord2 (3.4.0) end the process on a truncated AVI handed over as bytes; by
+# its path they raise.
+
+
+def _decord_reads_bytes() -> bool:
+    if _package_file('mmaction', '__init__.py') is None:
+        return False
+    from mmaction.datasets.transforms import DecordInit
+
+    return DecordInit._get_video_reader.__module__.startswith('mmaction')
+
+
+def _read_by_path() -> None:
+    from mmaction.datasets.transforms import DecordInit
+
+    read = DecordInit._get_video_reader
+
+    @functools.wraps(read)
+    def mended(self, filename):
+        if self.io_backend != 'disk':
+            return read(self, filename)
+        import decord
+
+        filename = filename if Path(filename).suffix else f'{filename}.mp4'
+        return decord.VideoReader(filename, num_threads=self.num_threads)
+
+    mended.__module__ = __name__
+    DecordInit._get_video_reader = mended
+
+
 # Faults that only the user can put right.
 
 
@@ -314,11 +344,6 @@ def _pkg_resources_missing() -> bool:
         _mentions('mmengine', 'utils/package_utils.py', 'import pkg_resources')
         and importlib.util.find_spec('pkg_resources') is None
     )
-
-
-def _decord_stale() -> bool:
-    version = _version('decord')
-    return version is not None and version <= (0, 6, 0)
 
 
 BREAKS = (
@@ -389,10 +414,10 @@ BREAKS = (
         command="pip install 'setuptools<82'",
     ),
     Break(
-        name='decord 0.6 can crash on a truncated AVI (other files are fine)',
+        name='DecordInit reads bytes, where decord crashes on a truncated AVI',
         upstream=_UNREPORTED,
-        until='mmaction2 accepts a maintained decord',
-        present=_decord_stale,
-        command='pip uninstall -y decord && pip install decord2',
+        until='decord raises there, or mmaction2 reads local files by their path',
+        present=_decord_reads_bytes,
+        mend=_read_by_path,
     ),
 )
