@@ -51,8 +51,10 @@ class Storage:
 
 
 class _Pickler(pickle.Pickler):
+    more = ()
+
     def persistent_id(self, obj):
-        return obj.id if isinstance(obj, Storage) else None
+        return (*obj.id, *self.more) if isinstance(obj, Storage) else None
 
 
 def pickled(obj, legacy: bool = False) -> bytes:
@@ -60,9 +62,7 @@ def pickled(obj, legacy: bool = False) -> bytes:
     out = io.BytesIO()
     pickler = _Pickler(out, 2)
     if legacy:
-        pickler.persistent_id = lambda o: (
-            (*o.id, None) if isinstance(o, Storage) else None
-        )
+        pickler.more = (None,)
     pickler.dump(obj)
     return out.getvalue()
 
@@ -245,8 +245,16 @@ def objects() -> Iterator[tuple[str, object]]:
     yield 'a tensor on no device', tensor(Storage(4, location='../nowhere'))
 
 
-def harmless() -> Iterator[tuple[str, object]]:
+def harmless(folder: Path) -> Iterator[tuple[str, Path]]:
     """What looks bad and may load, as long as it costs nothing."""
+    for i, (name, obj) in enumerate(_harmless()):
+        yield name, archive(folder / f'harmless{i}.pth', pickled(obj))
+    good = pickled(dict(x=tensor(Storage(4))))
+    path = archive(folder / 'big_endian.pth', good, byteorder=b'big')
+    yield 'the other byte order', path  # torch swaps the bytes
+
+
+def _harmless() -> Iterator[tuple[str, object]]:
     state = {str(i): i for i in range(20_000)}
     yield (
         'one state in many dicts',
@@ -328,11 +336,18 @@ def hostile(folder: Path) -> Iterator[tuple[str, Path]]:
     with zipfile.ZipFile(path, 'w') as file:
         file.writestr('readme', 'no checkpoint')
     yield 'a zip of something else', path
-    path = archive(folder / 'big_endian.pth', good, byteorder=b'big')
-    yield 'the other byte order', path
+    path = archive(folder / 'case.pth', good, **{'DATA/0': b'1234'})
+    yield 'a record twice, in capitals', path
+    path = archive(folder / 'two.pth', good)
+    # Python looks for the list where it ends, torch where it is said to start.
+    path.write_bytes(path.read_bytes()[:-22] + path.read_bytes())
+    yield 'two lists of records', path
+    path = archive(folder / 'order.pth', good, byteorder=b'none')
+    yield 'an unknown byte order', path
     path = folder / 'tar.pth'
-    with tarfile.open(path, 'w') as file:
-        for name in ('storages', 'tensors', 'pickle', '../outside'):
+    with tarfile.open(path, 'w', format=tarfile.GNU_FORMAT) as file:
+        # The first name makes it begin as a pickle does.
+        for name in ('\udc80\2.', 'storages', 'tensors', 'pickle', '../outside'):
             member = tarfile.TarInfo(name)
             member.size = len(good)
             file.addfile(member, io.BytesIO(good))
@@ -446,9 +461,7 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     # All are made before the limit: what makes them may take what it likes.
     files = [(name, path, 'hostile') for name, path in hostile(args.folder)]
-    for i, (name, obj) in enumerate(harmless()):
-        path = archive(args.folder / f'harmless{i}.pth', pickled(obj))
-        files.append((name, path, 'harmless'))
+    files += [(name, path, 'harmless') for name, path in harmless(args.folder)]
     sources = real(args.folder)
     files += [(path.stem, path, 'real') for path in sources]
     taken = int(Path('/proc/self/statm').read_text().split()[0])
