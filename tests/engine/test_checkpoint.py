@@ -126,6 +126,15 @@ def test_no_environment_switch_opens_the_door(loaders, tmp_path, monkeypatch):
     assert not trace.exists()
 
 
+def test_a_switch_that_torch_obeys_is_named(loaders, tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    path = tmp_path / 'good.pth'
+    torch.save(as_mmengine_saves(), path)
+    for load in loaders:
+        with pytest.raises(RuntimeError, match='unset TORCH_FORCE_WEIGHTS_ONLY_LOAD'):
+            load(path)
+
+
 def test_a_configuration_inside_is_not_left_where_resume_would_execute_it(tmp_path):
     path = tmp_path / 'hostile.pth'
     torch.save(dict(meta=dict(config='import os', epoch=1)), path)
