@@ -1,7 +1,9 @@
 """The stack's faults: found where they are, mended, left alone elsewhere."""
 
+import signal
 import sys
 
+import cv2
 import numpy as np
 import pytest
 
@@ -118,3 +120,23 @@ def test_doctor_stops_where_opencv_does_not_import(run_python, tmp_path):
     assert 'needs you OpenCV does not import' in result.stdout
     assert '-> pip uninstall -y opencv-python' in result.stdout
     assert result.stdout.strip().endswith('A training could not start.')
+
+
+def test_a_truncated_avi_does_not_end_the_process(run_python, tmp_path):
+    path = tmp_path / 'cut.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 25, (64, 48))
+    for i in range(30):
+        writer.write(np.full((48, 64, 3), 8 * i, np.uint8))
+    writer.release()
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    read = f"""
+from mmaction.registry import TRANSFORMS
+results = TRANSFORMS.build(dict(type='DecordInit'))(dict(filename={str(path)!r}))
+print('frames', results['total_frames'])
+"""
+    mended = run_python('-c', 'import repflow_mm.plugin' + read)
+    assert mended.returncode == 0 and 'frames' in mended.stdout, mended.stderr
+    if OLD_STACK.is_dir():  # which can be imported without us
+        plain = 'import mmaction.datasets.transforms' + read
+        assert run_python('-c', plain, stack='old').returncode == -signal.SIGSEGV

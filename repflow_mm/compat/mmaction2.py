@@ -1,0 +1,199 @@
+"""Faults of MMAction2."""
+
+import functools
+import importlib.metadata
+import importlib.util
+import sys
+import types
+from pathlib import Path
+
+from repflow_mm.compat.breaks import UNREPORTED, Break, mentions, package_file, version
+
+# mmaction2 1.2.0: `mmaction/models/localizers/drn` is not in the wheel.
+
+
+def _drn_missing() -> bool:
+    if 'mmaction.models.localizers.drn' in sys.modules:
+        return False
+    imports_it = mentions('mmaction', 'models/localizers/__init__.py', '.drn.drn')
+    return imports_it and not package_file('mmaction', 'models/localizers/drn/drn.py')
+
+
+def _stub_drn() -> None:
+    class DRN:
+        """Stands in for the localizer that the mmaction2 wheel lacks."""
+
+        def __init__(self, *args, **kwargs) -> None:
+            raise ImportError(
+                'DRN is not in the installed mmaction2 (open-mmlab/mmaction2#2714): '
+                'install mmaction2 from its repository to use it'
+            )
+
+    name = 'mmaction.models.localizers.drn'
+    package, module = types.ModuleType(name), types.ModuleType(f'{name}.drn')
+    package.__path__ = []
+    package.drn, module.DRN = module, DRN
+    sys.modules.update({name: package, f'{name}.drn': module})
+
+
+# mmaction2 1.2.0 imports the back-port `importlib_metadata`, undeclared.
+
+
+def _importlib_metadata_missing() -> bool:
+    return (
+        mentions('mmaction', 'utils/dependency.py', 'importlib_metadata')
+        and importlib.util.find_spec('importlib_metadata') is None
+    )
+
+
+def _alias_importlib_metadata() -> None:
+    sys.modules['importlib_metadata'] = importlib.metadata
+
+
+# MMAction2's ColorJitter adds a negative number to uint8: numpy 2 refuses.
+
+
+def _hue_overflows() -> bool:
+    if version('numpy') < (2,) or not package_file('mmaction', '__init__.py'):
+        return False
+    import numpy as np
+    from mmaction.datasets.transforms import ColorJitter
+
+    try:
+        ColorJitter.adjust_hue(np.zeros((1, 1, 3)), -0.1)
+    except OverflowError:
+        return True
+    return False
+
+
+def _widen_hue() -> None:
+    import cv2
+    import numpy as np
+    from mmaction.datasets.transforms import ColorJitter
+
+    def adjust_hue(img, factor):
+        hsv = cv2.cvtColor(np.clip(img, 0, 255).astype(np.uint8), cv2.COLOR_RGB2HSV)
+        hsv[..., 0] = (hsv[..., 0].astype(np.int16) + int(factor * 255)) % 180
+        return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).astype(np.float32)
+
+    ColorJitter.adjust_hue = staticmethod(adjust_hue)
+
+
+# MMAction2's Recognizer2D cuts a single feature map along the batch before it hands
+# it to a neck, and `max_testing_views` asks the backbone for a method it has not.
+
+
+def _recognizer2d_unfit() -> bool:
+    if package_file('mmaction', '__init__.py') is None:
+        return False
+    from mmaction.models.recognizers import Recognizer2D
+
+    return Recognizer2D.extract_feat.__module__.startswith('mmaction')
+
+
+def _mend_recognizer2d() -> None:
+    import torch
+    from mmaction.models.recognizers import Recognizer2D
+
+    extract_feat = Recognizer2D.extract_feat
+
+    @functools.wraps(extract_feat)
+    def mended(self, inputs, stage='neck', data_samples=None, test_mode=False):
+        backbone, test_cfg = self.backbone, self.test_cfg
+        views = test_mode and test_cfg and test_cfg.get('max_testing_views')
+        forward = backbone.forward
+
+        def whole(frames):
+            if not views:
+                out = forward(frames)
+            else:
+                parts = [forward(part) for part in frames.split(views)]
+                if isinstance(parts[0], torch.Tensor):
+                    out = torch.cat(parts)
+                else:
+                    out = tuple(map(torch.cat, zip(*parts, strict=True)))
+            single = isinstance(out, torch.Tensor)
+            return (out,) if single and self.with_neck and stage != 'backbone' else out
+
+        try:
+            # For this call alone, and only where the original goes wrong.
+            if views or self.with_neck:
+                backbone.forward = whole
+            if views:
+                self.test_cfg = {**test_cfg, 'max_testing_views': False}
+            return extract_feat(self, inputs, stage, data_samples, test_mode)
+        finally:
+            self.test_cfg = test_cfg
+            backbone.__dict__.pop('forward', None)
+
+    mended.__module__ = __name__
+    Recognizer2D.extract_feat = mended
+
+
+# decord and decord2 (3.4.0) end the process on a truncated AVI handed over as bytes; by
+# its path they raise.
+
+
+def _decord_reads_bytes() -> bool:
+    if package_file('mmaction', '__init__.py') is None:
+        return False
+    from mmaction.datasets.transforms import DecordInit
+
+    return DecordInit._get_video_reader.__module__.startswith('mmaction')
+
+
+def _read_by_path() -> None:
+    from mmaction.datasets.transforms import DecordInit
+
+    read = DecordInit._get_video_reader
+
+    @functools.wraps(read)
+    def mended(self, filename):
+        if self.io_backend != 'disk':
+            return read(self, filename)
+        import decord
+
+        filename = filename if Path(filename).suffix else f'{filename}.mp4'
+        return decord.VideoReader(filename, num_threads=self.num_threads)
+
+    mended.__module__ = __name__
+    DecordInit._get_video_reader = mended
+
+
+BREAKS = (
+    Break(
+        name='mmaction2 lacks localizers/drn',
+        upstream='open-mmlab/mmaction2#2714',
+        until='a wheel holds the folder',
+        present=_drn_missing,
+        mend=_stub_drn,
+    ),
+    Break(
+        name='mmaction2 imports importlib_metadata without declaring it',
+        upstream=UNREPORTED,
+        until='mmaction2 imports importlib.metadata',
+        present=_importlib_metadata_missing,
+        mend=_alias_importlib_metadata,
+    ),
+    Break(
+        name='ColorJitter overflows on numpy 2',
+        upstream=UNREPORTED,
+        until='mmaction2 computes the hue in a signed type',
+        present=_hue_overflows,
+        mend=_widen_hue,
+    ),
+    Break(
+        name='Recognizer2D cuts up what a neck gets; max_testing_views fails',
+        upstream=UNREPORTED,
+        until='it wraps a single output and reads num_segments as an attribute',
+        present=_recognizer2d_unfit,
+        mend=_mend_recognizer2d,
+    ),
+    Break(
+        name='DecordInit reads bytes, where decord crashes on a truncated AVI',
+        upstream=UNREPORTED,
+        until='decord raises there, or mmaction2 reads local files by their path',
+        present=_decord_reads_bytes,
+        mend=_read_by_path,
+    ),
+)
