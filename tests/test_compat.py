@@ -125,18 +125,22 @@ def test_doctor_stops_where_opencv_does_not_import(run_python, tmp_path):
 def test_a_truncated_avi_does_not_end_the_process(run_python, tmp_path):
     path = tmp_path / 'cut.avi'
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 25, (64, 48))
-    for i in range(30):
-        writer.write(np.full((48, 64, 3), 8 * i, np.uint8))
+    noise = np.random.default_rng(0)
+    for _ in range(30):
+        writer.write(noise.integers(0, 255, (48, 64, 3), dtype=np.uint8))
     writer.release()
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     read = f"""
+import numpy
 from mmaction.registry import TRANSFORMS
 results = TRANSFORMS.build(dict(type='DecordInit'))(dict(filename={str(path)!r}))
+results['frame_inds'] = numpy.arange(results['total_frames'])
+TRANSFORMS.build(dict(type='DecordDecode'))(results)
 print('frames', results['total_frames'])
 """
     mended = run_python('-c', 'import repflow_mm.plugin' + read)
-    assert mended.returncode == 0 and 'frames' in mended.stdout, mended.stderr
+    assert mended.returncode in (0, 1), mended.stderr  # read, or an exception
     if OLD_STACK.is_dir():  # which can be imported without us
         plain = 'import mmaction.datasets.transforms' + read
         assert run_python('-c', plain, stack='old').returncode == -signal.SIGSEGV
