@@ -1,9 +1,9 @@
 """The decoders one can choose from, behind one face.
 
 Each opens a file by its path, never from bytes: from bytes, decord and decord2 (3.4.0)
-crash on a truncated AVI. PyAV and OpenCV raise where a file does not hold a frame that it
-promises; decord counts the frames that are there, and of a file that was cut the last one
-may be damaged.
+crash on a truncated AVI. PyAV and OpenCV raise where a file does not hold a frame that
+it promises; decord counts the frames that are there, and of a file that was cut the
+last one may be damaged.
 """
 
 from collections.abc import Callable, Sequence
