@@ -77,6 +77,7 @@ custom_imports = dict(
     imports=['repflow_mm.plugin', 'tests.faults.hooks', 'tests.faults.double']
 )
 model = dict(backbone=dict(norm_eval=True), cls_head=dict(dropout_ratio=0))
+train_cfg = dict(max_epochs=1)
 train_dataloader = dict(batch_size={batch_size})
 custom_hooks = [
     dict(type='EMAHook', momentum=0.1, update_buffers=True),

@@ -69,7 +69,7 @@ def _rank_killed(folder: Path, config: Path, count: int) -> Row:
     lost, slowest = 0, 0.0
     for i in range(count):
         killing = folder / 'killing.py'
-        hook = f'dict(type="KillHook", at={2 * i + 1}, rank={i % 2})'
+        hook = f'dict(type="KillHook", at={i + 1}, rank={i % 2})'
         killing.write_text(f'{config.read_text()}custom_hooks.append({hook})\n')
         work = folder / f'killed_{i}'
         process = ddp.torchrun('train.py', killing, f'--work-dir={work}', '--seed=5')
