@@ -127,7 +127,7 @@ class BadVideosHook(Hook):
 def _bad_videos(batch: dict) -> dict[str, str]:
     return {
         path: reason
-        for sample in batch['data_samples']
+        for sample in batch.get('data_samples', ())
         for path, reason in sample.metainfo.get('bad_videos', ())
     }
 
