@@ -229,7 +229,10 @@ def test_no_learning_rate_makes_the_solver_non_finite(
         flow, solver = module.flow, module.solver
     else:
         module = solver = TVL1(n_iters, learn)
-        flow = lambda x: module(x[:, :, 0], x[:, :, 1])  # noqa: E731
+
+        def flow(x):
+            return module(x[:, :, 0], x[:, :, 1])
+
     options = dict(momentum=0.9) if optimizer == 'SGD' else {}
     stepper = getattr(torch.optim, optimizer)(module.parameters(), lr, **options)
     for step in range(steps):
