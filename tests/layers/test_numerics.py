@@ -166,9 +166,13 @@ def test_backends_agree(x):
         u = torch.cat(module.flow(leaf), dim=1)
         u.sin().sum().backward()
         results.append((u, leaf.grad))
-    for one, other in zip(*results, strict=True):
+    # Where gradients cancel, rounding is left: measured against the slope of the
+    # normalisation, which multiplies what cancels.
+    span = (x.amax((1, 2, 3, 4)) - x.amin((1, 2, 3, 4))).min()
+    rounding = (1e-15, 1e-15 * 255 / span if span > 0 else 0)
+    for one, other, least in zip(*results, rounding, strict=True):
         size = one.abs().max()
-        assert (one - other).abs().max() <= 1e-8 * size
+        assert (one - other).abs().max() <= 1e-8 * size + least
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
