@@ -17,7 +17,7 @@ from repflow_mm.ops import backends
 
 BACKENDS = [name for name in ('reference', 'cpu') if not backends()[name]]
 # `quickstart.py torture` asks for more.
-EXAMPLES = int(os.environ.get('REPFLOW_EXAMPLES', 40))
+EXAMPLES = int(os.environ.get('REPFLOW_EXAMPLES', 25))
 CASES = settings(derandomize=True, deadline=None, max_examples=EXAMPLES, database=None)
 SHAPES = st.tuples(  # N, C, T, H, W
     *(st.integers(low, high) for low, high in ((1, 3), (1, 3), (2, 4), (1, 7), (1, 7)))
