@@ -150,7 +150,7 @@ def _wait(process: subprocess.Popen, seconds: float) -> int | None:
         return None
 
 
-def _plain_killed_runs(folder: Path, motion: Path, workers: int, count: int) -> str:
+def _plain_config(folder: Path, motion: Path, workers: int) -> Path:
     config = folder / f'plain_{workers}.py'
     config.write_text(
         _PLAIN_CONFIG.format(
@@ -160,6 +160,11 @@ def _plain_killed_runs(folder: Path, motion: Path, workers: int, count: int) -> 
             videos=str(motion / 'videos_train'),
         )
     )
+    return config
+
+
+def _plain_killed_runs(folder: Path, motion: Path, workers: int, count: int) -> str:
+    config = _plain_config(folder, motion, workers)
 
     def command(work: Path) -> list:
         return [sys.executable, '-c', _PLAIN_TRAIN, config, work, '--resume']
@@ -233,7 +238,8 @@ def _full_disk(folder: Path, motion: Path) -> Row:
         pointer = (work / 'last_checkpoint').read_text()
         whole = load_checkpoint(pointer)['meta']['iter'] > 0
         good = result.returncode == 2 and 'No space left' in line and whole
-    return Row('disk full', 1, int(not good), _quote(line, folder))
+    plain = _plain_on(folder, motion, 'size=330m')
+    return Row('disk full', 1, int(not good), _quote(line, folder), plain)
 
 
 def _read_only(folder: Path, motion: Path) -> Row:
@@ -244,7 +250,30 @@ def _read_only(folder: Path, motion: Path) -> Row:
         result = _train(config, work)
         line = result.stderr.strip().splitlines()[-1]
     good = result.returncode == 2 and line.startswith('error: cannot write into')
-    return Row('work dir read-only', 1, int(not good), _quote(line, folder))
+    plain = _plain_on(folder, motion, 'size=1m,ro')
+    return Row('work dir read-only', 1, int(not good), _quote(line, folder), plain)
+
+
+def _plain_on(folder: Path, motion: Path, options: str) -> str:
+    """How a training of MMEngine ends on such a file system."""
+    config = _plain_config(folder, motion, workers=0)
+    config.write_text(config.read_text().replace('max_keep_ckpts=1', ''))
+    with _mounted(folder / f'plain_{options}', options) as (work, _):
+        result = subprocess.run(
+            [sys.executable, '-c', _PLAIN_TRAIN, config, work / 'run'],
+            env=environment(plain=True),
+            capture_output=True,
+            text=True,
+        )
+        cut = []
+        for path in sorted(work.glob('run/*.pth')):
+            try:
+                load_checkpoint(path)
+            except ValueError:
+                cut.append(path.name)
+    error = result.stderr.strip().splitlines()[-1].split('] ')[-1].split(':')[0]
+    left = f', {", ".join(cut)} is left cut' if cut else ''
+    return f'traceback ({error}){left}'
 
 
 def _train(config: Path, work: Path) -> subprocess.CompletedProcess:
