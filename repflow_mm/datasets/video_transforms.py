@@ -11,7 +11,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmengine.fileio import get_local_path
 
-from repflow_mm.video import DECODERS, VideoError, VideoProcess
+from repflow_mm.video import VideoError, VideoProcess
 
 # Wider or higher, and what Resize makes of a clip does not fit into memory.
 _MAX_ASPECT = 32
@@ -43,10 +43,7 @@ class VideoInit(BaseTransform):
         timeout: float = 30.0,
         backend_args: dict | None = None,
     ) -> None:
-        if decoder not in DECODERS:
-            raise ValueError(
-                f'decoder must be one of {", ".join(DECODERS)}, got {decoder!r}'
-            )
+        VideoProcess(decoder)  # starts nothing yet; tells if there is no such decoder
         self.decoder = decoder
         self.timeout = timeout
         self.backend_args = backend_args

@@ -24,7 +24,7 @@ _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 class VideoProcess:
     """Decodes videos in a process of its own.
 
-    Start-up takes about 0.2 s, once; a process that crashed, hung or read
+    Start-up takes about 0.3 s, once; a process that crashed, hung or read
     `max_videos` files is replaced by the next one. One thread may use it, and the
     process that made it: a fork needs its own.
 
