@@ -10,6 +10,7 @@ _base_ = [
 ]
 
 num_classes = 5  # labels 0 to 4
+class_names = 'data/own/classes.txt'
 
 model = dict(
     backbone=dict(

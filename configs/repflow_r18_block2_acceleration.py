@@ -3,6 +3,7 @@
 #     --train-clips 120 --val-clips 60
 _base_ = 'repflow_r18_block2_motion.py'
 
+class_names = ['constant', 'speeding_up', 'slowing_down', 'to_and_fro']
 ann_file = 'data/acceleration/motion_{}_list_videos.txt'
 train = dict(
     ann_file=ann_file.format('train'),

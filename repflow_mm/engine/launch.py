@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from repflow_mm.engine.configs import read_config
 from repflow_mm.errors import one_line_errors
 
 
@@ -152,31 +152,13 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _load_config(args: argparse.Namespace) -> Config:
-    if not Path(args.config).is_file():
-        raise FileNotFoundError(f'there is no config at {args.config}')
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    if 'decoder' in cfg:
-        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-            _choose_decoder(cfg.get(loader), cfg.decoder)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = os.path.join('./work_dirs', Path(args.config).stem)
     return cfg
-
-
-def _choose_decoder(node: Any, decoder: str) -> None:
-    """Let every `VideoInit` below take the config's decoder."""
-    if isinstance(node, dict):
-        if node.get('type') == 'VideoInit':
-            node['decoder'] = decoder
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            _choose_decoder(child, decoder)
 
 
 def _check_exists(checkpoint: str) -> None:

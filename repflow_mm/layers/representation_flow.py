@@ -102,11 +102,13 @@ class RepresentationFlow(nn.Module):
             motion = torch.cat((motion, motion[:, :, -1:]), dim=2)
         return self.fuse(x, motion)
 
-    def flow(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def flow(self, x: Tensor, n_iters: int | None = None) -> tuple[Tensor, Tensor]:
         """The flow itself, for pictures and analysis.
 
         Args:
             x (Tensor): Features `(N, C, T, H, W)`, `T >= 2`.
+            n_iters (int, optional): Stop after so many iterations, to see how the
+                estimate comes about. Defaults to the layer's.
 
         Returns:
             tuple[Tensor, Tensor]: `(u_x, u_y)`, each `(N, C', T - 1, H, W)`, in
@@ -119,7 +121,8 @@ class RepresentationFlow(nn.Module):
         f1 = frames[:, :-1].reshape(n * (t - 1), c, h, w)
         f2 = frames[:, 1:].reshape(n * (t - 1), c, h, w)
         u_x, u_y = (
-            u.view(n, t - 1, c, h, w).transpose(1, 2) for u in self.solver(f1, f2)
+            u.view(n, t - 1, c, h, w).transpose(1, 2)
+            for u in self.solver(f1, f2, n_iters)
         )
         return u_x.to(x.dtype), u_y.to(x.dtype)
 

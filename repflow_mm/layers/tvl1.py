@@ -98,8 +98,17 @@ class TVL1(nn.Module):
         else:
             self.register_buffer(name, value)
 
-    def forward(self, f1: Tensor, f2: Tensor) -> tuple[Tensor, Tensor]:
-        """Flow from `f1` to `f2`, in pixels, +x right and +y down."""
+    def forward(
+        self, f1: Tensor, f2: Tensor, n_iters: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Flow from `f1` to `f2`, in pixels, +x right and +y down.
+
+        Args:
+            f1 (Tensor): First maps, `(N, C, H, W)`.
+            f2 (Tensor): Second maps.
+            n_iters (int, optional): Stop after so many iterations, to see how the
+                estimate comes about. Defaults to the layer's.
+        """
         div_x = _bounded(self.div_x, *WEIGHT_RANGE)
         div_y = _bounded(self.div_y, *WEIGHT_RANGE)
         tau = self.tau.detach().clamp(*SCALAR_RANGE)
@@ -107,7 +116,7 @@ class TVL1(nn.Module):
         return representation_flow(
             f1,
             f2,
-            n_iters=self.n_iters,
+            n_iters=self.n_iters if n_iters is None else n_iters,
             tau=_put(self.tau, tau),
             lam=_bounded(self.lam, *SCALAR_RANGE),
             theta=_bounded(self.theta, *SCALAR_RANGE),

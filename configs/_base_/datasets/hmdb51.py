@@ -2,6 +2,7 @@
 # takes another of the three splits (an entry of the config could not reach the lists).
 _base_ = 'kinetics400.py'
 
+class_names = 'hmdb51'
 split = '{{$HMDB51_SPLIT:1}}'
 
 data_prefix = dict(video='data/hmdb51/videos')

@@ -1,5 +1,6 @@
 # Kinetics-400 videos and lists where MMAction2 has them.
 decoder = 'decord'  # or 'pyav', 'opencv'
+class_names = 'kinetics400'
 
 train_pipeline = [
     dict(type='VideoInit', decoder=decoder),

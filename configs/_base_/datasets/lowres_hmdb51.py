@@ -1,6 +1,8 @@
 # LowRes-HMDB51: HMDB51 in 16 frames of 112x112.
 _base_ = 'tiny_kinetics.py'
 
+class_names = 'hmdb51'
+
 split = '{{$HMDB51_SPLIT:1}}'
 
 data_prefix = dict(video='data/hmdb51/videos')

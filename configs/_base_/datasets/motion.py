@@ -1,5 +1,17 @@
 # The synthetic motion set: python tools/make_motion_set.py data/motion
 decoder = 'decord'  # or 'pyav', 'opencv'
+class_names = [
+    'still',
+    'move_left',
+    'move_right',
+    'move_up',
+    'move_down',
+    'rotate_clockwise',
+    'rotate_counterclockwise',
+    'zoom_in',
+    'zoom_out',
+    'shear',
+]
 
 train_pipeline = [
     dict(type='VideoInit', decoder=decoder),

@@ -1,6 +1,8 @@
 # Tiny-Kinetics, 16 frames of 224x224 (Table 8).
 _base_ = 'kinetics400.py'
 
+class_names = 'tiny_kinetics'
+
 ann_file = 'data/tiny_kinetics/tiny_kinetics_{}_list_videos.txt'
 for pipeline in (_base_.train_pipeline, _base_.val_pipeline, _base_.test_pipeline):
     pipeline[1].clip_len = 16

@@ -1,0 +1,108 @@
+"""A recognizer, ready to be asked."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmaction.apis import init_recognizer
+from mmengine.config import Config
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import nn
+
+from repflow_mm.engine.configs import read_config
+from repflow_mm.engine.weights import check_fit, weights
+from repflow_mm.layers import RepresentationFlow
+from repflow_mm.preparation.class_names import class_names
+
+
+def load_recognizer(
+    config: str | Path,
+    checkpoint: str | Path,
+    device: str | torch.device | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """Build a recognizer and load its weights, all of them.
+
+    MMAction2's `init_recognizer` loads what fits and goes on; its inferencer takes the
+    config out of the checkpoint and executes it. Here a config is a file that you
+    name, and a checkpoint is data (`SECURITY.md`).
+
+    Args:
+        config (str | Path): The config it was trained with.
+        checkpoint (str | Path): A file, or a URL.
+        device (str | torch.device, optional): Defaults to the GPU, or the CPU where
+            there is none.
+        options (Mapping[str, Any], optional): Overrides entries of the config.
+
+    Returns:
+        nn.Module: In evaluation mode; its config is `model.cfg`, the names of its
+        classes `model.class_names`. It gives probabilities, averaged over views.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the weights are refused or are another architecture's, or the
+            device is not there.
+    """
+    device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    if device.type == 'cuda' and not torch.cuda.is_available():
+        raise ValueError(f'device {device} needs a GPU, and PyTorch finds none')
+    cfg = read_config(config, options)
+    model = init_recognizer(cfg, device=device)
+    file = f'checkpoint {checkpoint}'
+    loaded = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
+    state = model.state_dict()
+    given = weights(file, loaded, state)
+    check_fit(file, given, state)
+    model.load_state_dict(given)
+    if model.cls_head.average_clips is None:
+        model.cls_head.average_clips = 'prob'
+    meta = loaded.get('meta') or {}
+    model.class_names = _class_names(cfg, meta, model.cls_head.num_classes)
+    return model
+
+
+def flow_layers(model: nn.Module) -> dict[str, RepresentationFlow]:
+    """The flow layers of a network.
+
+    Args:
+        model (nn.Module): Any network.
+
+    Returns:
+        dict[str, RepresentationFlow]: By name, in the network's order.
+    """
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, RepresentationFlow)
+    }
+
+
+def _class_names(cfg: Config, meta: Mapping, count: int) -> tuple[str, ...]:
+    """The config's, the checkpoint's, or numbers."""
+    names = cfg.get('class_names')
+    if names is None:
+        dataset = meta.get('dataset_meta')
+        names = dataset.get('classes') if isinstance(dataset, Mapping) else None
+    if names is None:
+        names = [f'class {label}' for label in range(count)]
+    if isinstance(names, str):
+        names = _read_names(names)
+    if len(names) != count:
+        raise ValueError(
+            f'class_names of the config has {len(names)} names, and its model '
+            f'{count} classes: --cfg-options class_names=FILE, a name a line'
+        )
+    return tuple(map(str, names))
+
+
+def _read_names(source: str) -> list[str]:
+    if Path(source).is_file():
+        return Path(source).read_text(encoding='utf-8').splitlines()
+    try:
+        return class_names(source)
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f'class_names of the config is {source!r}, which is no file and no list '
+            'of this package: --cfg-options class_names=FILE, a name a line'
+        ) from None

@@ -1,0 +1,137 @@
+"""A video as the windows that a network sees of it, one after the other.
+
+Only frames that a window samples are decoded, and only one window is in memory: a video
+may be as long as it likes.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.dataset import Compose
+
+_SEGMENTS_SPAN = 10  # seconds, a clip of Kinetics
+# They can decode again and again from a video that is open.
+_OPENERS = ('VideoInit', 'DecordInit')
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a config samples frames.
+
+    Args:
+        frames (int): Frames that the network sees at once.
+        interval (int): From one to the next in the video; 0 where the config spreads
+            segments over the whole of a video, and a window is ten seconds.
+    """
+
+    frames: int
+    interval: int
+
+    @classmethod
+    def of(cls, sampler: Mapping) -> 'Sampling':
+        """Read it from the config of `SampleFrames` or one of its kind."""
+        length = sampler.get('clip_len', 1)
+        if length == 1:
+            return cls(sampler.get('num_clips', 1), 0)
+        return cls(length, sampler.get('frame_interval', 1))
+
+    def windows(self, total: int, fps: float) -> list[np.ndarray]:
+        """Frame numbers of each window; the last one ends with the video.
+
+        Args:
+            total (int): Frames of the video.
+            fps (float): Frames a second; 0 if unknown.
+
+        Returns:
+            list[np.ndarray]: `(frames,)` each. What a short video lacks is its last
+            frame again, which shows no motion, where a loop would show a jump.
+
+        Raises:
+            ValueError: If more than half of the only window would be such repeats.
+        """
+        if self.interval:
+            span = self.frames * self.interval
+            steps = np.arange(self.frames) * self.interval
+        else:
+            span = min(total, max(self.frames, round(_SEGMENTS_SPAN * (fps or 25))))
+            steps = ((np.arange(self.frames) + 0.5) * span / self.frames).astype(int)
+        distinct = int((steps < total).sum())
+        if 2 * distinct < self.frames:
+            raise ValueError(
+                f'it has {total} frames, and the config samples {self.frames}'
+                + (f', every {self.interval}th' if self.interval > 1 else '')
+                + ': take a longer video, or a config with a shorter clip'
+            )
+        starts = list(range(0, max(total - span, 0) + 1, span))
+        if starts[-1] + span < total:
+            starts.append(total - span)
+        return [np.minimum(start + steps, total - 1) for start in starts]
+
+
+class WindowedVideo:
+    """A video, cut into the windows of a test pipeline.
+
+    Args:
+        path (str | Path): The video.
+        cfg (Config): Its test pipeline opens, samples, decodes and transforms; all
+            but the sampling stays as it is, crops too.
+
+    Attributes:
+        indices (list[np.ndarray]): Frame numbers of each window.
+        fps (float): Frames a second of the video.
+        total_frames (int): Frames of the video.
+
+    Raises:
+        VideoError: If the video cannot be opened.
+        ValueError: If it is too short, or the pipeline samples no frames.
+    """
+
+    def __init__(self, path: str | Path, cfg: Config) -> None:
+        pipeline = _test_pipeline(cfg)
+        kinds = [step['type'] for step in pipeline]
+        if kinds[0] not in _OPENERS or not _samples(pipeline[1]):
+            raise ValueError(
+                'the test pipeline of the config must begin with VideoInit (or '
+                f'DecordInit) and SampleFrames to read videos; it is {kinds}'
+            )
+        self.path = Path(path)
+        start = dict(filename=str(path), label=-1, start_index=0, modality='RGB')
+        self._opened = Compose(pipeline[:1])(start)
+        self._transform = Compose(pipeline[2:])
+        self._sampling = Sampling.of(pipeline[1])
+        self.fps = float(self._opened.get('avg_fps') or 25)
+        self.total_frames = int(self._opened['total_frames'])
+        try:
+            self.indices = self._sampling.windows(self.total_frames, self.fps)
+        except ValueError as error:
+            raise ValueError(f'{path} is too short: {error}') from None
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[dict]:
+        """What the pipeline packs of each window: `inputs` and `data_samples`."""
+        for indices in self.indices:
+            dense = self._sampling.interval > 0
+            sampled = dict(
+                frame_inds=indices,
+                clip_len=len(indices) if dense else 1,
+                num_clips=1 if dense else len(indices),
+                frame_interval=self._sampling.interval or None,
+            )
+            yield self._transform(self._opened | sampled)
+
+
+def _test_pipeline(cfg: Config) -> list[dict]:
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    pipeline = dataset.get('pipeline') or cfg.get('test_pipeline')
+    if not pipeline:
+        raise ValueError('the config has no test_pipeline: it says how videos are read')
+    return list(pipeline)
+
+
+def _samples(step: Mapping) -> bool:
+    return 'clip_len' in step or 'num_clips' in step
