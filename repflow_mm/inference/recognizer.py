@@ -50,7 +50,7 @@ def load_recognizer(
     cfg = read_config(config, options)
     model = init_recognizer(cfg, device=device)
     file = f'checkpoint {checkpoint}'
-    loaded = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
+    loaded = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu', 'silent')
     state = model.state_dict()
     given = weights(file, loaded, state)
     check_fit(file, given, state)

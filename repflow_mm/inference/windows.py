@@ -12,6 +12,8 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import Compose
 
+from repflow_mm.video import VideoError
+
 _SEGMENTS_SPAN = 10  # seconds, a clip of Kinetics
 # They can decode again and again from a video that is open.
 _OPENERS = ('VideoInit', 'DecordInit')
@@ -85,8 +87,8 @@ class WindowedVideo:
         total_frames (int): Frames of the video.
 
     Raises:
-        VideoError: If the video cannot be opened.
-        ValueError: If it is too short, or the pipeline samples no frames.
+        VideoError: If the video cannot be opened, or is too short.
+        ValueError: If the pipeline does not begin by reading a video.
     """
 
     def __init__(self, path: str | Path, cfg: Config) -> None:
@@ -107,7 +109,7 @@ class WindowedVideo:
         try:
             self.indices = self._sampling.windows(self.total_frames, self.fps)
         except ValueError as error:
-            raise ValueError(f'{path} is too short: {error}') from None
+            raise VideoError(str(path), f'is too short: {error}') from None
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -1,0 +1,77 @@
+"""Arguments that the commands share: videos, and the network that looks at them."""
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import DictAction
+from torch import nn
+
+from repflow_mm.inference.recognizer import load_recognizer
+from repflow_mm.preparation.video_files import VIDEO_SUFFIXES, find_videos
+
+
+def add_videos(parser: argparse.ArgumentParser) -> None:
+    """Add `videos`: files, and folders of them."""
+    parser.add_argument(
+        'videos', nargs='+', type=Path, metavar='VIDEO', help='videos, or folders'
+    )
+
+
+def videos_of(args: argparse.Namespace) -> dict[Path, Path]:
+    """The videos that were asked for.
+
+    Args:
+        args (argparse.Namespace): With what :func:`add_videos` added.
+
+    Returns:
+        dict[Path, Path]: Each video's file, and what its results are called: its name
+        without the suffix, below a folder that was given its path there.
+
+    Raises:
+        FileNotFoundError: If there is no such file, or no video in a folder.
+        ValueError: If results of two videos would have one name.
+    """
+    found: dict[Path, Path] = {}
+    for path in args.videos:
+        if path.is_dir():
+            inside = find_videos(path)[0]
+            if not inside:
+                known = ', '.join(VIDEO_SUFFIXES)
+                raise FileNotFoundError(f'no video in {path} (they end in {known})')
+            found |= {path / name: Path(name).with_suffix('') for name in inside}
+        elif path.is_file():
+            found[path] = Path(path.stem)
+        else:
+            raise FileNotFoundError(f'there is no video {path}')
+    by_name: dict[Path, Path] = {}
+    for path, name in found.items():
+        if name in by_name:
+            raise ValueError(
+                f'{by_name[name]} and {path} would write the same files: give them '
+                'one after the other, with another --out'
+            )
+        by_name[name] = path
+    return found
+
+
+def add_model(parser: argparse.ArgumentParser, required: bool) -> None:
+    """Add `--config`, `--checkpoint`, `--device` and `--cfg-options`."""
+    parser.add_argument(
+        '--config', required=required, help='the config that it was trained with'
+    )
+    parser.add_argument(
+        '--checkpoint', required=required, help='its weights: a file, or a URL'
+    )
+    parser.add_argument('--device', help='such as cpu or cuda:1; a GPU if there is')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override entries of the config; class_names=FILE names the classes',
+    )
+
+
+def model_of(args: argparse.Namespace) -> nn.Module:
+    """The network that was asked for, see :func:`load_recognizer`."""
+    return load_recognizer(args.config, args.checkpoint, args.device, args.cfg_options)

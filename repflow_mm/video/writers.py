@@ -1,0 +1,116 @@
+"""Writing a video frame by frame: mp4 for players, gif for pages."""
+
+import os
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+# In this order: what browsers play, then what PyAV may be built with instead.
+_ENCODERS = ('libx264', 'libopenh264', 'h264_videotoolbox', 'mpeg4')
+_GIF_FRAMES = 150
+
+
+class _Writer:
+    """A file that is there whole or not at all, as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._unfinished = self.path.with_name(f'.unfinished-{self.path.name}')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._close()
+            if error is None and self._unfinished.exists():
+                os.replace(self._unfinished, self.path)
+        finally:
+            self._unfinished.unlink(missing_ok=True)
+
+
+class Mp4Writer(_Writer):
+    """H.264 in mp4, by PyAV.
+
+    Args:
+        path (Path): The file; its folder is made.
+        fps (float): Frames a second.
+
+    Raises:
+        ValueError: If PyAV is not installed, or has no encoder for it.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        super().__init__(path)
+        try:
+            import av
+        except ImportError:
+            raise ValueError('writing mp4 needs PyAV: pip install av') from None
+        self._av = av
+        names = [name for name in _ENCODERS if name in av.codecs_available]
+        if not names:
+            raise ValueError(
+                f'this PyAV writes none of {", ".join(_ENCODERS)}: its wheels do, '
+                'pip install --force-reinstall --only-binary :all: av'
+            )
+        self._container = av.open(str(self._unfinished), 'w')
+        rate = Fraction(fps).limit_denominator(1000)
+        self._stream = self._container.add_stream(names[0], rate=rate)
+        self._stream.pix_fmt = 'yuv420p'
+
+    def add(self, frame: np.ndarray) -> None:
+        """Write a frame.
+
+        Args:
+            frame (np.ndarray): `(H, W, 3)`, uint8 RGB, the same even size each time.
+        """
+        if not self._stream.codec_context.is_open:
+            self._stream.height, self._stream.width = frame.shape[:2]
+        picture = self._av.VideoFrame.from_ndarray(frame, format='rgb24')
+        self._container.mux(self._stream.encode(picture))
+
+    def _close(self) -> None:
+        if self._stream.codec_context.is_open:
+            self._container.mux(self._stream.encode(None))
+        self._container.close()
+
+
+class GifWriter(_Writer):
+    """An animation of the first 150 frames; a longer one is no picture any more.
+
+    Args:
+        path (Path): The file; its folder is made.
+        fps (float): Frames a second; browsers show at most 50.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        super().__init__(path)
+        self._duration = max(20, round(1000 / fps))
+        self._pictures = []
+
+    def add(self, frame: np.ndarray) -> None:
+        """Add a frame, `(H, W, 3)`, uint8 RGB."""
+        if len(self._pictures) < _GIF_FRAMES:
+            from PIL import Image
+
+            picture = Image.fromarray(frame)
+            self._pictures.append(picture.quantize(128, Image.Quantize.FASTOCTREE))
+
+    def _close(self) -> None:
+        if self._pictures:
+            self._pictures[0].save(
+                self._unfinished,
+                format='GIF',
+                save_all=True,
+                append_images=self._pictures[1:],
+                duration=self._duration,
+                loop=0,
+            )
