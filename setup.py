@@ -1,10 +1,13 @@
 """Builds the C++ kernel where a compiler is there. Metadata is in pyproject.toml."""
 
+import contextlib
 import runpy
+import shutil
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 OPS = Path('repflow_mm', 'ops')
 digest = runpy.run_path(str(Path(__file__).parent / OPS / 'sources.py'))['digest']
@@ -16,6 +19,27 @@ class BuildKernel(build_ext):
     def get_export_symbols(self, ext: Extension) -> list[str]:
         """No `PyInit`: it is no Python module."""
         return []
+
+
+class AddShipped(build_py):
+    """Puts what is no Python package into `.mim`, where OpenMMLab's tools look."""
+
+    def run(self) -> None:
+        """Copies into a wheel, links in a clone that is installed as editable."""
+        super().run()
+        base = '' if self.editable_mode else self.build_lib
+        folder = Path(base, 'repflow_mm', '.mim')
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name in ('tools', 'configs', 'model-index.yml'):
+            if self.editable_mode:
+                with contextlib.suppress(OSError):  # Windows may not allow it
+                    Path(folder, name).symlink_to(Path('..', '..', name))
+            elif Path(name).is_dir():
+                unwanted = shutil.ignore_patterns('__pycache__')
+                shutil.copytree(name, folder / name, ignore=unwanted)
+            else:
+                shutil.copy(name, folder)
 
 
 kernel = Extension(
@@ -37,4 +61,4 @@ kernel = Extension(
     py_limited_api=True,
     optional=True,  # without it, the PyTorch reference does the work
 )
-setup(ext_modules=[kernel], cmdclass=dict(build_ext=BuildKernel))
+setup(ext_modules=[kernel], cmdclass=dict(build_ext=BuildKernel, build_py=AddShipped))

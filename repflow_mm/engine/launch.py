@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from repflow_mm.engine.configs import find_config
 from repflow_mm.errors import one_line_errors
 
 
@@ -23,7 +24,7 @@ def train(argv: Sequence[str] | None = None) -> None:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = argparse.ArgumentParser(description='Train an action recognizer')
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help='config file, or the name of one of ours')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints')
     parser.add_argument(
         '--resume',
@@ -94,7 +95,7 @@ def test(argv: Sequence[str] | None = None) -> None:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = argparse.ArgumentParser(description='Test an action recognizer')
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help='config file, or the name of one of ours')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='folder for the metrics')
     parser.add_argument('--dump', help='write the predictions to this .pkl file')
@@ -152,9 +153,7 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _load_config(args: argparse.Namespace) -> Config:
-    if not Path(args.config).is_file():
-        raise FileNotFoundError(f'there is no config at {args.config}')
-    cfg = Config.fromfile(args.config)
+    cfg = Config.fromfile(find_config(args.config))
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
     if 'decoder' in cfg:

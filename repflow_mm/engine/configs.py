@@ -1,0 +1,41 @@
+"""Configs by name: those that come with this package need no path."""
+
+import difflib
+from pathlib import Path
+
+from repflow_mm.shipped import SHIPPED
+
+_CONFIGS = SHIPPED / 'configs'
+
+
+def find_config(name: str | Path) -> Path:
+    """The config file that a user means.
+
+    A file that is there is that file. Otherwise the name is looked up among the configs
+    of this package, so that `repflow_r50_block3_kinetics400.py` works in any folder:
+    with or without `.py`, with `configs/` or `repflow_mm::` before it or nothing, and
+    with the folder that it is in (`table1_placement/...`).
+
+    Args:
+        name (str | Path): A path, or the name of a config of this package.
+
+    Returns:
+        Path: A file.
+
+    Raises:
+        FileNotFoundError: Neither; it names configs that are spelt like it.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    ours = str(name).removeprefix('repflow_mm::').removeprefix('configs/')
+    ours = f'{ours.removesuffix(".py")}.py'
+    if not Path(ours).is_absolute() and (_CONFIGS / ours).is_file():
+        return _CONFIGS / ours
+    there = [path.relative_to(_CONFIGS).as_posix() for path in _CONFIGS.rglob('*.py')]
+    close = [p for p in there if Path(p).name == Path(ours).name]
+    close = close or difflib.get_close_matches(ours, there, n=2, cutoff=0.8)
+    hint = f'; did you mean {" or ".join(sorted(close))}?' if close else ''
+    raise FileNotFoundError(
+        f'there is no config at {name}, and none of that name among those of '
+        f'repflow_mm, in {_CONFIGS}{hint}'
+    )
