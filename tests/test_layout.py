@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 # ops <- layers <- models <- engine/datasets <- plugin <- demo <- tools, and `video`
-# beside ops. `compat`, `errors` and `shipped` are beside the tower: anyone may use them.
+# beside ops. What is beside the tower anyone may use.
 ORDER = {
     'ops': 0,
     'video': 0,

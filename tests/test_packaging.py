@@ -49,9 +49,8 @@ def installed(tmp_path_factory) -> Path:
 
 
 def files(folder: Path) -> set[str]:
-    found = (
-        p for name in SHIPPED for p in [folder / name, *folder.glob(f'{name}/**/*')]
-    )
+    found = [folder / name for name in SHIPPED]
+    found += [path for base in found for path in base.rglob('*')]
     return {
         path.relative_to(folder).as_posix()
         for path in found
