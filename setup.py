@@ -1,6 +1,5 @@
 """Builds the C++ kernel where a compiler is there. Metadata is in pyproject.toml."""
 
-import contextlib
 import runpy
 import shutil
 from pathlib import Path
@@ -22,24 +21,22 @@ class BuildKernel(build_ext):
 
 
 class AddShipped(build_py):
-    """Puts what is no Python package into `.mim`, where OpenMMLab's tools look."""
+    """Puts what is no Python package into `.mim`, where OpenMMLab's mim looks.
+
+    Not for an editable install: mim looks beside the metadata, which is elsewhere.
+    """
 
     def run(self) -> None:
-        """Copies into a wheel, links in a clone that is installed as editable."""
+        """Build, then copy."""
         super().run()
-        base = '' if self.editable_mode else self.build_lib
-        folder = Path(base, 'repflow_mm', '.mim')
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for name in ('tools', 'configs', 'model-index.yml'):
-            if self.editable_mode:
-                with contextlib.suppress(OSError):  # Windows may not allow it
-                    Path(folder, name).symlink_to(Path('..', '..', name))
-            elif Path(name).is_dir():
-                unwanted = shutil.ignore_patterns('__pycache__')
-                shutil.copytree(name, folder / name, ignore=unwanted)
-            else:
-                shutil.copy(name, folder)
+        if self.editable_mode:
+            return
+        folder = Path(self.build_lib, 'repflow_mm', '.mim')
+        shutil.rmtree(folder, ignore_errors=True)  # of an older build
+        for name in ('tools', 'configs'):
+            unwanted = shutil.ignore_patterns('__pycache__')
+            shutil.copytree(name, folder / name, ignore=unwanted)
+        shutil.copy('model-index.yml', folder)
 
 
 kernel = Extension(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
-_INSTALLED = _PACKAGE / '.mim'  # OpenMMLab's place for them; see setup.py
+_IN_WHEEL = _PACKAGE / '.mim'  # OpenMMLab's place for them; setup.py puts them there
 
-# Holds `tools/`, `configs/` and `model-index.yml`.
-SHIPPED = _INSTALLED if (_INSTALLED / 'configs').is_dir() else _PACKAGE.parent
+# Holds `tools/`, `configs/` and `model-index.yml`; in a clone, that is the clone.
+SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent
