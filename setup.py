@@ -1,10 +1,12 @@
 """Builds the C++ kernel where a compiler is there. Metadata is in pyproject.toml."""
 
 import runpy
+import shutil
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 OPS = Path('repflow_mm', 'ops')
 digest = runpy.run_path(str(Path(__file__).parent / OPS / 'sources.py'))['digest']
@@ -16,6 +18,25 @@ class BuildKernel(build_ext):
     def get_export_symbols(self, ext: Extension) -> list[str]:
         """No `PyInit`: it is no Python module."""
         return []
+
+
+class AddShipped(build_py):
+    """Puts what is no Python package into `.mim`, where OpenMMLab's mim looks.
+
+    Not for an editable install: mim looks beside the metadata, which is elsewhere.
+    """
+
+    def run(self) -> None:
+        """Build, then copy."""
+        super().run()
+        if self.editable_mode:
+            return
+        folder = Path(self.build_lib, 'repflow_mm', '.mim')
+        shutil.rmtree(folder, ignore_errors=True)  # of an older build
+        for name in ('tools', 'configs'):
+            unwanted = shutil.ignore_patterns('__pycache__')
+            shutil.copytree(name, folder / name, ignore=unwanted)
+        shutil.copy('model-index.yml', folder)
 
 
 kernel = Extension(
@@ -37,4 +58,4 @@ kernel = Extension(
     py_limited_api=True,
     optional=True,  # without it, the PyTorch reference does the work
 )
-setup(ext_modules=[kernel], cmdclass=dict(build_ext=BuildKernel))
+setup(ext_modules=[kernel], cmdclass=dict(build_ext=BuildKernel, build_py=AddShipped))

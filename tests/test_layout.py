@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 # ops <- layers <- models <- engine/datasets <- plugin <- demo <- tools, and `video`
-# beside ops. `compat` and `errors` are beside the tower: anyone may use them.
+# beside ops. What is beside the tower anyone may use.
 ORDER = {
     'ops': 0,
     'video': 0,
@@ -20,12 +20,14 @@ ORDER = {
     'models': 2,
     'engine': 3,
     'datasets': 3,
+    'inference': 4,
     'plugin': 4,
     'benchmark': 5,
     'demo': 5,
     'doctor': 5,
+    '__main__': 5,
 }
-BESIDE = {'compat', 'errors', 'mended'}
+BESIDE = {'compat', 'errors', 'mended', 'shipped'}
 MODULES = sorted((ROOT / 'repflow_mm').rglob('*.py'))
 
 

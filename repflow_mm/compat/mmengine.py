@@ -83,6 +83,32 @@ def _read_torchvision_urls() -> None:
     checkpoint.get_torchvision_models = lambda: mmengine.load(str(urls))
 
 
+# `_base_ = 'package::config'` is for a fixed list of packages, and for folders in them.
+
+
+def _knows_not_our_configs() -> bool:
+    if importlib.util.find_spec('mmengine') is None:
+        return False
+    from mmengine.config import Config
+
+    return Config._get_cfg_path.__module__.startswith('mmengine')
+
+
+def _find_our_configs() -> None:
+    from mmengine.config import Config
+
+    get_cfg_path = Config._get_cfg_path
+
+    def mended(cfg_path, filename):
+        if not cfg_path.startswith('repflow_mm::'):
+            return get_cfg_path(cfg_path, filename)
+        from repflow_mm.engine.configs import find_config
+
+        return str(find_config(cfg_path)), None
+
+    Config._get_cfg_path = staticmethod(mended)
+
+
 def _pkg_resources_missing() -> bool:
     return (
         mentions('mmengine', 'utils/package_utils.py', 'import pkg_resources')
@@ -104,6 +130,13 @@ BREAKS = (
         until='MMEngine reads its own list of addresses',
         present=_torchvision_missing,
         mend=_read_torchvision_urls,
+    ),
+    Break(
+        name="_base_ = 'repflow_mm::...' is not for packages outside OpenMMLab",
+        upstream=UNREPORTED,
+        until='MMEngine takes any installed package there',
+        present=_knows_not_our_configs,
+        mend=_find_our_configs,
     ),
     Break(
         name="_base_ = 'mmaction::...' needs pkg_resources (nothing else does)",

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from repflow_mm.datasets.motion_set import CLASSES, MotionSet
 from repflow_mm.demo.picture import draw
 from repflow_mm.errors import one_line_errors
+from repflow_mm.shipped import SHIPPED
 
 _TRAINED = re.compile(
     r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\].* loss: ([\d.naif]+)'
@@ -66,11 +67,10 @@ class Run:
 
 
 @one_line_errors
-def main(root: Path, argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the demo.
 
     Args:
-        root (Path): The repository: where `configs/` and `tools/` are.
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = argparse.ArgumentParser(
@@ -78,9 +78,7 @@ def main(root: Path, argv: Sequence[str] | None = None) -> None:
         'videos that differ in motion alone. Run again, it goes on where it '
         'stopped'
     )
-    parser.add_argument(
-        '--work-dir', type=Path, default=root / 'work_dirs' / 'motion_demo'
-    )
+    parser.add_argument('--work-dir', type=Path, default='work_dirs/motion_demo')
     parser.add_argument('--epochs', type=int, help='of the training')
     parser.add_argument('--clips', type=int, default=60, help='per class, to train on')
     args = parser.parse_args(argv)
@@ -106,15 +104,15 @@ def main(root: Path, argv: Sequence[str] | None = None) -> None:
             f'param_scheduler.0.T_max={args.epochs}',
         ]
     runs = [
-        _run_of(name, root / 'configs' / f'{stem}.py', work_dir, options)
+        _run_of(name, SHIPPED / 'configs' / f'{stem}.py', work_dir, options)
         for name, stem in (
             ('ResNet-18 + RepFlow', 'repflow_r18_block2_motion'),
             ('ResNet-18, RGB only', 'rgb_r18_motion'),
         )
     ]
     for run in runs:
-        _train(root, run, options, console)
-        _test(root, run, options)
+        _train(run, options, console)
+        _test(run, options)
     _print_table(runs, console)
 
     picture = draw(runs[0], runs[1], data, work_dir / 'motion_demo.png')
@@ -128,8 +126,8 @@ def _run_of(name: str, config: Path, work_dir: Path, options: list[str]) -> Run:
     return Run(name, config, work_dir / f'{config.stem}-{digest}')
 
 
-def _train(root: Path, run: Run, options: list[str], console: Console) -> None:
-    command = [root / 'tools' / 'train.py', run.config, '--work-dir', run.work_dir]
+def _train(run: Run, options: list[str], console: Console) -> None:
+    command = [SHIPPED / 'tools' / 'train.py', run.config, '--work-dir', run.work_dir]
     command += ['--resume', '--cfg-options', *options]
     columns = (
         TextColumn('{task.description}'),
@@ -141,7 +139,7 @@ def _train(root: Path, run: Run, options: list[str], console: Console) -> None:
         task = progress.add_task(f'training {run.name}', total=None, loss='-')
         console.print(f'training {run.name}: {run.config.name}')
         epochs, trained_now = None, False
-        for line in _output(command, root):
+        for line in _output(command):
             if found := re.match(r'\s*max_epochs=(\d+)', line):
                 epochs = int(found[1])
             if found := _TRAINED.search(line):
@@ -162,10 +160,10 @@ def _train(root: Path, run: Run, options: list[str], console: Console) -> None:
         console.print(f'  is trained already; delete {run.work_dir} to train anew')
 
 
-def _test(root: Path, run: Run, options: list[str]) -> None:
-    command = [root / 'tools' / 'test.py', run.config, run.checkpoint]
+def _test(run: Run, options: list[str]) -> None:
+    command = [SHIPPED / 'tools' / 'test.py', run.config, run.checkpoint]
     command += ['--work-dir', run.work_dir / 'test', '--cfg-options', *options]
-    for _ in _output(command, root):
+    for _ in _output(command):
         pass
     metrics = max((run.work_dir / 'test').glob('*/*.json'), key=lambda p: p.parent.name)
     run.top1 = json.loads(metrics.read_text())['acc/top1']
@@ -177,11 +175,10 @@ def _test(root: Path, run: Run, options: list[str]) -> None:
     run.seconds = steps * sum(row['time'] for row in rows) / len(rows)
 
 
-def _output(command: list, root: Path):
+def _output(command: list):
     """Lines that a Python script prints; if it fails, its last ones are the error."""
     process = subprocess.Popen(
         [sys.executable, '-u', *map(str, command)],
-        cwd=root,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

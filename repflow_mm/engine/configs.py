@@ -1,17 +1,55 @@
-"""Reading a config, as every command does."""
+"""Configs by name, read in one way: those of this package need no path."""
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
+from repflow_mm.shipped import SHIPPED
 
-def read_config(config: str | Path, options: Mapping[str, Any] | None = None) -> Config:
-    """Read a config file.
+_CONFIGS = SHIPPED / 'configs'
+
+
+def find_config(name: str | Path) -> Path:
+    """The config file that a user means.
+
+    A file that is there is that file. Otherwise the name is looked up among the configs
+    of this package, so that `repflow_r50_block3_kinetics400.py` works in any folder:
+    with or without `.py`, with `configs/` or `repflow_mm::` before it or nothing, and
+    with the folder that it is in (`table1_placement/...`).
 
     Args:
-        config (str | Path): The file.
+        name (str | Path): A path, or the name of a config of this package.
+
+    Returns:
+        Path: A file.
+
+    Raises:
+        FileNotFoundError: Neither; it names configs that are spelt like it.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    ours = str(name).removeprefix('repflow_mm::').removeprefix('configs/')
+    ours = f'{ours.removesuffix(".py")}.py'
+    if not Path(ours).is_absolute() and (_CONFIGS / ours).is_file():
+        return _CONFIGS / ours
+    there = [path.relative_to(_CONFIGS).as_posix() for path in _CONFIGS.rglob('*.py')]
+    close = [p for p in there if Path(p).name == Path(ours).name]
+    close = close or difflib.get_close_matches(ours, there, n=2, cutoff=0.8)
+    hint = f'; did you mean {" or ".join(sorted(close))}?' if close else ''
+    raise FileNotFoundError(
+        f'there is no config at {name}, and none of that name among those of '
+        f'repflow_mm, in {_CONFIGS}{hint}'
+    )
+
+
+def read_config(config: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config.
+
+    Args:
+        config (str | Path): See :func:`find_config`.
         options (Mapping[str, Any], optional): Overrides entries, as `--cfg-options`
             gives them; `decoder` reaches every `VideoInit`.
 
@@ -21,9 +59,7 @@ def read_config(config: str | Path, options: Mapping[str, Any] | None = None) ->
     Raises:
         FileNotFoundError: If there is no such file.
     """
-    if not Path(config).is_file():
-        raise FileNotFoundError(f'there is no config at {config}')
-    cfg = Config.fromfile(config)
+    cfg = Config.fromfile(find_config(config))
     if options is not None:
         cfg.merge_from_dict(dict(options))
     if 'decoder' in cfg:

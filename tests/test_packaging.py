@@ -1,0 +1,89 @@
+"""What is installed is whole: sdist, wheel, and the tools in a folder of no clone."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+SHIPPED = ('tools', 'configs', 'model-index.yml')
+# No compiler: what the package holds is of interest, not the kernel.
+ENV = os.environ | dict.fromkeys(('CC', 'CXX', 'LDSHARED', 'LDCXXSHARED'), '/none')
+
+
+def run(*command, **kwargs) -> str:
+    command = [sys.executable, *map(str, command)]
+    result = subprocess.run(command, capture_output=True, text=True, **kwargs)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope='module')
+def installed(tmp_path_factory) -> Path:
+    """The folder that a wheel is unpacked in, made from the sdist of this clone."""
+    tmp = tmp_path_factory.mktemp('packaging')
+    clone = tmp / 'clone'
+    clone.mkdir()
+    git = subprocess.run(
+        ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+        cwd=ROOT,
+        capture_output=True,
+    )
+    if git.returncode:
+        pytest.skip('the files of the project are known from git alone')
+    for name in filter(None, git.stdout.decode().split('\0')):
+        if (ROOT / name).is_file():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            (clone / name).write_bytes((ROOT / name).read_bytes())
+    run('setup.py', '-q', 'sdist', '-d', tmp, cwd=clone, env=ENV)
+    (sdist,) = tmp.glob('*.tar.gz')
+    wheel = 'pip wheel -q --no-deps --no-build-isolation --disable-pip-version-check'
+    run('-m', *wheel.split(), '-w', tmp, sdist, env=ENV)
+    (wheel,) = tmp.glob('*.whl')
+    zipfile.ZipFile(wheel).extractall(tmp / 'site')
+    return tmp / 'site'
+
+
+def files(folder: Path) -> set[str]:
+    found = [folder / name for name in SHIPPED]
+    found += [path for base in found for path in base.rglob('*')]
+    return {
+        path.relative_to(folder).as_posix()
+        for path in found
+        if path.is_file() and '__pycache__' not in path.parts
+    }
+
+
+def test_a_wheel_holds_tools_and_configs_where_openmmlab_looks(installed):
+    assert files(installed / 'repflow_mm' / '.mim') == files(ROOT)
+    code = {p.relative_to(ROOT).as_posix() for p in ROOT.glob('repflow_mm/**/*.py')}
+    code = {name for name in code if '/.mim/' not in name}
+    assert code <= {p.relative_to(installed).as_posix() for p in installed.rglob('*')}
+    assert not (installed / 'tests').exists()
+
+
+def test_the_tools_run_in_an_empty_folder(installed, tmp_path):
+    env = ENV | {'PYTHONPATH': str(installed)}
+    listed = run('-m', 'repflow_mm', cwd=tmp_path, env=env)
+    tools = sorted((ROOT / 'tools').glob('*.py'))
+    for tool in tools:
+        (line,) = (x for x in listed.splitlines() if x.split()[:1] == [tool.stem])
+        assert len(line.split()) > 2 and 'python' not in line
+    wrong = subprocess.run(
+        [sys.executable, '-m', 'repflow_mm', 'tain'],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    assert wrong.returncode == 2 and "invalid choice: 'tain'" in wrong.stderr
+    test = ['-m', 'repflow_mm', 'test', 'rgb_r18_motion', 'none.pth']
+    result = subprocess.run(
+        [sys.executable, *test], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert result.stderr == 'error: there is no checkpoint at none.pth\n'
+    assert not list(tmp_path.iterdir())
