@@ -29,8 +29,8 @@ def shared_scale(flows: Sequence[np.ndarray]) -> float:
         flows (Sequence[np.ndarray]): `(..., 2)` each, pixels.
 
     Returns:
-        float: The 99th percentile of all speeds, so that single outliers do not make
+        float: The 95th percentile of all speeds, so that outliers do not make
         the rest pale; at least 0.05 pixels.
     """
     speeds = [np.hypot(flow[..., 0], flow[..., 1]).ravel() for flow in flows]
-    return max(float(np.quantile(np.concatenate(speeds), 0.99)), _LEAST)
+    return max(float(np.quantile(np.concatenate(speeds), 0.95)), _LEAST)

@@ -12,7 +12,7 @@ from repflow_mm.visualization.choice import shared_scale
 from repflow_mm.visualization.flow_colour import colour_wheel, flow_to_rgb
 
 _TILE = 1.45  # inches
-_ARROWS = 14  # along the longer side
+_ARROWS = 10  # along the longer side
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,127 @@
+"""A clip whose flow is to be shown: frames, their times, and the flow of each layer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from repflow_mm.inference.raw_flow import RawFlow, read_clip
+from repflow_mm.inference.sight import Window, look
+from repflow_mm.inference.windows import WindowedVideo
+from repflow_mm.video import VideoError
+
+# Solves with so many iterations, or as many as it does; `(T, C, h, w, 2)`.
+Solver = Callable[[int | None], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A clip, with or without a network that looks at it.
+
+    Args:
+        name (str): Of the video.
+        frames (np.ndarray): `(T, H, W, 3)`, uint8 RGB.
+        times (np.ndarray): Seconds of each in the video, `(T,)`.
+        layers (dict[str, Solver]): What solves for the flow of each layer.
+        n_iters (int): Iterations of the first layer.
+        scores (np.ndarray, optional): Of each window, `(W, K)`.
+        spans (np.ndarray, optional): Its first and last second, `(W, 2)`.
+        class_names (tuple[str, ...]): Of the scores.
+    """
+
+    name: str
+    frames: np.ndarray
+    times: np.ndarray
+    layers: dict[str, Solver]
+    n_iters: int
+    scores: np.ndarray | None = None
+    spans: np.ndarray | None = None
+    class_names: tuple[str, ...] = ()
+
+
+def raw_subject(
+    path: str, start: float, count: int, interval: int, size: int, decoder: str
+) -> Subject:
+    """A clip without a network: the solver with its start values, on brightness.
+
+    Args:
+        path (str): The video.
+        start (float): Seconds into it.
+        count (int): Frames at most.
+        interval (int): From one to the next.
+        size (int): The shorter side they are made to have.
+        decoder (str): As for :class:`repflow_mm.video.VideoProcess`.
+
+    Returns:
+        Subject: With one layer, `'brightness'`.
+
+    Raises:
+        VideoError: If there are no two frames.
+    """
+    frames, times = read_clip(path, start, count, interval, size, decoder)
+    return Subject(path, frames, times, {'brightness': RawFlow(frames).flow}, 20)
+
+
+def seen_subject(
+    model: nn.Module, path: str, start: float, count: int, layer: str | None
+) -> Subject:
+    """A clip as a network sees it.
+
+    Args:
+        model (nn.Module): From :func:`repflow_mm.inference.recognizer.load_recognizer`.
+        path (str): The video.
+        start (float): Seconds into it; the window that begins there or next is first.
+        count (int): Frames, in whole windows; one window at least.
+        layer (str, optional): The flow layer to show. Defaults to the first.
+
+    Returns:
+        Subject: With that layer first, the others after it.
+
+    Raises:
+        VideoError: If the video cannot be read, or ends before `start`.
+        ValueError: If the network has no flow layer, or none of that name.
+    """
+    video = WindowedVideo(path, model.cfg)
+    chosen = [
+        i for i, indices in enumerate(video.indices) if indices[0] >= start * video.fps
+    ]
+    if not chosen:
+        raise VideoError(
+            path,
+            f'its last window begins at second {video.indices[-1][0] / video.fps:.1f}, '
+            f'and --start is {start:g}',
+        )
+    length = len(video.indices[0])
+    video.indices = video.indices[chosen[0] :][: max(round(count / length), 1)]
+    windows = list(look(model, video))
+    names = list(windows[0].flows)
+    if not names:
+        raise ValueError(
+            'the network of this config has no flow layer: give a config with one, or '
+            'leave --config and --checkpoint out for the flow of the frames'
+        )
+    if layer is not None and layer not in names:
+        raise ValueError(f'--layer must be one of {", ".join(names)}, got {layer!r}')
+    first = layer or names[0]
+    spans = [(w.indices[0], w.indices[-1]) for w in windows]
+    return Subject(
+        name=path,
+        frames=np.concatenate([window.frames for window in windows]),
+        times=np.concatenate(video.indices) / video.fps,
+        layers={
+            name: _over(windows, name)
+            for name in [first, *(name for name in names if name != first)]
+        },
+        n_iters=windows[0].flows[first].layer.solver.n_iters,
+        scores=np.stack([window.scores for window in windows]),
+        spans=np.array(spans) / video.fps,
+        class_names=model.class_names,
+    )
+
+
+def _over(windows: list[Window], name: str) -> Solver:
+    def solve(n_iters: int | None = None) -> np.ndarray:
+        return np.concatenate([window.flows[name].flow(n_iters) for window in windows])
+
+    return solve

@@ -1,0 +1,103 @@
+"""`tools/visualize_flow.py`: pictures of what the flow layer sees, and a page."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from repflow_mm.errors import one_line_errors
+from repflow_mm.explorer.page import write_page
+from repflow_mm.inference.arguments import add_model, add_videos, model_of, videos_of
+from repflow_mm.inference.explorer_clip import explorer_clip
+from repflow_mm.inference.strips import TAIL, Strips
+from repflow_mm.inference.subject import Subject, raw_subject, seen_subject
+from repflow_mm.video.decoders import DECODERS
+
+_PAGE_FRAMES = 64
+
+
+@one_line_errors
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the flow of videos.
+
+    Args:
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = argparse.ArgumentParser(
+        description='Draw the flow that a network sees in videos, in the standard '
+        'colour wheel: of channels, over iterations, beside TV-L1, and the flow of the '
+        'flow. Without --config and --checkpoint it is the flow of the frames, by the '
+        'solver with its start values'
+    )
+    add_videos(parser)
+    add_model(parser, required=False)
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('flow'),
+        metavar='FOLDER',
+        help='gets NAME_flow.png, NAME_iterations.png, NAME_comparison.png and '
+        'NAME_flow_of_flow.png (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--html', action='store_true', help='write NAME.html too, to explore'
+    )
+    parser.add_argument('--start', type=float, default=0, metavar='SECOND')
+    parser.add_argument('--columns', type=int, default=6, help='frames in a picture')
+    parser.add_argument('--layer', help='flow layer (default: the first)')
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument('--channels', type=int, nargs='+', metavar='C')
+    chosen.add_argument(
+        '--top', type=int, default=4, help='so many of the most active channels'
+    )
+    parser.add_argument('--arrows', action='store_true', help='arrows on the colours')
+    parser.add_argument(
+        '--interval', type=int, default=1, help='frames; without a network'
+    )
+    parser.add_argument(
+        '--size', type=int, default=112, help='shorter side; without a network'
+    )
+    parser.add_argument('--decoder', choices=DECODERS, default='decord')
+    args = parser.parse_args(argv)
+    if (args.config is None) != (args.checkpoint is None):
+        raise ValueError('--config and --checkpoint go together: give both, or neither')
+    for name in ('columns', 'top', 'interval', 'size'):
+        if getattr(args, name) < 1:
+            raise ValueError(f'--{name} must be at least 1, got {getattr(args, name)}')
+    videos = videos_of(args)
+    look = _looker(args)
+    console = Console(highlight=False)
+    for path, name in videos.items():
+        base = args.out / name
+        subject = look(str(path))
+        for written in _draw(subject, base, args, console):
+            console.print(f'{written}', markup=False)
+
+
+def _looker(args: argparse.Namespace) -> Callable[[str], Subject]:
+    count = _PAGE_FRAMES if args.html else args.columns + TAIL
+    if args.config is None:
+        return lambda path: raw_subject(
+            path, args.start, count, args.interval, args.size, args.decoder
+        )
+    model = model_of(args)
+    return lambda path: seen_subject(model, path, args.start, count, args.layer)
+
+
+def _draw(subject: Subject, base: Path, args: argparse.Namespace, console: Console):
+    strips = Strips(subject, args.columns, args.channels, args.top, args.arrows)
+    pictures = {
+        'flow.png': strips.draw_channels,
+        'iterations.png': strips.draw_iterations,
+        'comparison.png': strips.draw_comparison,
+        'flow_of_flow.png': strips.draw_flow_of_flow,
+    }
+    if args.html:
+        pictures['html'] = lambda path: write_page(explorer_clip(strips), path)
+    for suffix, draw in track(
+        pictures.items(), description=base.name, console=console, transient=True
+    ):
+        separator = '.' if suffix == 'html' else '_'
+        yield draw(base.with_name(f'{base.name}{separator}{suffix}'))
