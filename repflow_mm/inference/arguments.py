@@ -11,9 +11,16 @@ from repflow_mm.preparation.video_files import VIDEO_SUFFIXES, find_videos
 
 
 def add_videos(parser: argparse.ArgumentParser) -> None:
-    """Add `videos`: files, and folders of them."""
+    """Add `videos`: files, folders of them, and lists."""
     parser.add_argument(
-        'videos', nargs='+', type=Path, metavar='VIDEO', help='videos, or folders'
+        'videos',
+        nargs='+',
+        type=Path,
+        metavar='VIDEO',
+        help='videos, folders, or lists (.txt) of a path, or `path label`, a line',
+    )
+    parser.add_argument(
+        '--root', type=Path, help="folder of a list's paths (default: the list's own)"
     )
 
 
@@ -25,10 +32,10 @@ def videos_of(args: argparse.Namespace) -> dict[Path, Path]:
 
     Returns:
         dict[Path, Path]: Each video's file, and what its results are called: its name
-        without the suffix, below a folder that was given its path there.
+        without the suffix, and of those in a folder or a list their path there.
 
     Raises:
-        FileNotFoundError: If there is no such file, or no video in a folder.
+        FileNotFoundError: If there is no such file, or no video in a folder or list.
         ValueError: If results of two videos would have one name.
     """
     found: dict[Path, Path] = {}
@@ -39,6 +46,8 @@ def videos_of(args: argparse.Namespace) -> dict[Path, Path]:
                 known = ', '.join(VIDEO_SUFFIXES)
                 raise FileNotFoundError(f'no video in {path} (they end in {known})')
             found |= {path / name: Path(name).with_suffix('') for name in inside}
+        elif path.is_file() and path.suffix == '.txt':
+            found |= _listed(path, args.root or path.parent)
         elif path.is_file():
             found[path] = Path(path.stem)
         else:
@@ -51,6 +60,25 @@ def videos_of(args: argparse.Namespace) -> dict[Path, Path]:
                 'one after the other, with another --out'
             )
         by_name[name] = path
+    return found
+
+
+def _listed(path: Path, root: Path) -> dict[Path, Path]:
+    found = {}
+    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+        if not line.strip():
+            continue
+        name, _, label = line.strip().rpartition(' ')
+        # A path may hold spaces and end in a number: the file that is there counts.
+        names = [line.strip(), name] if label.lstrip('-').isdigit() else [line.strip()]
+        there = [name for name in names if name and (root / name).is_file()]
+        if not there:
+            raise FileNotFoundError(
+                f'{path}:{number}: there is no {names[-1]} in {root}: set --root'
+            )
+        found[root / there[0]] = Path(there[0].lstrip('/')).with_suffix('')
+    if not found:
+        raise FileNotFoundError(f'{path} lists no video')
     return found
 
 

@@ -133,7 +133,7 @@ class Strips:
         frames = Row('frame', subject.frames[self._shown])
         name = Path(subject.name).name
         return draw_rows(
-            [frames, *rows], path, f'{name}: {title}', unit, times, self._arrows
+            [frames, *rows], path, f'{name}: {title}', times, unit, self._arrows
         )
 
 

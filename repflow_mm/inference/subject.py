@@ -9,7 +9,6 @@ from torch import nn
 from repflow_mm.inference.raw_flow import RawFlow, read_clip
 from repflow_mm.inference.sight import Window, look
 from repflow_mm.inference.windows import WindowedVideo
-from repflow_mm.video import VideoError
 
 # Solves with so many iterations, or as many as it does; `(T, C, h, w, 2)`.
 Solver = Callable[[int | None], np.ndarray]
@@ -83,17 +82,9 @@ def seen_subject(
         ValueError: If the network has no flow layer, or none of that name.
     """
     video = WindowedVideo(path, model.cfg)
-    chosen = [
-        i for i, indices in enumerate(video.indices) if indices[0] >= start * video.fps
-    ]
-    if not chosen:
-        raise VideoError(
-            path,
-            f'its last window begins at second {video.indices[-1][0] / video.fps:.1f}, '
-            f'and --start is {start:g}',
-        )
+    video.skip_to(start)
     length = len(video.indices[0])
-    video.indices = video.indices[chosen[0] :][: max(round(count / length), 1)]
+    video.indices = video.indices[: max(round(count / length), 1)]
     windows = list(look(model, video))
     names = list(windows[0].flows)
     if not names:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from torch import Tensor
 
 from repflow_mm.video import VideoError
 
@@ -111,6 +112,24 @@ class WindowedVideo:
         except ValueError as error:
             raise VideoError(str(path), f'is too short: {error}') from None
 
+    def skip_to(self, second: float) -> None:
+        """Leave out the windows that begin before.
+
+        Args:
+            second (float): Of the video.
+
+        Raises:
+            VideoError: If there is none after it.
+        """
+        last = self.indices[-1][0] / self.fps
+        if second > last:
+            raise VideoError(
+                str(self.path),
+                f'its last window begins at second {last:.1f}, and --start is '
+                f'{second:g}',
+            )
+        self.indices = [i for i in self.indices if i[0] >= second * self.fps]
+
     def __len__(self) -> int:
         return len(self.indices)
 
@@ -125,6 +144,19 @@ class WindowedVideo:
                 frame_interval=self._sampling.interval or None,
             )
             yield self._transform(self._opened | sampled)
+
+
+def crops_of(inputs: Tensor, frames: int) -> int:
+    """How many crops of a window a pipeline packed.
+
+    Args:
+        inputs (Tensor): `(crops, 3, T, H, W)`, or `(crops * T, 3, H, W)`.
+        frames (int): `T`.
+
+    Returns:
+        int: Their number.
+    """
+    return len(inputs) if inputs.dim() == 5 else len(inputs) // frames
 
 
 def _test_pipeline(cfg: Config) -> list[dict]:

@@ -33,8 +33,8 @@ def draw_rows(
     rows: Sequence[Row],
     path: Path,
     title: str,
-    unit: str,
     times: Sequence[str],
+    unit: str = '',
     arrows: bool = False,
 ) -> Path:
     """Draw rows of equally many tiles; all flows share one scale.
@@ -43,23 +43,27 @@ def draw_rows(
         rows (Sequence[Row]): From top to bottom.
         path (Path): The PNG file to write; its folder is made.
         title (str): Above all.
-        unit (str): Of the flows, such as `'pixels of the feature map per frame'`.
         times (Sequence[str]): Above each column.
+        unit (str): Of the flows, if there are, for the legend.
         arrows (bool): Arrows on the flows too. Defaults to False.
 
     Returns:
         Path: `path`.
     """
     flows = [row.tiles for row in rows if row.tiles.shape[-1] == 2]
-    scale = shared_scale(flows)
     height, width = rows[0].tiles.shape[1:3]
     tall = min(max(height / width, 0.5), 2) * _TILE
+    wide, beside = len(times) * _TILE + 0.7, 2.2 if flows else 0
     figure = Figure(
-        figsize=(len(times) * _TILE + 2.9, len(rows) * tall + 0.75),
-        layout='constrained',
+        figsize=(wide + beside, len(rows) * tall + 0.75), layout='constrained'
     )
     figure.suptitle(title, fontsize=11)
-    pictures, legend = figure.subfigures(1, 2, width_ratios=(len(times) * _TILE, 1.8))
+    pictures = figure
+    scale = 1.0
+    if flows:
+        scale = shared_scale(flows)
+        pictures, legend = figure.subfigures(1, 2, width_ratios=(wide, beside))
+        _legend(legend.subplots(), scale, unit)
     axes = pictures.subplots(len(rows), len(times), squeeze=False)
     for row, line in zip(rows, axes, strict=True):
         line[0].set_ylabel(row.label, fontsize=9)
@@ -74,15 +78,17 @@ def draw_rows(
                 axis.imshow(tile)
     for axis, time in zip(axes[0], times, strict=True):
         axis.set_title(time, fontsize=9)
-    wheel = legend.subplots()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    return path
+
+
+def _legend(wheel: Axes, scale: float, unit: str) -> None:
     wheel.imshow(colour_wheel(), extent=(-scale, scale, scale, -scale))
     wheel.set_title('direction and speed', fontsize=9)
     wheel.set_xlabel(unit, fontsize=8)
     wheel.tick_params(labelsize=8)
     wheel.spines[:].set_visible(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    return path
 
 
 def _arrows(axis: Axes, flow: np.ndarray, scale: float) -> None:

@@ -1,0 +1,118 @@
+"""Grad-CAM: where a class came from, at any stage of a network.
+
+MMAction2's own takes a `Recognizer3D` for a 3D network; the paper's run a 2D network on
+every frame of a clip, whose maps are `(N * T, C, H, W)`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmengine.dataset import pseudo_collate
+from torch import Tensor, nn
+
+from repflow_mm.inference.windows import crops_of
+
+
+def grad_cam(
+    model: nn.Module,
+    packed: dict,
+    frames: int,
+    stages: list[str],
+    label: int | None = None,
+) -> tuple[dict[str, np.ndarray], int]:
+    """Heat maps of Selvaraju et al. (ICCV 2017) for one window.
+
+    Args:
+        model (nn.Module): From :func:`repflow_mm.inference.recognizer.load_recognizer`.
+        packed (dict): What the test pipeline packed of the window.
+        frames (int): Its frames, `T`.
+        stages (list[str]): Sub-modules that give maps, `(N, C, T', H, W)` or
+            `(N * T', C, H, W)`, such as `'backbone.layer4'` or `'backbone.flow'`.
+        label (int, optional): The class. Defaults to the best one.
+
+    Returns:
+        tuple[dict[str, np.ndarray], int]: By stage, `(T, H, W)` fp32 in [0, 1] over the
+        clip, at the size of the frames, of the last crop; and the label.
+
+    Raises:
+        ValueError: If there is no such sub-module, it gives no maps, or the score does
+            not depend on it.
+    """
+    maps: dict[str, Tensor] = {}
+    handles = [
+        _module(model, stage).register_forward_hook(_keep(maps, stage))
+        for stage in stages
+    ]
+    try:
+        with _scores(model), torch.enable_grad():
+            score = model.test_step(pseudo_collate([packed]))[0].pred_score
+    finally:
+        for handle in handles:
+            handle.remove()
+    label = int(score.argmax()) if label is None else label
+    wrong = [stage for stage in stages if stage not in maps]
+    if wrong:
+        raise ValueError(
+            f'{wrong[0]} gives no maps (N, C, T, H, W) or (N * T, C, H, W): choose a '
+            'convolutional stage, such as backbone.layer4'
+        )
+    slopes = torch.autograd.grad(score[label], list(maps.values()), allow_unused=True)
+    inputs = packed['inputs']
+    views = crops_of(inputs, frames)
+    size = frames, *inputs.shape[-2:]
+    heats = {}
+    for (stage, activation), slope in zip(maps.items(), slopes, strict=True):
+        if slope is None:
+            raise ValueError(f'the score does not depend on {stage}: choose another')
+        heats[stage] = _heat(activation.detach(), slope, views, size)
+    return heats, label
+
+
+def _heat(
+    activation: Tensor, slope: Tensor, views: int, size: tuple[int, int, int]
+) -> np.ndarray:
+    """Channels weighted by their mean gradient; what speaks for the class."""
+    if activation.dim() == 4:
+        activation, slope = (
+            x.unflatten(0, (views, -1)).transpose(1, 2) for x in (activation, slope)
+        )
+    # One weight a channel and frame: the 2D networks see frames one by one.
+    weight = slope[-1:].mean(dim=(-2, -1), keepdim=True)
+    heat = (weight * activation[-1:]).sum(dim=1, keepdim=True).relu()
+    heat = F.interpolate(heat.float(), size, mode='trilinear')[0, 0]
+    return (heat / heat.max().clamp(min=1e-12)).cpu().numpy()
+
+
+def _module(model: nn.Module, stage: str) -> nn.Module:
+    try:
+        return model.get_submodule(stage)
+    except AttributeError:
+        names = [n for n, _ in model.named_modules() if n and n.count('.') <= 1]
+        raise ValueError(
+            f'the network has no sub-module {stage!r}; it has {", ".join(names)}'
+        ) from None
+
+
+def _keep(maps: dict[str, Tensor], stage: str):
+    def keep(_: nn.Module, args: tuple, output: Tensor) -> None:
+        if isinstance(output, Tensor) and output.dim() in (4, 5):
+            maps[stage] = output
+
+    return keep
+
+
+@contextmanager
+def _scores(model: nn.Module) -> Iterator[None]:
+    """Before softmax: a class that is sure of itself has no gradient behind it."""
+    heads = [m for m in model.modules() if hasattr(m, 'average_clips')]
+    before = [head.average_clips for head in heads]
+    for head in heads:
+        head.average_clips = 'score'
+    try:
+        yield
+    finally:
+        for head, value in zip(heads, before, strict=True):
+            head.average_clips = value
