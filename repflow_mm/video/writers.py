@@ -61,7 +61,7 @@ class Mp4Writer(_Writer):
                 f'this PyAV writes none of {", ".join(_ENCODERS)}: its wheels do, '
                 'pip install --force-reinstall --only-binary :all: av'
             )
-        self._container = av.open(str(self._unfinished), 'w')
+        self._container = av.open(str(self._unfinished), 'w', format='mp4')
         rate = Fraction(fps).limit_denominator(1000)
         self._stream = self._container.add_stream(names[0], rate=rate)
         self._stream.pix_fmt = 'yuv420p'
