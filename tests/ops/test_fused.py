@@ -127,7 +127,7 @@ def test_extremes_in_fp32(backend, span, motion):
 
 FP32 = [(FUSED[0], size, n) for size in SIZES[1:6] for n in (1, 5, 20)]
 # Python runs these: as few as tell.
-FP32 += [(FUSED[1], size, n) for size in SIZES[1:5] for n in (1, 6)]
+FP32 += [(FUSED[1], size, 6) for size in (SIZES[1], SIZES[3])]
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ def test_programs_and_channels_do_not_mix(backend, per_channel):
 
 @every_kernel
 def test_nothing_is_read_before_it_is_written(backend, monkeypatch):
-    args = problem((9, 11), channels=1)
-    expected = solve(args, 7, backend, torch.float32)
+    args = problem((5, 7), channels=1)
+    expected = solve(args, 3, backend, torch.float32)
     for name in ('empty', 'empty_like'):
         make = getattr(torch, name)
 
@@ -174,7 +174,7 @@ def test_nothing_is_read_before_it_is_written(backend, monkeypatch):
             return make(*args, **options).fill_(float('nan'))
 
         monkeypatch.setattr(torch, name, filled)
-    actual = solve(args, 7, backend, torch.float32)
+    actual = solve(args, 3, backend, torch.float32)
     for name in NAMES:
         assert torch.equal(actual[name], expected[name]), name
 
