@@ -23,6 +23,7 @@ ORDER = {
     'plugin': 4,
     'benchmark': 5,
     'demo': 5,
+    'export': 5,
     'doctor': 5,
 }
 BESIDE = {'compat', 'errors', 'mended'}
