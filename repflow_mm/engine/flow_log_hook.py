@@ -53,6 +53,7 @@ class FlowLogHook(Hook):
         self.picture_interval = picture_interval or 0
         self._layers: dict[str, RepresentationFlow] = {}
         self._handles = []
+        self._listening = False
         self._flows: dict[str, Tensor] = {}
 
     def before_train(self, runner: Runner) -> None:
@@ -66,20 +67,20 @@ class FlowLogHook(Hook):
             runner.logger.info(
                 'FlowLogHook: the model has no flow layer, there is nothing to log'
             )
+        # Now, as torch.compile does not see what is added later.
+        self._handles = [
+            # What it gets is the flow, (N, 2C', T - 1, H, W).
+            layer.expand.register_forward_pre_hook(partial(self._keep, name))
+            for name, layer in self._layers.items()
+        ]
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
         """Listen to the flow layers in an iteration that is logged."""
-        due = self.every_n_train_iters(
-            runner, self.interval
-        ) or self.every_n_train_iters(runner, self.picture_interval)
-        if due and is_main_process():
-            self._handles = [
-                # What it gets is the flow, (N, 2C', T - 1, H, W).
-                layer.expand.register_forward_pre_hook(partial(self._keep, name))
-                for name, layer in self._layers.items()
-            ]
+        intervals = (self.interval, self.picture_interval)
+        due = any(self.every_n_train_iters(runner, n) for n in intervals)
+        self._listening = due and is_main_process()
 
     def after_train_iter(
         self,
@@ -89,8 +90,7 @@ class FlowLogHook(Hook):
         outputs: dict | None = None,
     ) -> None:
         """Log what was heard."""
-        while self._handles:
-            self._handles.pop().remove()
+        self._listening = False
         flows, self._flows = self._flows, {}
         step = runner.iter + 1
         if flows and self.every_n_train_iters(runner, self.interval):
@@ -108,9 +108,15 @@ class FlowLogHook(Hook):
                 # No slash: the local back end makes a file of that name.
                 runner.visualizer.add_image(f'flow_{name}', picture, step)
 
+    def after_train(self, runner: Runner) -> None:
+        """Leave the model as it was."""
+        while self._handles:
+            self._handles.pop().remove()
+
     def _keep(self, name: str, module: nn.Module, args: tuple[Tensor]) -> None:
-        # The first of a layer that is used twice, in a flow of its own flow.
-        self._flows.setdefault(name, args[0].detach())
+        if self._listening:
+            # The first of a layer that is used twice, in a flow of its own flow.
+            self._flows.setdefault(name, args[0].detach())
 
 
 @torch.no_grad()
