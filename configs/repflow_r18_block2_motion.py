@@ -33,5 +33,7 @@ optim_wrapper = dict(
 )
 custom_hooks = [dict(type='EMAHook', momentum=0.05, update_buffers=True)]
 auto_scale_lr = dict(enable=False, base_batch_size=16)
-default_hooks = dict(logger=dict(interval=5))
+default_hooks = dict(
+    logger=dict(interval=5), flow_log=dict(interval=5, picture_interval=37)
+)
 randomness = dict(seed=0)

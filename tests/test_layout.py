@@ -24,6 +24,7 @@ ORDER = {
     'plugin': 4,
     'benchmark': 5,
     'demo': 5,
+    'export': 5,
     'doctor': 5,
     '__main__': 5,
 }

@@ -13,6 +13,7 @@ import mmengine
 import pytest
 import torch
 
+from repflow_mm.export.publish import publish
 from tests.conftest import OLD_STACK, ROOT, VIDEOS
 
 REPFLOW = 'configs/repflow_r18_block2_motion.py'
@@ -76,7 +77,9 @@ def test_train_killed_resumed_and_tested(run_python, motion_set, tmp_path, stack
     assert re.search(r'resumed epoch: [12]', text) and (work / 'epoch_3.pth').is_file()
 
     scores = tmp_path / 'scores.pkl'
-    test = ['tools/test.py', REPFLOW, work / 'epoch_3.pth', '--work-dir', work]
+    slim = publish(work / 'epoch_3.pth', tmp_path / 'r18.pth')
+    assert slim.stat().st_size < 0.3 * (work / 'epoch_3.pth').stat().st_size
+    test = ['tools/test.py', REPFLOW, slim, '--work-dir', work]
     text = ok(run_python(*test, '--dump', scores, *options, stack=stack))
     assert re.search(r'acc/top1: [\d.]+', text)
     assert 'MultiScaleDeformableAttention' not in text  # noise of mmcv-lite

@@ -19,6 +19,7 @@ default_hooks = dict(
     check_loss=dict(type='CheckLossHook'),
     check_weights=dict(type='CheckWeightsHook'),
     bad_videos=dict(type='BadVideosHook', max_share=0.01, test='stop'),
+    flow_log=dict(type='FlowLogHook', interval=100, picture_interval=500),
 )
 
 env_cfg = dict(

@@ -54,13 +54,13 @@ def draw(flow_run, rgb_run, data: Path, path: Path) -> Path:
 
     curves, legend = bottom.subplots(1, 2, width_ratios=(3.2, 1))
     for run, colour in ((flow_run, '#c2410c'), (rgb_run, '#475569')):
-        accuracy = 100 * np.array(run.curve())
-        epochs = np.arange(1, len(accuracy) + 1)
-        curves.plot(epochs, accuracy, 'o-', color=colour, label=run.name)
+        curve = run.log()['acc/top1']
+        accuracy = 100 * np.array(curve.values)
+        curves.plot(curve.steps, accuracy, 'o-', color=colour, label=run.name)
     chance = 100 / len(CLASSES)
     curves.axhline(chance, color='0.6', linestyle=':', label='chance')
     curves.set(
-        xlabel='epoch', ylabel='validation top-1 (%)', ylim=(0, 104), xticks=epochs
+        xlabel='epoch', ylabel='validation top-1 (%)', ylim=(0, 104), xticks=curve.steps
     )
     curves.legend(loc='center right', frameon=False)
     curves.spines[['top', 'right']].set_visible(False)

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import re
+import statistics
 import subprocess
 import sys
 from collections import deque
@@ -21,6 +22,7 @@ from repflow_mm.datasets.motion_set import CLASSES, MotionSet
 from repflow_mm.demo.picture import draw
 from repflow_mm.errors import one_line_errors
 from repflow_mm.shipped import SHIPPED
+from repflow_mm.visualization.run_log import Curve, read_run
 
 _TRAINED = re.compile(
     r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\].* loss: ([\d.naif]+)'
@@ -53,17 +55,9 @@ class Run:
         """The last checkpoint, which holds the averaged weights."""
         return Path((self.work_dir / 'last_checkpoint').read_text().strip())
 
-    def scalars(self) -> list[dict]:
-        """MMEngine's log, oldest line first, over all sittings of the training."""
-        logs = sorted(self.work_dir.glob('*/vis_data/scalars.json'))
-        return [json.loads(line) for log in logs for line in log.open()]
-
-    def curve(self) -> list[float]:
-        """Validation accuracy by epoch, in [0, 1]."""
-        by_epoch = {
-            row['step']: row['acc/top1'] for row in self.scalars() if 'acc/top1' in row
-        }
-        return [by_epoch[epoch] for epoch in sorted(by_epoch)]
+    def log(self) -> dict[str, Curve]:
+        """What its training logged, by name."""
+        return read_run(self.work_dir)
 
 
 @one_line_errors
@@ -170,9 +164,9 @@ def _test(run: Run, options: list[str]) -> None:
 
     model = init_recognizer(str(run.config), device='cpu')
     run.parameters = sum(p.numel() for p in model.parameters())
-    rows = [row for row in run.scalars() if 'loss' in row]
-    steps = max(row['iter'] for row in rows) / max(row['epoch'] for row in rows)
-    run.seconds = steps * sum(row['time'] for row in rows) / len(rows)
+    log = run.log()
+    steps = max(log['iter'].values) / max(log['epoch'].values)
+    run.seconds = steps * statistics.mean(log['time'].values)
 
 
 def _output(command: list):

@@ -3,6 +3,7 @@
 import repflow_mm.mended  # noqa: F401  before anything that imports MMAction2
 from repflow_mm.engine.bad_videos_hook import BadVideosHook
 from repflow_mm.engine.checkpoint import load_checkpoint
+from repflow_mm.engine.flow_log_hook import FlowLogHook
 from repflow_mm.engine.hooks import CheckLabelsHook, CheckLossHook, CheckWeightsHook
 from repflow_mm.engine.prediction_pictures import PredictionPicturesHook
 from repflow_mm.engine.resumable import ResumableTrainLoop
@@ -15,6 +16,7 @@ __all__ = [
     'CheckLabelsHook',
     'CheckLossHook',
     'CheckWeightsHook',
+    'FlowLogHook',
     'IterSyncBuffersHook',
     'PredictionPicturesHook',
     'ResumableTrainLoop',

@@ -38,7 +38,7 @@ class AtomicBackend(LocalBackend):
                 unfinished.unlink()
             raise OSError(
                 f'{filepath} cannot be written ({error.strerror}); what was there '
-                'before is intact: make room, then --resume'
+                'before is intact: make room, then run it again (a training: --resume)'
             ) from None
         if os.name == 'posix':  # the name, too, has to reach the disk
             folder = os.open(filepath.parent, os.O_RDONLY)

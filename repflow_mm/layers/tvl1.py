@@ -109,22 +109,33 @@ class TVL1(nn.Module):
             n_iters (int, optional): Stop after so many iterations, to see how the
                 estimate comes about. Defaults to the layer's.
         """
-        div_x = _bounded(self.div_x, *WEIGHT_RANGE)
-        div_y = _bounded(self.div_y, *WEIGHT_RANGE)
-        tau = self.tau.detach().clamp(*SCALAR_RANGE)
-        tau = torch.minimum(tau, self._largest_step(div_x, div_y))
         return representation_flow(
             f1,
             f2,
             n_iters=self.n_iters if n_iters is None else n_iters,
+            **self.bounded(),
+            flow_grad=self.flow_grad,
+            backend=self.backend,
+        )
+
+    def bounded(self) -> dict[str, Tensor]:
+        """The parameters within their bounds, as the iterations take them.
+
+        Returns:
+            dict[str, Tensor]: `tau`, `lam` and `theta` without dimensions, `div_x` and
+            `div_y` `(2,)`, `image_grad` as :func:`repflow_mm.ops.sobel_kernels`.
+        """
+        div_x = _bounded(self.div_x, *WEIGHT_RANGE)
+        div_y = _bounded(self.div_y, *WEIGHT_RANGE)
+        tau = self.tau.detach().clamp(*SCALAR_RANGE)
+        tau = torch.minimum(tau, self._largest_step(div_x, div_y))
+        return dict(
             tau=_put(self.tau, tau),
             lam=_bounded(self.lam, *SCALAR_RANGE),
             theta=_bounded(self.theta, *SCALAR_RANGE),
             div_x=div_x,
             div_y=div_y,
             image_grad=_bounded(self.sobel, *WEIGHT_RANGE),
-            flow_grad=self.flow_grad,
-            backend=self.backend,
         )
 
     def _largest_step(self, div_x: Tensor, div_y: Tensor) -> Tensor:

@@ -1,0 +1,152 @@
+"""Learning curves of trainings, one over the other: `tools/plot_logs.py`."""
+
+import argparse
+import math
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from repflow_mm.errors import one_line_errors
+from repflow_mm.visualization.run_log import Curve, read_run
+
+KEYS = (
+    'loss',
+    'acc/top1',
+    'lr',
+    'flow/*/magnitude_mean',
+    'flow/*/tau',
+    'flow/*/lam',
+    'flow/*/theta',
+)
+_COLOURS = ('#c2410c', '#475569', '#0e7490', '#ca8a04', '#7c3aed', '#15803d', '#db2777')
+_COLUMNS = 4
+
+
+def choose_keys(
+    runs: Mapping[str, Mapping[str, Curve]], patterns: Sequence[str] | None = None
+) -> list[str]:
+    """Names of what is in the logs, in the order in which it is asked for.
+
+    Args:
+        runs (Mapping[str, Mapping[str, Curve]]): By the run's name, what
+            :func:`read_run` gave.
+        patterns (Sequence[str], optional): Names, or patterns of the shell. Defaults
+            to those of :data:`KEYS` that there are.
+
+    Returns:
+        list[str]: Each once.
+
+    Raises:
+        ValueError: If one of `patterns` is in no run; it lists what is.
+    """
+    there = sorted({key for curves in runs.values() for key in curves})
+    chosen: dict[str, None] = {}
+    for pattern in patterns or KEYS:
+        found = [key for key in there if fnmatchcase(key, pattern)]
+        if patterns and not found:
+            raise ValueError(f'no run logged {pattern!r}: there are {", ".join(there)}')
+        chosen |= dict.fromkeys(found)
+    return list(chosen or dict.fromkeys(there))
+
+
+def draw_curves(
+    runs: Mapping[str, Mapping[str, Curve]], keys: Sequence[str], path: Path
+) -> None:
+    """Draw one panel a key with a line for each run that logged it.
+
+    Args:
+        runs (Mapping[str, Mapping[str, Curve]]): As for :func:`choose_keys`; the names
+            go into the legend.
+        keys (Sequence[str]): What to draw, at least one.
+        path (Path): The PNG file to write.
+    """
+    columns = min(len(keys), _COLUMNS)
+    rows = math.ceil(len(keys) / columns)
+    figure = Figure(figsize=(4 * columns, 2.8 * rows + 0.5), layout='constrained')
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat[len(keys) :]:
+        axis.set_axis_off()
+    lines = {}
+    for key, axis in zip(keys, axes.flat, strict=False):
+        for index, (name, curves) in enumerate(runs.items()):
+            if key not in curves:
+                continue
+            curve = curves[key]
+            (lines[name],) = axis.plot(
+                curve.steps,
+                curve.values,
+                color=_COLOURS[index % len(_COLOURS)],
+                linestyle='-' if index < len(_COLOURS) else '--',
+                linewidth=max(2.2 - 0.4 * index, 1.2),  # none hides another
+                marker='o' if len(curve.steps) <= 30 else None,
+                markersize=4,
+            )
+            axis.set_xlabel(curve.unit, color='0.35')
+        _tidy(axis, key)
+    figure.legend(
+        [lines[name] for name in runs if name in lines],
+        [name for name in runs if name in lines],
+        loc='outside upper center',
+        ncols=min(len(runs), columns),
+        frameon=False,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120, format='png')
+
+
+def _tidy(axis, key: str) -> None:
+    axis.set_title(key, loc='left', fontsize=10, fontweight='bold')
+    axis.xaxis.get_major_locator().set_params(integer=True, nbins=6)
+    axis.yaxis.set_major_formatter('{x:.6g}')
+    axis.margins(x=0.02, y=0.08)
+    axis.grid(axis='y', color='0.92')
+    axis.tick_params(color='0.7', labelcolor='0.35', labelsize=9)
+    axis.spines[['top', 'right']].set_visible(False)
+    axis.spines[['left', 'bottom']].set_color('0.7')
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """The last parts of paths, as few as tell them apart."""
+    paths = [folder.resolve() for folder in folders]
+    for count in range(1, max(len(path.parts) for path in paths) + 1):
+        names = ['/'.join(path.parts[-count:]) for path in paths]
+        if len(set(names)) == len(set(paths)):
+            break
+    return names
+
+
+@one_line_errors
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw learning curves.
+
+    Args:
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = argparse.ArgumentParser(
+        description='Draw the learning curves of trainings, finished or running, over '
+        'each other: one panel for each number that was logged. What was resumed is '
+        'one curve'
+    )
+    parser.add_argument(
+        'runs', nargs='+', type=Path, metavar='RUN', help='work dir of a training'
+    )
+    parser.add_argument(
+        '--out', type=Path, default='curves.png', help='the PNG to write (%(default)s)'
+    )
+    parser.add_argument(
+        '--keys',
+        nargs='+',
+        metavar='KEY',
+        help="what to draw, such as grad_norm 'flow/*/div_*' (default: "
+        f'{" ".join(KEYS)}, where they were logged)',
+    )
+    args = parser.parse_args(argv)
+    runs = {
+        name: read_run(folder)
+        for name, folder in zip(_names(args.runs), args.runs, strict=True)
+    }
+    draw_curves(runs, choose_keys(runs, args.keys), args.out)
+    print(f'wrote {args.out}')

@@ -1,0 +1,82 @@
+"""Logs of MMEngine, cut and resumed, as curves in a picture."""
+
+import json
+
+import matplotlib.image
+import pytest
+
+from repflow_mm.visualization.learning_curves import choose_keys, main
+from repflow_mm.visualization.run_log import read_run
+
+
+def sitting(work_dir, name, iterations, epochs=(), value=0.0, end='', **scalars):
+    """What a training of five iterations an epoch logs from a start to an end."""
+    rows = [
+        dict(loss=value + i, lr=0.1, time=0.5, epoch=i // 5 + 1, iter=i, step=i)
+        for i in iterations
+    ]
+    rows += [{**scalars, 'iter': i, 'step': i} for i in iterations if scalars]
+    rows += [{'acc/top1': value + e / 10, 'time': 0.2, 'step': e} for e in epochs]
+    log = work_dir / name / 'vis_data' / 'scalars.json'
+    log.parent.mkdir(parents=True)
+    log.write_text(''.join(f'{json.dumps(row)}\n' for row in rows) + end)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """One that was cut at iteration 9 and resumed from 5, and one in one piece."""
+    flow = {'flow/backbone.flow/tau': 0.25, 'flow/backbone.flow/div_x_0': -1.0}
+    sitting(tmp_path / 'a' / 'work', '20260101_000000', range(1, 10), [1], **flow)
+    sitting(
+        tmp_path / 'a' / 'work',
+        '20260102_000000',
+        range(6, 9),
+        [2],
+        value=100.0,
+        end='{"loss": 3.',  # is being written
+        **flow,
+    )
+    sitting(tmp_path / 'b' / 'work', '20260101_000000', range(1, 11), [1, 2])
+    return [tmp_path / 'a' / 'work', tmp_path / 'b' / 'work']
+
+
+def test_sittings_join_and_the_later_one_wins(runs):
+    log = read_run(runs[0])
+    assert log['loss'].steps == [1, 2, 3, 4, 5, 6, 7, 8]  # iteration 9 was lost
+    assert log['loss'].values == [1, 2, 3, 4, 5, 106, 107, 108]
+    assert (log['loss'].unit, log['acc/top1'].unit) == ('iteration', 'epoch')
+    assert (log['acc/top1'].steps, log['acc/top1'].values) == ([1, 2], [0.1, 100.2])
+    assert log['time'].values == [0.5] * 8 and log['val/time'].values == [0.2] * 2
+    assert log['flow/backbone.flow/tau'].unit == 'iteration'
+
+
+def test_a_panel_for_each_key_and_a_line_for_each_run(runs, tmp_path, capsys):
+    logs = {str(run): read_run(run) for run in runs}
+    defaults = ['loss', 'acc/top1', 'lr', 'flow/backbone.flow/tau']
+    assert choose_keys(logs) == defaults
+    assert choose_keys(logs, ['flow/*', 'loss'])[1:] == [defaults[3], 'loss']
+    out = tmp_path / 'new' / 'curves.png'
+    main([*map(str, runs), '--out', str(out), '--keys', 'loss', 'acc/*'])
+    assert capsys.readouterr().out == f'wrote {out}\n'
+    picture = (matplotlib.image.imread(out)[..., :3] * 255).round().astype(int)
+    for colour in ((194, 65, 12), (71, 85, 105)):  # both runs, in both panels
+        there = (abs(picture - colour).max(-1) <= 2).any(0)
+        assert there[: len(there) // 2].any() and there[len(there) // 2 :].any()
+
+
+def test_what_cannot_be_drawn(runs, tmp_path, capsys):
+    (tmp_path / 'empty').mkdir()
+    broken = tmp_path / 'broken'
+    sitting(broken, '20260101_000000', [1], end='{"loss"\n{}\n')
+    for arguments, message in (
+        ([tmp_path / 'no'], f'there is no folder {tmp_path}/no'),
+        ([tmp_path / 'empty'], 'holds no log of a training'),
+        ([broken], 'scalars.json, line 2: this is no JSON'),
+        ([*runs, '--keys', 'lss'], "no run logged 'lss': there are acc/top1, epoch,"),
+    ):
+        with pytest.raises(SystemExit):
+            main([*map(str, arguments), '--out', str(tmp_path / 'curves.png')])
+        error = capsys.readouterr().err
+        assert message in error and error.startswith('error: ')
+        assert error.count('\n') == 1
+    assert not (tmp_path / 'curves.png').exists()
