@@ -3,12 +3,13 @@
 import math
 from typing import Any
 
-import torch
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
-from torch import Tensor, nn
+from torch import nn
+
+from repflow_mm.engine.weights import check_fit, weights
 
 
 @HOOKS.register_module()
@@ -88,69 +89,12 @@ class CheckWeightsHook(Hook):
         """Raise `ValueError` if the checkpoint does not fit."""
         state = _model(runner).state_dict()
         file = f'checkpoint {runner._load_from}'
-        given = _weights(file, checkpoint, state)
+        given = weights(file, checkpoint, state)
         if runner._resume:
             _check_resumable(file, checkpoint, state)
-        wanted = {
-            k: v for k, v in state.items() if not k.endswith('num_batches_tracked')
-        }
-        missing = [k for k in wanted if k not in given]
-        reshaped = [
-            k for k in wanted if k in given and given[k].shape != wanted[k].shape
-        ]
-        unknown = [
-            k
-            for k in given
-            if k not in wanted and not k.endswith('num_batches_tracked')
-        ]
         training = isinstance(runner._train_loop, BaseLoop)
-        if training and not runner._resume:
-            missing = [k for k in missing if _is_pretrained(k)]
-            reshaped = [k for k in reshaped if _is_pretrained(k)]
-            unknown = []
-        if not missing and not reshaped and not unknown:
-            return
-        counts = [
-            f'{len(keys)} {what} (first: {keys[0][:100]!r})'
-            for keys, what in (
-                (missing, 'weights of the model are not in it'),
-                (reshaped, 'have another shape'),
-                (unknown, 'of its weights are not in the model'),
-            )
-            if keys
-        ]
-        raise ValueError(
-            f'{file} is of another architecture: '
-            f'{"; ".join(counts)}. Use the config it was trained with'
-        )
-
-
-def _weights(file: str, checkpoint: Any, state: dict, key: str = 'state_dict') -> dict:
-    """The weights in a checkpoint, once they are weights."""
-    given = checkpoint.get(key, checkpoint) if isinstance(checkpoint, dict) else None
-    if not isinstance(given, dict):
-        raise ValueError(f'{file} holds no {key}, a dict of weights by name')
-    weights = {}
-    for name, value in given.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise ValueError(
-                f'{file} is no {key}: weights are tensors by name, and entry '
-                f'{str(name)[:40]!r} is a {type(value).__name__}'
-            )
-        weights[name.removeprefix('module.')] = value
-    for name in weights.keys() & state.keys():
-        if _kind(weights[name]) != _kind(state[name]):
-            raise ValueError(
-                f'{file} has {name} as {weights[name].dtype}, the model as '
-                f'{state[name].dtype}: MMEngine would convert it without a word'
-            )
-    return weights
-
-
-def _kind(tensor: Tensor) -> str:
-    if tensor.is_complex() or tensor.is_floating_point():
-        return 'complex' if tensor.is_complex() else 'float'
-    return 'bool' if tensor.dtype == torch.bool else 'integer'
+        fine_tuning = training and not runner._resume
+        check_fit(file, given, state, backbone_only=fine_tuning)
 
 
 def _check_resumable(file: str, checkpoint: dict, state: dict) -> None:
@@ -180,11 +124,7 @@ def _check_resumable(file: str, checkpoint: dict, state: dict) -> None:
                 'with load_from'
             )
     if 'ema_state_dict' in checkpoint:
-        _weights(file, checkpoint, state, 'ema_state_dict')
-
-
-def _is_pretrained(key: str) -> bool:
-    return key.startswith('backbone.') and not key.startswith('backbone.flow.')
+        weights(file, checkpoint, state, 'ema_state_dict')
 
 
 def _model(runner: Runner) -> nn.Module:
