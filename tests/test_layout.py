@@ -24,6 +24,7 @@ ORDER = {
     'benchmark': 5,
     'demo': 5,
     'doctor': 5,
+    'export': 6,
 }
 BESIDE = {'compat', 'errors', 'mended'}
 MODULES = sorted((ROOT / 'repflow_mm').rglob('*.py'))
