@@ -145,7 +145,7 @@ def record(module: nn.Module, clip: Sequence[int]) -> torch.export.ExportedProgr
 
 def _translate(program: torch.export.ExportedProgram) -> torch.onnx.ONNXProgram:
     with _quiet():
-        return torch.onnx.export(
+        translated = torch.onnx.export(
             program,
             dynamo=True,
             input_names=[INPUT],
@@ -153,6 +153,10 @@ def _translate(program: torch.export.ExportedProgram) -> torch.onnx.ONNXProgram:
             optimize=True,
             verbose=False,
         )
+    model = translated.model
+    for part in (model, model.graph, *model.graph, *model.graph.initializers.values()):
+        part.metadata_props.clear()  # Python's call stacks, with this machine's paths
+    return translated
 
 
 def session(path: str | os.PathLike) -> Callable[[Tensor], Tensor]:

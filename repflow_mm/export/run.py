@@ -36,7 +36,9 @@ def export_with_progress(
 ) -> Exported:
     """:func:`repflow_mm.export.onnx.export_onnx` behind a spinner."""
     columns = SpinnerColumn(), TextColumn('{task.description}'), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
+    silent = not console.is_terminal
+    progress = Progress(*columns, console=console, transient=True, disable=silent)
+    with progress:
         task = progress.add_task('starting', total=None)
         return export_onnx(
             model, clip, path, lambda step: progress.update(task, description=step)

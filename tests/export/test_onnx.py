@@ -66,9 +66,9 @@ def test_the_tool_writes_what_answers_as_the_models_own_test_does(
     main([*map(str, (config, checkpoint, out)), '--repeats=1'])
     printed = capsys.readouterr().out
     assert 'uint8 (batch, 3, 4, 32, 32)' in printed and 'PyTorch: ' in printed
-    assert [p.name for p in tmp_path.iterdir() if p.suffix != '.py'] == [
-        p.name for p in (checkpoint, out) if p.exists()
-    ]
+    assert {*tmp_path.iterdir()} == {config, checkpoint, out}
+
+    assert b'deployable.py' not in out.read_bytes()  # nothing of the machine
 
     clips = torch.randint(256, (5, 3, *CLIP), dtype=torch.uint8)
     session = onnxruntime.InferenceSession(out)

@@ -16,7 +16,8 @@ from mmaction.registry import MODELS
 from mmengine.registry import init_default_scope
 
 import repflow_mm.plugin  # noqa: F401
-from repflow_mm.export.onnx import export_onnx
+from repflow_mm.export.deployable import Deployable
+from repflow_mm.export.onnx import export_onnx, relative_error
 from repflow_mm.models.complexity import FAMILIES
 from tests.models.test_zoo import NO_NECK, ZOO, config_of
 
@@ -91,7 +92,16 @@ def attempt(cfg: dict, clip: tuple[int, int, int], path: Path) -> str:
     start = time.perf_counter()
     exported = export_onnx(model, clip, path)
     seconds = time.perf_counter() - start
-    return f'{exported.nodes} | {exported.error:.0e} | {seconds:.0f} s'
+    deployable, frames = Deployable(model), torch.randint(256, (3, 3, *clip))
+    try:
+        with torch.no_grad():
+            traced = torch.jit.trace(deployable, frames[:2], check_trace=False)
+            traced_error = relative_error(traced(frames), deployable(frames))
+    except RuntimeError as error:
+        traced_error = str(error).splitlines()[0]
+    else:
+        traced_error = f'{traced_error:.0e}'
+    return f'{exported.nodes} | {exported.error:.0e} | {traced_error} | {seconds:.0f}'
 
 
 def main() -> None:
@@ -101,8 +111,10 @@ def main() -> None:
     ops.tin_shift = lambda x, offsets: x + 0 * offsets.sum()
     sys.modules['mmcv.ops'] = ops
     wanted = sys.argv[1:]
-    print('| recognizer | nodes | relative error | export and check |')
-    print('|---|---|---|---|')
+    print(
+        '| recognizer | nodes | ONNX, error | TorchScript, error | export and check |'
+    )
+    print('|---|---|---|---|---|')
     with tempfile.TemporaryDirectory() as folder:
         for name, cfg, plain, clip in candidates():
             if wanted and not any(word in name for word in wanted):
@@ -115,7 +127,7 @@ def main() -> None:
                     without = f'without flow: {attempt(plain, clip, path)}'
                 except ValueError:
                     without = 'nor without flow'
-                cells = f'- | - | {error} ({without})'
+                cells = f'- | - | - | {error} ({without})'
             print(f'| {name} | {cells} |', flush=True)
 
 
