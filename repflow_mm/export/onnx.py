@@ -67,6 +67,7 @@ def export_onnx(
         Exported: The file.
 
     Raises:
+        FileNotFoundError: If there is no such folder.
         ValueError: If a package is missing, the model cannot be exported or take such
             clips, or the file's answers differ from PyTorch's by more than
             :data:`LIMIT`.
@@ -144,15 +145,22 @@ def record(module: nn.Module, clip: Sequence[int]) -> torch.export.ExportedProgr
 
 
 def _translate(program: torch.export.ExportedProgram) -> torch.onnx.ONNXProgram:
-    with _quiet():
-        translated = torch.onnx.export(
-            program,
-            dynamo=True,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            optimize=True,
-            verbose=False,
-        )
+    try:
+        with _quiet():
+            translated = torch.onnx.export(
+                program,
+                dynamo=True,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                optimize=True,
+                verbose=False,
+            )
+    except Exception as error:  # an operator that ONNX has not
+        raise ValueError(
+            'torch.onnx cannot translate this model '
+            f'({_first_line(error.__cause__ or error)}); if it can without the flow '
+            'layer, report it'
+        ) from error
     model = translated.model
     for part in (model, model.graph, *model.graph, *model.graph.initializers.values()):
         part.metadata_props.clear()  # Python's call stacks, with this machine's paths
@@ -212,7 +220,8 @@ def _require_packages() -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), '')[:200]
+    line = next(iter(str(error).strip().splitlines()), '')
+    return line.partition(' See the stack trace')[0][:200]
 
 
 @contextmanager
