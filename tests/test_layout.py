@@ -24,9 +24,9 @@ ORDER = {
     'plugin': 4,
     'benchmark': 5,
     'demo': 5,
-    'export': 5,
     'doctor': 5,
     '__main__': 5,
+    'export': 6,
 }
 BESIDE = {'compat', 'errors', 'mended', 'shipped'}
 MODULES = sorted((ROOT / 'repflow_mm').rglob('*.py'))

@@ -10,6 +10,14 @@ from mmengine.config import Config
 from repflow_mm.shipped import SHIPPED
 
 _CONFIGS = SHIPPED / 'configs'
+_MMENGINES_HOOKS = (
+    'runtime_info',
+    'timer',
+    'sampler_seed',
+    'logger',
+    'param_scheduler',
+    'checkpoint',
+)
 
 
 def find_config(name: str | Path) -> Path:
@@ -54,7 +62,8 @@ def read_config(config: str | Path, options: Mapping[str, Any] | None = None) ->
             gives them; `decoder` reaches every `VideoInit`.
 
     Returns:
-        Config: What it says.
+        Config: What it says. A default hook that is `None` is left out, where MMEngine
+        takes that of its own hooks alone.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -65,6 +74,9 @@ def read_config(config: str | Path, options: Mapping[str, Any] | None = None) ->
     if 'decoder' in cfg:
         for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             _choose_decoder(cfg.get(loader), cfg.decoder)
+    hooks = cfg.get('default_hooks') or {}
+    for name in [n for n in hooks if hooks[n] is None and n not in _MMENGINES_HOOKS]:
+        del hooks[name]
     return cfg
 
 

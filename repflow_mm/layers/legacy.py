@@ -66,7 +66,7 @@ class LegacyRepresentationFlow(nn.Module):
         maps = self.bottleneck(x)
         low, high = maps.min(), maps.max()
         frames = (255 * (maps - low) / (low - high)).transpose(1, 2)
-        n, pairs = len(x), x.shape[2] - 1
+        n, pairs = x.shape[0], x.shape[2] - 1
         u, v = self._solve(frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1))
         flow = torch.cat((u, v), dim=1).unflatten(0, (n, pairs)).transpose(1, 2)
         return F.relu(x[:, :, :-1] + self.bn(self.unbottleneck(flow)))

@@ -57,7 +57,7 @@ class _FlowNeck:
                 'which hands a neck only what a backbone returns as a tuple: give the '
                 'backbone two out_indices, such as (2, 3); the neck uses the last'
             )
-        clips, frames = len(x), x.shape[2]
+        clips, frames = x.shape[0], x.shape[2]
         segments = self.num_segments or frames
         if frames % segments:
             raise ValueError(

@@ -53,7 +53,7 @@ class _Behind:
     def __call__(self, module: nn.Module, args: tuple, output: Tensor) -> Tensor:
         if output.dim() == 5:
             return self.flow(output)
-        frames = len(output)
+        frames = output.shape[0]
         if frames % self.num_segments:
             raise ValueError(
                 f'flow behind {self.after!r}: a batch of {frames} frames does not '

@@ -49,7 +49,9 @@ def representation_flow(
         flow_grad (str): `'forward'` differences, or `'sobel'`, Eq. 10 as
             printed (worse than no flow on known motion, `docs/fidelity.md`).
         backend (str): `'auto'`, `'reference'`, `'cpu'` or `'triton'`. `'auto'`
-            is the fastest that supports device, dtype, shape and options.
+            is the fastest that supports device, dtype, shape and options; in what
+            `torch.export`, `torch.onnx` and `torch.jit.trace` record it is plain
+            PyTorch, which runs where this package is not.
 
     Returns:
         tuple[Tensor, Tensor]: `(u_x, u_y)`, each `(N, C, H, W)` in the dtype of
@@ -107,7 +109,9 @@ def _backend(
     """The fastest solver that takes this call; the one place of this decision."""
     flow_kernels = reference.sobel_kernels(1.0) if flow_grad == 'sobel' else None
     plain = partial(reference.representation_flow, flow_kernels=flow_kernels)
-    name = fused.DEVICES.get(f.device.type) if backend == 'auto' else backend
+    name = backend
+    if backend == 'auto':
+        name = 'reference' if _recorded() else fused.DEVICES.get(f.device.type)
     if name not in fused.BACKENDS:
         return plain
     kernel = fused.BACKENDS[name]
@@ -125,6 +129,14 @@ def _backend(
         f'backend {backend!r} cannot run: {reason}; backend="auto" takes the fastest '
         'that can'
     )
+
+
+def _recorded() -> bool:
+    """Whether this call becomes part of a program that leaves this process."""
+    # Not `torch.compiler.is_exporting`: versions before 2.13 say yes to torch.compile
+    # too, and 2.6 has neither.
+    exporting = getattr(torch.compiler, '_is_exporting_flag', False)
+    return exporting or torch.jit.is_tracing()
 
 
 def _check_maps(f1: Tensor, f2: Tensor) -> None:

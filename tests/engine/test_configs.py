@@ -48,3 +48,19 @@ def test_a_config_anywhere_inherits_one_of_ours(plugin, tmp_path):
     )
     model = Config.fromfile('mine.py').model
     assert (model.backbone.depth, model.cls_head.num_classes) == (18, 3)
+
+
+def test_a_hook_that_is_none_is_left_out(plugin):
+    from mmengine.runner import Runner
+
+    from repflow_mm.engine.configs import read_config
+
+    off = {'default_hooks.check_weights': None, 'default_hooks.timer': None}
+    hooks = read_config('repflow_r18_block2_motion', off).default_hooks
+    assert 'check_weights' not in hooks and hooks.timer is None
+    runner = object.__new__(Runner)
+    runner._hooks = []
+    runner.register_default_hooks(hooks)
+    names = [type(hook).__name__ for hook in runner._hooks]
+    assert 'CheckLossHook' in names
+    assert not {'CheckWeightsHook', 'IterTimerHook'} & set(names)

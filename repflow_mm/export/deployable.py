@@ -1,0 +1,125 @@
+"""A recognizer as a function of tensors, and nothing else."""
+
+import repflow_mm.mended  # noqa: F401  before anything that imports MMAction2
+
+# isort: split
+import math
+from collections.abc import Mapping
+
+import torch
+from mmaction.models import Recognizer2D, Recognizer3D, RecognizerOmni
+from torch import Tensor, nn
+
+from repflow_mm.models import LateFusion
+
+_RECOGNIZERS = (Recognizer2D, Recognizer3D, RecognizerOmni)
+
+
+class Deployable(nn.Module):
+    """Frames as a decoder gives them in, one row of logits a clip out.
+
+    The arithmetic of the data preprocessor (mean, standard deviation, order of the
+    channels) is inside; sampling, resizing and cropping frames are not. Several views
+    of a video are clips of one batch, whose probabilities the caller averages.
+
+    Args:
+        model (nn.Module): A built recognizer of MMAction2, 2D, 3D or Omni, or a
+            :class:`repflow_mm.models.LateFusion`. It is kept, and put into evaluation
+            mode.
+
+    Shape:
+        - Input: `(N, 3, T, H, W)`, uint8 or floating, RGB in [0, 255], also for a
+          recognizer that works frame by frame.
+        - Output: `(N, num_classes)`, logits: their softmax is what the model predicts
+          for a single view. Late fusion gives the logarithm of its averaged
+          probabilities.
+
+    Raises:
+        ValueError: If the model is no such recognizer, or its preprocessor another
+            one than MMAction2's `ActionDataPreprocessor`.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        streams = list(model.streams) if isinstance(model, LateFusion) else [model]
+        for stream in streams:
+            if not isinstance(stream, _RECOGNIZERS):
+                names = ', '.join(kind.__name__ for kind in _RECOGNIZERS)
+                raise ValueError(
+                    f'{type(stream).__name__} is not exported: only what takes RGB '
+                    f'clips is ({names}, LateFusion)'
+                )
+        preprocessor = model.data_preprocessor
+        if type(preprocessor).__name__ != 'ActionDataPreprocessor':
+            raise ValueError(
+                f'data_preprocessor {type(preprocessor).__name__} is not exported: set '
+                "type='ActionDataPreprocessor' in the config"
+            )
+        shape = (3, 1, 1, 1)
+        mean = getattr(preprocessor, 'mean', torch.zeros(3))
+        std = getattr(preprocessor, 'std', torch.ones(3))
+        self.register_buffer('mean', mean.reshape(shape), persistent=False)
+        self.register_buffer('std', std.reshape(shape), persistent=False)
+        self.swap = preprocessor.to_rgb
+        self.model = model
+        self.eval()
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Logits of clips, see the class."""
+        x = frames.to(self.mean.dtype)
+        if self.swap:
+            x = x.flip(1)
+        x = (x - self.mean) / self.std
+        if not isinstance(self.model, LateFusion):
+            return _logits(self.model, x)
+        streams = [_logits(stream, x) for stream in self.model.streams]
+        if self.model.cls_head.average_clips == 'score':
+            return torch.stack(streams).mean(0)
+        logs = torch.stack([logits.log_softmax(1) for logits in streams])
+        return logs.logsumexp(0) - math.log(len(streams))
+
+
+def _logits(model: nn.Module, x: Tensor) -> Tensor:
+    """What the head gives in a test, for clips `(N, 3, T, H, W)` of one view each."""
+    if isinstance(model, RecognizerOmni):
+        return model.cls_head(model.extract_feat(x, test_mode=True))
+    # Where MMAction2 has views: frames for Recognizer2D, clips for Recognizer3D.
+    per_frame = isinstance(model, Recognizer2D)
+    views = x.transpose(1, 2).contiguous() if per_frame else x.unsqueeze(1)
+    features, options = model.extract_feat(views, test_mode=True)
+    return model.cls_head(features, **options)
+
+
+def clip_shape(cfg: Mapping) -> tuple[int, int, int]:
+    """Frames, height and width of one view, as a config's test pipeline makes it.
+
+    Args:
+        cfg (Mapping): A whole config.
+
+    Returns:
+        tuple[int, int, int]: `(T, H, W)`.
+
+    Raises:
+        ValueError: If the pipeline does not say.
+    """
+    steps = {}
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    for step in dataset.get('pipeline') or ():
+        steps[str(step.get('type')).rpartition('.')[2]] = step
+    sampling = next((s for n, s in steps.items() if 'SampleFrames' in n), {})
+    frames, size = sampling.get('clip_len'), None
+    if steps.get('FormatShape', {}).get('input_format') == 'NCHW':
+        # Frame by frame: one clip is all segments.
+        frames = frames and frames * sampling.get('num_clips', 1)
+    for step in steps.values():  # the last one that sets the size
+        if 'crop_size' in step:
+            size = step['crop_size']
+        elif step.get('keep_ratio') is False:
+            size = step['scale']
+    if not frames or not size:
+        raise ValueError(
+            "the config's test pipeline does not say how large a clip is: give "
+            '--frames and --size'
+        )
+    width, height = (size, size) if isinstance(size, int) else size
+    return frames, height, width

@@ -1,0 +1,238 @@
+"""A recognizer as an ONNX file that was held against PyTorch before it got its name."""
+
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from repflow_mm.benchmark.measure import Time, in_turns, inference
+from repflow_mm.export.deployable import Deployable
+from repflow_mm.layers.tvl1 import TVL1
+
+INPUT, OUTPUT = 'frames', 'logits'
+LIMIT = 1e-3  # of the relative error; one of fp32 rounding is a hundredth of it
+
+
+@dataclass
+class Exported:
+    """An ONNX file and what is known of it.
+
+    Args:
+        path (Path): The file.
+        opset (int): Version of the operators it is written in.
+        nodes (int): Operators in its graph.
+        error (float): Largest difference from PyTorch's logits over the largest of
+            these, for clips it was not recorded with, in batches of one and three.
+    """
+
+    path: Path
+    opset: int
+    nodes: int
+    error: float
+
+    @property
+    def mebibytes(self) -> float:
+        """Size of the file, weights and all."""
+        return self.path.stat().st_size / 2**20
+
+
+def export_onnx(
+    model: nn.Module,
+    clip: Sequence[int],
+    path: str | os.PathLike,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Exported:
+    """Write a recognizer as one ONNX file, weights inside, for batches of any size.
+
+    The flow layer's iterations are unrolled in plain operators: any runtime takes
+    them. Input and output are :class:`repflow_mm.export.deployable.Deployable`'s,
+    `frames` in uint8 and `logits` in fp32.
+
+    Args:
+        model (nn.Module): A built recognizer on the CPU.
+        clip (Sequence[int]): Frames, height and width of a clip; these are fixed.
+        path (str | os.PathLike): The file, put there only once it has been checked.
+        on_step (Callable): Told what is being done.
+
+    Returns:
+        Exported: The file.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If a package is missing, the model cannot be exported or take such
+            clips, or the file's answers differ from PyTorch's by more than
+            :data:`LIMIT`.
+    """
+    _require_packages()
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f'there is no folder {path.parent} to write into')
+    deployable = Deployable(model)
+    batches = [_clips(count, clip) for count in (1, 3)]
+    on_step('running PyTorch')
+    with torch.no_grad():
+        try:
+            expected = [deployable(frames) for frames in batches]
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(
+                f'the model cannot take clips of {"x".join(map(str, clip))} (frames, '
+                f'height, width): {_first_line(error)}; set --frames and --size'
+            ) from error
+    on_step('recording the graph')
+    program = record(deployable, clip)
+    on_step('translating to ONNX')
+    translated = _translate(program)
+    with tempfile.TemporaryDirectory(prefix='.onnx-', dir=path.parent) as folder:
+        file = Path(folder) / path.name
+        translated.save(file, external_data=False)
+        on_step('checking with onnxruntime')
+        ask = session(file)
+        error = max(
+            relative_error(ask(frames), logits)
+            for frames, logits in zip(batches, expected, strict=True)
+        )
+        if not error <= LIMIT:
+            raise ValueError(
+                f'the graph does not answer as PyTorch does: relative error '
+                f'{error:.1e}, allowed {LIMIT:.0e}; {path} was not written'
+            )
+        os.replace(file, path)
+    opsets = translated.model.opset_imports
+    nodes = sum(1 for _ in translated.model.graph)
+    return Exported(path, opsets[''], nodes, error)
+
+
+def record(module: nn.Module, clip: Sequence[int]) -> torch.export.ExportedProgram:
+    """`torch.export` of a :class:`Deployable`, for batches of any size.
+
+    Args:
+        module (nn.Module): From frames to logits.
+        clip (Sequence[int]): Frames, height and width of a clip.
+
+    Returns:
+        torch.export.ExportedProgram: Without any operator of this package.
+
+    Raises:
+        ValueError: If PyTorch cannot record the model.
+    """
+    solvers = [part for part in module.modules() if isinstance(part, TVL1)]
+    backends = [solver.backend for solver in solvers]
+    for solver in solvers:
+        solver.backend = 'reference'
+    batch = torch.export.Dim('batch', min=1)
+    try:
+        with _quiet(), torch.no_grad():
+            return torch.export.export(
+                module, (_clips(2, clip),), dynamic_shapes=({0: batch},), strict=False
+            )
+    except Exception as error:  # whatever a backbone does that cannot be recorded
+        raise ValueError(
+            f'torch.export cannot record this model ({type(error).__name__}: '
+            f'{_first_line(error)}); if it can without the flow layer, report it'
+        ) from error
+    finally:
+        for solver, backend in zip(solvers, backends, strict=True):
+            solver.backend = backend
+
+
+def _translate(program: torch.export.ExportedProgram) -> torch.onnx.ONNXProgram:
+    try:
+        with _quiet():
+            translated = torch.onnx.export(
+                program,
+                dynamo=True,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                optimize=True,
+                verbose=False,
+            )
+    except Exception as error:  # an operator that ONNX has not
+        raise ValueError(
+            'torch.onnx cannot translate this model '
+            f'({_first_line(error.__cause__ or error)}); if it can without the flow '
+            'layer, report it'
+        ) from error
+    model = translated.model
+    for part in (model, model.graph, *model.graph, *model.graph.initializers.values()):
+        part.metadata_props.clear()  # Python's call stacks, with this machine's paths
+    return translated
+
+
+def session(path: str | os.PathLike) -> Callable[[Tensor], Tensor]:
+    """An exported file as a function, on the CPU, with as many threads as PyTorch."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    runtime = onnxruntime.InferenceSession(
+        path, options, providers=['CPUExecutionProvider']
+    )
+
+    def ask(frames: Tensor) -> Tensor:
+        (logits,) = runtime.run([OUTPUT], {INPUT: frames.numpy()})
+        return torch.from_numpy(logits)
+
+    return ask
+
+
+def relative_error(actual: Tensor, expected: Tensor) -> float:
+    """Largest absolute difference over the largest absolute value; NaN stays NaN."""
+    return ((actual - expected).abs().max() / expected.abs().max()).item()
+
+
+def latency(
+    model: nn.Module, file: str | os.PathLike, clip: Sequence[int], repeats: int
+) -> tuple[Time, Time]:
+    """Seconds for one clip in onnxruntime and in PyTorch, in turns, on the CPU."""
+    frames = _clips(1, clip)
+    calls = dict(
+        onnxruntime=partial(session(file), frames),
+        PyTorch=inference(Deployable(model), frames),
+    )
+    times = in_turns(calls, repeats, torch.device('cpu'))
+    return times['onnxruntime'], times['PyTorch']
+
+
+def _clips(count: int, clip: Sequence[int]) -> Tensor:
+    """Noise; where there are three clips the last one is black."""
+    generator = torch.Generator().manual_seed(count)
+    shape = (count, 3, *clip)
+    frames = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
+    frames[2:] = 0
+    return frames
+
+
+def _require_packages() -> None:
+    if not all(map(find_spec, ('onnx', 'onnxscript', 'onnxruntime'))):
+        raise ValueError(
+            'exporting needs onnxscript and onnxruntime: '
+            'pip install onnxscript onnxruntime'
+        )
+
+
+def _first_line(error: Exception) -> str:
+    line = next(iter(str(error).strip().splitlines()), '')
+    return line.partition(' See the stack trace')[0][:200]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the exporters say to their own developers."""
+    logger = logging.getLogger('torch.onnx')
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,183 @@
+"""A model as a program of its own: ONNX, torch.export and TorchScript."""
+
+import io
+import types
+
+import pytest
+import torch
+
+from repflow_mm.layers import FlowOfFlow, RepresentationFlow
+from tests.conftest import ROOT
+
+CLIP = (4, 32, 32)
+HEAD = "dict(type='I3DHead', num_classes=5, in_channels=64, average_clips='prob')"
+CONFIG = f"""
+model = dict(
+    type='Recognizer3D',
+    backbone=dict(
+        type='RepFlowResNet', depth=18, pretrained=None, num_stages=1, strides=(1,),
+        dilations=(1,), out_indices=(0,), after='block2',
+        flow=dict(flow_channels=4, n_iters=2),
+    ),
+    cls_head={HEAD},
+    data_preprocessor=dict(
+        type='ActionDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3, to_rgb=True,
+        format_shape='NCTHW',
+    ),
+)
+test_dataloader = dict(dataset=dict(pipeline=[
+    dict(type='SampleFrames', clip_len=4, frame_interval=1, num_clips=3),
+    dict(type='Resize', scale=(-1, 40)),
+    dict(type='ThreeCrop', crop_size=32),
+    dict(type='FormatShape', input_format='NCTHW'),
+]))
+"""
+
+
+@pytest.fixture
+def config(plugin, tmp_path):
+    path = tmp_path / 'small.py'
+    path.write_text(CONFIG)
+    return path
+
+
+def built(cfg):
+    from mmaction.registry import MODELS
+
+    model = MODELS.build(cfg).eval()
+    for name, statistic in model.named_buffers():
+        if name.endswith('running_mean'):
+            statistic.normal_(0, 0.1)
+    return model
+
+
+def test_the_tool_writes_what_answers_as_the_models_own_test_does(
+    config, tmp_path, capsys
+):
+    import onnxruntime
+    from mmaction.structures import ActionDataSample
+    from mmengine.config import Config
+
+    from repflow_mm.export.run import main
+
+    model = built(Config.fromfile(config).model)
+    checkpoint, out = tmp_path / 'model.pth', tmp_path / 'model.onnx'
+    torch.save({'state_dict': model.state_dict()}, checkpoint)
+    main([*map(str, (config, checkpoint, out)), '--repeats=1'])
+    printed = capsys.readouterr().out
+    assert 'uint8 (batch, 3, 4, 32, 32)' in printed and 'PyTorch: ' in printed
+    assert {*tmp_path.iterdir()} == {config, checkpoint, out}
+
+    assert b'deployable.py' not in out.read_bytes()  # nothing of the machine
+
+    clips = torch.randint(256, (5, 3, *CLIP), dtype=torch.uint8)
+    session = onnxruntime.InferenceSession(out)
+    (logits,) = session.run(None, {'frames': clips.numpy()})
+    samples = [ActionDataSample() for _ in clips]
+    with torch.no_grad():
+        tested = model.test_step(dict(inputs=[*clips[:, None]], data_samples=samples))
+    torch.testing.assert_close(
+        torch.from_numpy(logits).softmax(1),
+        torch.stack([sample.pred_score for sample in tested]),
+    )
+
+
+def test_a_file_that_answers_otherwise_is_not_written(config, tmp_path, monkeypatch):
+    from mmengine.config import Config
+
+    from repflow_mm.export import onnx
+
+    model = built(Config.fromfile(config).model)
+    out = tmp_path / 'model.onnx'
+    with pytest.raises(ValueError, match=r'clips of 1x32x32 .* sample at least 2'):
+        onnx.export_onnx(model, (1, 32, 32), out)
+    file = types.SimpleNamespace(save=lambda path, **_: path.write_bytes(b'wrong'))
+    monkeypatch.setattr(onnx, '_translate', lambda _: file)
+    monkeypatch.setattr(onnx, 'session', lambda _: lambda clips: torch.zeros(()) / 0)
+    with pytest.raises(ValueError, match='not written'):
+        onnx.export_onnx(model, CLIP, out)
+    monkeypatch.setattr(onnx, 'find_spec', lambda name: None)
+    with pytest.raises(ValueError, match='^exporting needs onnxscript and onnxruntime'):
+        onnx.export_onnx(model, CLIP, out)
+    assert list(tmp_path.iterdir()) == [config]
+
+
+STAGE = dict(depth=18, pretrained=None, num_stages=1, dilations=(1,), out_indices=(0,))
+OWN = dict(
+    STAGE,
+    pretrained2d=False,
+    spatial_strides=(1,),
+    temporal_strides=(1,),
+    after='block2',
+    flow=dict(flow_channels=4, n_iters=2),
+)
+BACKBONES = {
+    'RepFlowResNet3d': dict(OWN, type='RepFlowResNet3d'),
+    'RepFlowResNet2Plus1d': dict(
+        OWN, type='RepFlowResNet2Plus1d', conv_cfg=dict(type='Conv2plus1d')
+    ),
+    'FlowAugmented': dict(
+        type='FlowAugmented',
+        backbone=dict(STAGE, type='ResNet', strides=(1,)),
+        after='layer1',
+        num_segments=4,
+        flow=dict(flow_channels=4, n_iters=2, zero_init_residual=False),
+    ),
+}
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_every_kind_of_backbone(plugin, tmp_path, name):
+    from repflow_mm.export.onnx import export_onnx
+
+    per_frame = name == 'FlowAugmented'
+    head = dict(num_classes=5, in_channels=64, average_clips='prob')
+    model = built(
+        dict(
+            type='Recognizer2D' if per_frame else 'Recognizer3D',
+            backbone=BACKBONES[name],
+            cls_head=dict(head, type='TSNHead' if per_frame else 'I3DHead'),
+            data_preprocessor=dict(
+                type='ActionDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3
+            ),
+        )
+    )
+    exported = export_onnx(model, CLIP, tmp_path / 'model.onnx')
+    assert exported.error < 1e-4 and exported.path.stat().st_size > 4 * 1e4
+
+
+@pytest.mark.parametrize('layer', [RepresentationFlow, FlowOfFlow])
+def test_pytorchs_own_exporters_need_no_help(layer):
+    layer = layer(3, flow_channels=4, n_iters=2).eval()
+    two, three = torch.rand(2, 3, 4, 9, 7), torch.rand(3, 3, 4, 9, 7)
+    batch = torch.export.Dim('batch', min=1)
+    program = torch.export.export(layer, (two,), dynamic_shapes=({0: batch},))
+    file = io.BytesIO()
+    with pytest.warns(torch.jit.TracerWarning):  # its checks of shapes are not in it
+        torch.jit.save(torch.jit.trace(layer, two), file)
+    file.seek(0)
+    traced = torch.jit.load(file)
+    for graph in (program.graph, traced.inlined_graph):  # run without this package
+        assert 'mul' in str(graph) and 'tvl1(' not in str(graph)
+        assert 'repflow_mm.tvl1' not in str(graph)
+    for recorded in (program.module(), traced):
+        for clips in (three, three[:1]):
+            torch.testing.assert_close(recorded(clips), layer(clips))
+
+
+def test_the_clip_is_the_test_pipelines(plugin):
+    from mmengine.config import Config
+
+    from repflow_mm.export.deployable import clip_shape
+
+    cfg = Config.fromfile(ROOT / 'configs' / 'repflow_r50_block3_kinetics400.py')
+    assert clip_shape(cfg) == (32, 256, 256)
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    pipeline[-3:-1] = [
+        dict(type='Resize', scale=(96, 64), keep_ratio=False),
+        dict(type='FormatShape', input_format='NCHW'),
+    ]
+    assert clip_shape(cfg) == (320, 64, 96)
+    del pipeline[-3]
+    with pytest.raises(ValueError, match='give --frames and --size'):
+        clip_shape(cfg)
