@@ -34,11 +34,9 @@ class Command:
         for i, word in enumerate(self.words):
             if word == 'quickstart.py' or word.startswith('tools/') and '.py' in word:
                 return ROOT / word, self.words[i + 1 :]
-            if (
-                self.words[i - 1 : i + 1] == ('-m', 'repflow_mm')
-                and self.words[i + 1 :]
-            ):
-                return ROOT / 'tools' / f'{self.words[i + 1]}.py', self.words[i + 2 :]
+            if word == 'repflow_mm' and self.words[i - 1] == '-m':
+                tool, *rest = self.words[i + 1 :] or ['']
+                return (ROOT / 'tools' / f'{tool}.py', tuple(rest)) if tool else None
         return None
 
 

@@ -5,9 +5,9 @@ Conventions for README.md and docs/*.md, which is all that a new page has to fol
 - ```python with an import is a program. The programs of a page run in order, in one
   namespace. Without an import it is a part of a config: it is merged into MMAction2's
   SlowOnly (or what its `_base_` says) and the model built.
-- ```bash is for commands, one a line or continued by a backslash. Where a tool of ours is
-  called, its own parser has to take the line, and a config has to be there. A block that
-  starts with `#!` is a script: it has to parse. A fence without a language is neither.
+- ```bash is for commands, one a line or continued by a backslash. Where a tool of ours
+  is called, its own parser has to take the line, and a config has to be there. A block
+  that starts with `#!` is a script and has to parse. No other fence is looked at.
 - Placeholders, in capitals: CONFIG is a config, CHECKPOINT its weights, VIDEO or CLIP a
   video, FOLDER a folder of them, OUT a file or folder to write.
 - Error messages are in `docs/troubleshooting.md`, in the first column of its tables.
