@@ -26,7 +26,15 @@ def main() -> None:
         return
     name = parser.parse_args(sys.argv[1:2]).tool
     del sys.argv[0]
-    runpy.run_path(str(tools[name]), run_name='__main__')
+    try:
+        runpy.run_path(str(tools[name]), run_name='__main__')
+    except ModuleNotFoundError as error:
+        print(
+            f'error: {name} needs {error.name}, which is not installed: `python -m '
+            'repflow_mm.doctor` tells what is missing',
+            file=sys.stderr,
+        )
+        sys.exit(2)
 
 
 def _summary(tool: Path) -> str:

@@ -54,7 +54,7 @@ def _alias_importlib_metadata() -> None:
 
 
 def _hue_overflows() -> bool:
-    if version('numpy') < (2,) or not package_file('mmaction', '__init__.py'):
+    if (version('numpy') or ()) < (2,) or not package_file('mmaction', '__init__.py'):
         return False
     import numpy as np
     from mmaction.datasets.transforms import ColorJitter

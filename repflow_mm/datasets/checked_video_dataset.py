@@ -79,7 +79,7 @@ class CheckedVideoDataset(VideoDataset):
         if '://' not in self.ann_file and not os.path.isfile(self.ann_file):
             raise FileNotFoundError(
                 f'no annotation list at {self.ann_file}: set ann_file, or prepare '
-                'the dataset (README, "Datasets")'
+                'the dataset (docs/datasets.md)'
             )
         try:
             lines = list_from_file(self.ann_file)

@@ -1,0 +1,153 @@
+"""The figures of `docs/layer.md`: python -m repflow_mm.visualization.figures FOLDER.
+
+A texture whose motion is known exactly is moved, turned and enlarged, and the solver's
+answer is drawn beside the truth, all in one scale. The same bits at every run.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from repflow_mm.errors import one_line_errors
+from repflow_mm.ops import representation_flow
+from repflow_mm.visualization.flow_colour import colour_wheel, flow_to_rgb
+
+SIZE = 96  # pixels of a map
+FASTEST = 1.0  # pixels a frame: the speed of full colour in every picture
+ITERATIONS = (1, 2, 5, 10, 20, 50, 100)
+# Flow at (x, y) of the map's centre being (0, 0): pixels, +x right and +y down.
+MOTIONS = {
+    'right': lambda x, y: (0.7 + 0 * x, 0 * y),
+    'down': lambda x, y: (0 * x, 0.7 + 0 * y),
+    'turning clockwise': lambda x, y: (-0.015 * y, 0.015 * x),
+    'coming nearer': lambda x, y: (0.015 * x, 0.015 * y),
+}
+
+
+def moved_texture(motion: str, seed: int = 0) -> tuple[np.ndarray, ...]:
+    """A smooth random texture before and after one of :data:`MOTIONS`.
+
+    It is a sum of waves, so that it is known between the pixels too.
+
+    Args:
+        motion (str): A key of :data:`MOTIONS`.
+        seed (int): Draws the waves.
+
+    Returns:
+        tuple[np.ndarray, ...]: First and second map `(SIZE, SIZE)` in [0, 255], and the
+        true flow `(SIZE, SIZE, 2)` in pixels.
+    """
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
+    angle, phase = rng.uniform(0, 2 * np.pi, (2, 60, 1, 1))
+    frequency = 2 * np.pi / rng.uniform(10, 28, (60, 1, 1))  # waves of 10 to 28 pixels
+
+    def texture(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        along = np.cos(angle) * x + np.sin(angle) * y
+        return np.sin(frequency * along + phase).sum(0)
+
+    # What is at p now is what was at p - flow: to first order in the slow motion.
+    flow = np.stack(MOTIONS[motion](x, y), axis=-1)
+    first = texture(x, y)
+    second = texture(x - flow[..., 0], y - flow[..., 1])
+    low, high = first.min(), first.max()
+    scaled = (np.clip(255 * (f - low) / (high - low), 0, 255) for f in (first, second))
+    return *scaled, flow
+
+
+def solve(first: np.ndarray, second: np.ndarray, **options) -> np.ndarray:
+    """The solver's flow `(H, W, 2)` between two maps `(H, W)`, in pixels."""
+    maps = (torch.from_numpy(f)[None, None] for f in (first, second))
+    flow = representation_flow(*maps, backend='reference', **options)
+    return torch.stack(flow, dim=-1)[0, 0].numpy()
+
+
+def end_point_error(flow: np.ndarray, truth: np.ndarray) -> float:
+    """Mean distance to the truth in pixels."""
+    return float(np.hypot(*np.moveaxis(flow - truth, -1, 0)).mean())
+
+
+def known_motions() -> Figure:
+    """Four motions of a map: the true flow, and the solver's after 20 and 100."""
+    figure = Figure(figsize=(9.2, 5.9), layout='constrained')
+    grid = figure.subplots(3, len(MOTIONS) + 1)
+    for column, motion in zip(grid.T[1:], MOTIONS, strict=True):
+        first, second, truth = moved_texture(motion)
+        column[0].set_title(motion, fontsize=11)
+        column[0].imshow(flow_to_rgb(truth, FASTEST))
+        for axis, n_iters in zip(column[1:], (20, 100), strict=True):
+            flow = solve(first, second, n_iters=n_iters)
+            axis.imshow(flow_to_rgb(flow, FASTEST))
+            axis.set_xlabel(f'off by {end_point_error(flow, truth):.2f} px')
+    titles = ('true flow', '20 iterations', '100 iterations')
+    for axis, title in zip(grid[:, 1], titles, strict=True):
+        axis.set_ylabel(title, fontsize=11)
+    grid[0, 0].imshow(first, cmap='gray', vmin=0, vmax=255)
+    grid[0, 0].set_title('the map', fontsize=11)
+    grid[1, 0].imshow(colour_wheel())
+    grid[1, 0].set_xlabel(f'rim: {FASTEST:g} px a frame')
+    grid[2, 0].set_visible(False)
+    _bare(grid)
+    return figure
+
+
+def convergence() -> Figure:
+    """How the flow of a turning map grows, and how the error falls."""
+    figure = Figure(figsize=(9.2, 5.2), layout='constrained')
+    above, below = figure.subfigures(2, 1, height_ratios=(1, 2))
+    strip = above.subplots(1, len(ITERATIONS) + 1, squeeze=False)
+    first, second, truth = moved_texture('turning clockwise')
+    for axis, n_iters in zip(strip[0], ITERATIONS, strict=False):
+        flow = solve(first, second, n_iters=n_iters)
+        axis.imshow(flow_to_rgb(flow, FASTEST))
+        axis.set_title(f'{n_iters}', fontsize=10)
+    strip[0, -1].imshow(flow_to_rgb(truth, FASTEST))
+    strip[0, -1].set_title('truth', fontsize=10)
+    _bare(strip)
+    axis = below.subplots()
+    counts = sorted({*ITERATIONS, *range(5, 101, 5)})
+    for motion, style in (('right', '-'), ('turning clockwise', '--')):
+        first, second, truth = moved_texture(motion)
+        for label, colour, gradient in (
+            ('forward differences (ours)', '#0b6e99', 'forward'),
+            ('Sobel, Eq. 10 as printed', '#c4492d', 'sobel'),
+        ):
+            flows = (
+                solve(first, second, n_iters=n, flow_grad=gradient) for n in counts
+            )
+            errors = [end_point_error(flow, truth) for flow in flows]
+            axis.plot(counts, errors, style, color=colour, label=f'{motion}: {label}')
+    axis.set(xlabel='iterations', ylabel='mean error, pixels', xlim=(0, 100))
+    axis.set_ylim(0, None)
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=9)
+    return figure
+
+
+def _bare(grid: np.ndarray) -> None:
+    """No ticks and no frames around pictures."""
+    for axis in grid.flat:
+        axis.set(xticks=(), yticks=())
+        axis.spines[:].set_visible(False)
+
+
+@one_line_errors
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figures."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument('folder', type=Path, help='where the PNG files go')
+    folder = parser.parse_args(argv).folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for draw in (known_motions, convergence):
+        path = folder / f'{draw.__name__}.png'
+        # No version in the file: the same figure has the same bytes.
+        draw().savefig(path, dpi=110, metadata={'Software': None})
+        print(path)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,76 @@
+"""What the pages hold: code blocks, links and commands. See tests/test_docs.py."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+
+_FENCE = re.compile(r'^```(\w*)\n(.*?)^```', re.S | re.M)
+_LINK = re.compile(r'(?<!`)\[[^\]]*\]\(([^)\s]+)\)')
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command line of a ```bash block, without comment.
+
+    Args:
+        page (str): Where it stands.
+        words (tuple[str, ...]): As the shell splits it, variables in front left out.
+    """
+
+    page: str
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return shlex.join(self.words)
+
+    @property
+    def tool(self) -> tuple[Path, tuple[str, ...]] | None:
+        """A Python tool of ours in it, and the words behind."""
+        for i, word in enumerate(self.words):
+            if word == 'quickstart.py' or word.startswith('tools/') and '.py' in word:
+                return ROOT / word, self.words[i + 1 :]
+            if word == 'repflow_mm' and self.words[i - 1] == '-m':
+                tool, *rest = self.words[i + 1 :] or ['']
+                return (ROOT / 'tools' / f'{tool}.py', tuple(rest)) if tool else None
+        return None
+
+
+def blocks(page: Path, *languages: str) -> list[str]:
+    """The fenced blocks of a page in some languages."""
+    found = _FENCE.findall(page.read_text(encoding='utf-8'))
+    return [code for language, code in found if language in languages]
+
+
+def commands(page: Path) -> list[Command]:
+    """The command lines of a page's ```bash blocks; scripts (`#!`) are none."""
+    found = []
+    for block in blocks(page, 'bash'):
+        if block.startswith('#!'):
+            continue
+        block = re.sub(r'(".*?")', lambda m: m[1].replace('\n', ';'), block, flags=re.S)
+        for line in block.replace('\\\n', ' ').splitlines():
+            words = shlex.split(line, comments=True)
+            while words and re.match(r'[A-Z_]+=', words[0]):
+                del words[0]
+            if words:
+                found.append(Command(page.name, tuple(words)))
+    return found
+
+
+def links(page: Path) -> list[str]:
+    """Targets of the links and pictures of a page that are within the project."""
+    text = _FENCE.sub('', page.read_text(encoding='utf-8'))
+    return [link for link in _LINK.findall(text) if '://' not in link]
+
+
+def anchors(page: Path) -> set[str]:
+    """The #anchors that GitHub gives the headings of a page."""
+    text = _FENCE.sub('', page.read_text(encoding='utf-8'))
+    headings = re.findall(r'^#+ (.+)$', text, re.M)
+    kept = (re.sub(r'[^\w\- ]', '', heading.lower()) for heading in headings)
+    return {heading.replace(' ', '-') for heading in kept}

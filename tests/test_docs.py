@@ -1,0 +1,226 @@
+"""The pages are true: links lead somewhere, code runs, commands are what tools take.
+
+Conventions for README.md and docs/*.md, which is all that a new page has to follow:
+
+- ```python with an import is a program. The programs of a page run in order, in one
+  namespace. Without an import it is a part of a config: it is merged into MMAction2's
+  SlowOnly (or what its `_base_` says) and the model built.
+- ```bash is for commands, one a line or continued by a backslash. Where a tool of ours
+  is called, its own parser has to take the line, and a config has to be there. A block
+  that starts with `#!` is a script and has to parse. No other fence is looked at.
+- Placeholders, in capitals: CONFIG is a config, CHECKPOINT its weights, VIDEO or CLIP a
+  video, FOLDER a folder of them, OUT a file or folder to write.
+- Error messages are in `docs/troubleshooting.md`, in the first column of its tables.
+
+`python3 quickstart.py docs` runs every command for real, on small data
+(tests/docs_run.py).
+"""
+
+import argparse
+import ast
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from repflow_mm.engine.configs import find_config
+from tests.conftest import ROOT
+from tests.docs_pages import PAGES, anchors, blocks, commands, links
+
+PLACEHOLDER = re.compile(r'[A-Z][A-Z_0-9]*$')
+PLAIN = ROOT / 'docs' / 'plain_pytorch.md'  # without MMAction2
+COMMANDS = [command for page in PAGES for command in commands(page)]
+
+of_every_page = pytest.mark.parametrize(
+    'page', PAGES, ids=lambda page: page.relative_to(ROOT).as_posix()
+)
+
+
+@of_every_page
+def test_links_lead_somewhere(page):
+    for link in links(page):
+        name, _, anchor = link.partition('#')
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_the_table_of_contents_names_every_page():
+    named = {link.partition('#')[0] for link in links(ROOT / 'docs' / 'README.md')}
+    pages = {page.name for page in (ROOT / 'docs').glob('*.md')} - {'README.md'}
+    assert pages <= named
+
+
+class Parsed(BaseException):
+    """A command line was taken."""
+
+
+def test_tools_take_the_commands_as_they_stand(plugin, monkeypatch):
+    parse = argparse.ArgumentParser.parse_args
+
+    def stop(self, args=None, namespace=None):
+        raise Parsed(parse(self, args, namespace))
+
+    monkeypatch.setattr(argparse.ArgumentParser, 'parse_args', stop)
+    monkeypatch.chdir(ROOT)
+    taken = 0
+    for command in COMMANDS:
+        if command.tool is None or '--help' in command.words:
+            continue
+        tool, args = command.tool
+        assert tool.is_file(), f'{command.page}: {command}'
+        monkeypatch.setattr(sys, 'argv', [str(tool), *args])
+        try:
+            with pytest.raises(Parsed) as parsed:
+                runpy.run_path(str(tool), run_name='__main__')
+        except SystemExit:
+            pytest.fail(f'{command.page}: {command}')
+        config = getattr(parsed.value.args[0], 'config', None)
+        if config and not PLACEHOLDER.match(config):
+            assert find_config(config), f'{command.page}: {command}'
+        taken += 1
+    assert taken >= 25
+
+
+def test_commands_name_files_that_are_there_and_scripts_parse():
+    for command in COMMANDS:
+        for word in command.words:
+            if re.match(r'(tools|tests|configs|docs)/[\w/]+\.\w+$', word):
+                assert (ROOT / word).exists(), f'{command.page}: {command}'
+    for page in PAGES:
+        script = '\n'.join(blocks(page, 'bash'))
+        subprocess.run(['bash', '-n'], input=script, text=True, check=True)
+
+
+@of_every_page
+def test_parts_of_configs_build(page, plugin):
+    from mmaction.registry import MODELS
+
+    for code in blocks(page, 'python'):
+        if page == PLAIN or imports(code):
+            continue
+        names = dict(_base_=own_config())
+        exec(compile(code, page.name, 'exec'), names)
+        base = names.pop('_base_')
+        if isinstance(base, str):
+            base = Config.fromfile(find_config(base))
+        part = {key: value for key, value in names.items() if key[:2] != '__'}
+        if 'backbone' in part:
+            part['model'] = dict(backbone=part.pop('backbone') | dict(_delete_=True))
+        base.merge_from_dict(part)
+        if 'model' in part:
+            MODELS.build(base.model)
+
+
+def own_config() -> Config:
+    """What a user of MMAction2 trains already."""
+    import mmaction
+
+    folder = Path(mmaction.__file__).parent / '.mim/configs/recognition/slowonly'
+    return Config.fromfile(folder / 'slowonly_r50_8xb16-8x8x1-256e_kinetics400-rgb.py')
+
+
+@of_every_page
+def test_programs_run(page, plugin, monkeypatch, tmp_path):
+    import torch
+
+    if page == PLAIN:
+        pytest.skip('runs by itself, below')
+    monkeypatch.chdir(tmp_path)
+    names = dict(features=torch.rand(1, 128, 3, 8, 8))
+    for code in filter(imports, blocks(page, 'python')):
+        exec(compile(code, page.name, 'exec'), names)
+
+
+def imports(code: str) -> bool:
+    return any(
+        isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.parse(code).body
+    )
+
+
+# Torch alone is to be had; torchvision is a stand-in where it is not installed.
+ALONE = """
+import importlib.util, sys, types
+for name in ('mmengine', 'mmcv', 'mmaction', 'cv2', 'decord', 'numpy', 'rich'):
+    sys.modules[name] = None
+if importlib.util.find_spec('torchvision') is None:
+    from torch import nn
+
+    class ResNet(nn.Sequential):
+        def __init__(self):
+            super().__init__()
+            self.layer1 = nn.Conv2d(3, 128, 3, stride=8)
+            self.layer2 = nn.Sequential(nn.ReLU())
+            self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+    torchvision = sys.modules['torchvision'] = types.ModuleType('torchvision')
+    torchvision.models = types.SimpleNamespace(resnet18=ResNet)
+"""
+
+
+def test_plain_pytorch_needs_torch_alone():
+    programs = blocks(PLAIN, 'python')
+    assert len(programs) >= 4
+    end = 'scores.sum().backward()\noptimizer.step()\nassert 0.45 < u_x.mean() < 0.55'
+    result = subprocess.run(
+        [sys.executable, '-c', '\n'.join([ALONE, *programs, end])],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_code_beside_equations_is_in_the_code():
+    sources = ('ops/reference.py', 'layers/representation_flow.py')
+    text = '\n'.join((ROOT / 'repflow_mm' / name).read_text() for name in sources)
+    page = (ROOT / 'docs' / 'layer.md').read_text()
+    (table,) = re.findall(r'\| equation \|(?:.+\n)+', page)
+    rows = table.splitlines()[2:]
+    lines = [row.rpartition(' | `')[2].removesuffix('` |') for row in rows]
+    assert len(lines) >= 8
+    assert [line for line in lines if line not in text] == []
+
+
+def test_every_message_is_on_the_page_for_troubleshooting():
+    page = (ROOT / 'docs' / 'troubleshooting.md').read_text(encoding='utf-8')
+    ours = page.partition('## Configs and command lines')[2]
+    codes = {
+        code
+        for first_column in re.findall(r'^\| (`.*?) \| ', ours, re.M)
+        for code in re.findall(r'`(.+?)`(?:,|$)', first_column)
+    }
+    messages = raised()
+    assert len(messages) > 120 and len(codes) > 100
+    covers = {
+        code: {m for m in messages if all(p.strip() in m for p in code.split('…'))}
+        for code in codes
+    }
+    missing = sorted(messages - set().union(*covers.values()))
+    assert not missing, 'in no row of troubleshooting.md:\n' + '\n'.join(missing)
+    assert not [code for code in codes if not covers[code]]  # no row is of the past
+
+
+def raised() -> set[str]:
+    """What the package raises for people, with `{}` for what is filled in."""
+    kinds = {'ValueError', 'TypeError', 'OSError', 'FileNotFoundError', 'ImportError'}
+    kinds |= {'RuntimeError', 'MemoryError', 'VideoError'}
+    found = set()
+    for path in (ROOT / 'repflow_mm').rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            call = node.exc if isinstance(node, ast.Raise) else None
+            if isinstance(call, ast.Call) and getattr(call.func, 'id', '') in kinds:
+                found.add(' '.join(map(constant_part, call.args)))
+    return {text for text in found if re.search('[A-Za-z]{3}', text)}
+
+
+def constant_part(node: ast.expr) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return ''.join(map(constant_part, node.values))
+    if isinstance(node, ast.BinOp):
+        return constant_part(node.left) + constant_part(node.right)
+    return str(node.value) if isinstance(node, ast.Constant) else '{}'
