@@ -14,6 +14,7 @@ from tests.conftest import ROOT
 ORDER = {
     'ops': 0,
     'video': 0,
+    'explorer': 1,
     'preparation': 1,
     'layers': 1,
     'visualization': 1,
