@@ -4,6 +4,7 @@
     python3 quickstart.py demo      learn motion in minutes, and see it
     python3 quickstart.py test      lint and the test suite
     python3 quickstart.py torture   whatever can go wrong, many times (half an hour)
+    python3 quickstart.py docs      every command of README.md and docs/, on small data
     python3 quickstart.py doctor    what is installed, and what is broken
 
 Needs Python 3.10 to 3.13 with pip; no compiler, no system libraries, no make
@@ -50,7 +51,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('command', choices=('demo', 'test', 'torture', 'doctor'))
+    parser.add_argument(
+        'command', choices=('demo', 'test', 'torture', 'docs', 'doctor')
+    )
     parser.add_argument('args', nargs=argparse.REMAINDER, help='passed on')
     options = parser.parse_args()
     if not (3, 10) <= sys.version_info[:2] <= (3, 13):
@@ -70,6 +73,7 @@ def main() -> int:
                 [PYTHON, *PYTEST],
             ],
             'torture': [[PYTHON, '-m', 'tests.torture']],
+            'docs': [[PYTHON, '-m', 'tests.docs_run']],
             'doctor': [[PYTHON, '-m', 'repflow_mm.doctor']],
         }[options.command]
         if options.command in ('test', 'torture'):

@@ -47,18 +47,25 @@ def blocks(page: Path, *languages: str) -> list[str]:
 
 
 def commands(page: Path) -> list[Command]:
-    """The command lines of a page's ```bash blocks; scripts (`#!`) are none."""
-    found = []
+    """The command lines of a page: in its ```bash blocks, and `python ...` in a line.
+
+    Scripts (`#!`) are none, and neither is a line with an ellipsis.
+    """
+    lines = []
     for block in blocks(page, 'bash'):
-        if block.startswith('#!'):
-            continue
-        block = re.sub(r'(".*?")', lambda m: m[1].replace('\n', ';'), block, flags=re.S)
-        for line in block.replace('\\\n', ' ').splitlines():
-            words = shlex.split(line, comments=True)
-            while words and re.match(r'[A-Z_]+=', words[0]):
-                del words[0]
-            if words:
-                found.append(Command(page.name, tuple(words)))
+        if not block.startswith('#!'):
+            # What is in quotes may have lines of its own.
+            joined = block.replace('\\\n', ' ')
+            lines += re.split(r'\n(?=(?:[^"]*"[^"]*")*[^"]*$)', joined)
+    prose = _FENCE.sub('', page.read_text(encoding='utf-8'))
+    lines += re.findall(r'(?<!`)`((?:[A-Z_0-9]+=\S+ )?python3? [^`]+)`', prose)
+    found = []
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        while words and re.match(r'[A-Z_0-9]+=', words[0]):
+            del words[0]
+        if words and not {'...', '…'} & {*words}:
+            found.append(Command(page.name, tuple(words)))
     return found
 
 
