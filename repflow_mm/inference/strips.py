@@ -50,7 +50,7 @@ class Strips:
             )
         self.channels = list(channels or most_active(self.flow, top))
         # The last frame has no flow of its own, the last but two none of flow of flow.
-        last = max(len(subject.frames) - 1 - TAIL, 0)
+        last = max(min(len(subject.frames), subject.window) - 1 - TAIL, 0)
         self._shown = np.unique(np.linspace(0, last, columns).round().astype(int))
         self._arrows = arrows
         self._stride = subject.frames.shape[2] / self.flow.shape[3]

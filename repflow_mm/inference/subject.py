@@ -24,6 +24,7 @@ class Subject:
         times (np.ndarray): Seconds of each in the video, `(T,)`.
         layers (dict[str, Solver]): What solves for the flow of each layer.
         n_iters (int): Iterations of the first layer.
+        window (int): Frames that belong together: what strips of pictures are of.
         scores (np.ndarray, optional): Of each window, `(W, K)`.
         spans (np.ndarray, optional): Its first and last second, `(W, 2)`.
         class_names (tuple[str, ...]): Of the scores.
@@ -34,13 +35,20 @@ class Subject:
     times: np.ndarray
     layers: dict[str, Solver]
     n_iters: int
+    window: int
     scores: np.ndarray | None = None
     spans: np.ndarray | None = None
     class_names: tuple[str, ...] = ()
 
 
 def raw_subject(
-    path: str, start: float, count: int, interval: int, size: int, decoder: str
+    path: str,
+    start: float,
+    count: int,
+    window: int,
+    interval: int,
+    size: int,
+    decoder: str,
 ) -> Subject:
     """A clip without a network: the solver with its start values, on brightness.
 
@@ -48,6 +56,7 @@ def raw_subject(
         path (str): The video.
         start (float): Seconds into it.
         count (int): Frames at most.
+        window (int): Of these, for strips of pictures.
         interval (int): From one to the next.
         size (int): The shorter side they are made to have.
         decoder (str): As for :class:`repflow_mm.video.VideoProcess`.
@@ -59,7 +68,8 @@ def raw_subject(
         VideoError: If there are no two frames.
     """
     frames, times = read_clip(path, start, count, interval, size, decoder)
-    return Subject(path, frames, times, {'brightness': RawFlow(frames).flow}, 20)
+    layers = {'brightness': RawFlow(frames).flow}
+    return Subject(path, frames, times, layers, n_iters=20, window=window)
 
 
 def seen_subject(
@@ -83,8 +93,8 @@ def seen_subject(
     """
     video = WindowedVideo(path, model.cfg)
     video.skip_to(start)
-    length = len(video.indices[0])
-    video.indices = video.indices[: max(round(count / length), 1)]
+    window = len(video.indices[0])
+    video.indices = video.indices[: max(round(count / window), 1)]
     windows = list(look(model, video))
     names = list(windows[0].flows)
     if not names:
@@ -95,24 +105,34 @@ def seen_subject(
     if layer is not None and layer not in names:
         raise ValueError(f'--layer must be one of {", ".join(names)}, got {layer!r}')
     first = layer or names[0]
+    new = _new(video.indices)
     spans = [(w.indices[0], w.indices[-1]) for w in windows]
     return Subject(
         name=path,
-        frames=np.concatenate([window.frames for window in windows]),
-        times=np.concatenate(video.indices) / video.fps,
+        frames=np.concatenate([window.frames for window in windows])[new],
+        times=np.concatenate(video.indices)[new] / video.fps,
         layers={
-            name: _over(windows, name)
+            name: _over(windows, name, new)
             for name in [first, *(name for name in names if name != first)]
         },
         n_iters=windows[0].flows[first].layer.solver.n_iters,
+        window=window,
         scores=np.stack([window.scores for window in windows]),
         spans=np.array(spans) / video.fps,
         class_names=model.class_names,
     )
 
 
-def _over(windows: list[Window], name: str) -> Solver:
+def _over(windows: list[Window], name: str, new: np.ndarray) -> Solver:
     def solve(n_iters: int | None = None) -> np.ndarray:
-        return np.concatenate([window.flows[name].flow(n_iters) for window in windows])
+        flows = [window.flows[name].flow(n_iters) for window in windows]
+        return np.concatenate(flows)[new]
 
     return solve
+
+
+def _new(indices: list[np.ndarray]) -> np.ndarray:
+    """Where a frame comes that was not there before: windows may overlap."""
+    numbers = np.concatenate(indices)
+    before = np.maximum.accumulate(numbers)
+    return np.flatnonzero(np.append(True, numbers[1:] > before[:-1]))

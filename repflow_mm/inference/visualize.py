@@ -77,10 +77,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _looker(args: argparse.Namespace) -> Callable[[str], Subject]:
-    count = _PAGE_FRAMES if args.html else args.columns + TAIL
+    window = args.columns + TAIL
+    count = _PAGE_FRAMES if args.html else window
     if args.config is None:
         return lambda path: raw_subject(
-            path, args.start, count, args.interval, args.size, args.decoder
+            path, args.start, count, window, args.interval, args.size, args.decoder
         )
     model = model_of(args)
     return lambda path: seen_subject(model, path, args.start, count, args.layer)
