@@ -24,8 +24,8 @@ class Deployable(nn.Module):
 
     Args:
         model (nn.Module): A built recognizer of MMAction2, 2D, 3D or Omni, or a
-            :class:`repflow_mm.models.LateFusion`. It is kept, and put into evaluation
-            mode.
+            :class:`repflow_mm.models.LateFusion`. It is kept, put into evaluation
+            mode, and loses `test_cfg.max_testing_views`.
 
     Shape:
         - Input: `(N, 3, T, H, W)`, uint8 or floating, RGB in [0, 255], also for a
@@ -49,6 +49,9 @@ class Deployable(nn.Module):
                     f'{type(stream).__name__} is not exported: only what takes RGB '
                     f'clips is ({names}, LateFusion)'
                 )
+            # A bound on memory for many views of one video, and only one video.
+            if getattr(stream, 'test_cfg', None):
+                stream.test_cfg.pop('max_testing_views', None)
         preprocessor = model.data_preprocessor
         if type(preprocessor).__name__ != 'ActionDataPreprocessor':
             raise ValueError(
