@@ -355,7 +355,7 @@ function draw() {
   scrubber.value = state.frame;
   scrubber.setAttribute('aria-valuetext', `frame ${state.frame + 1} of ${count}, ${time}`);
   byId('clock').children[0].textContent = time;
-  byId('clock').children[1].textContent = `frame ${state.frame + 1} of ${count}`;
+  byId('clock').children[1].textContent = `${state.frame + 1} of ${count}`;
   document.querySelector(`[name="view"][value="${state.view}"]`).checked = true;
   document.querySelectorAll('[name="channel"]')[state.channel].checked = true;
   byId('arrows').checked = state.arrows;
@@ -623,7 +623,7 @@ function precision() {
   const sentence = (name, { full, step, levels, cut, digits }) =>
     `${name} is stored in steps of ${step.toPrecision(2)} px; full colour is ` +
     `${full.toFixed(digits)} px, which one vector in a hundred exceeds` +
-    (cut ? `; ${(100 * cut).toPrecision(2)} % of the components are beyond ${(levels * step).toFixed(digits)} px and cut there. ` : '. ');
+    (cut ? `; ${cut < 1e-4 ? 'less than 0.01' : (100 * cut).toFixed(2)} % of the components are beyond ${(levels * step).toFixed(digits)} px and cut there. ` : '. ');
   const left = about.left_out;
   return (
     sentence('Flow', flow) +
