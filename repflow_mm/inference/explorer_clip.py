@@ -9,7 +9,8 @@ from repflow_mm.explorer.page import Clip
 from repflow_mm.inference.strips import Strips, iteration_counts
 from repflow_mm.visualization.tvl1 import clip_tvl1
 
-_TVL1_SIZE = 56  # the shorter side it is shown in
+# The shorter side of what is shown: finer maps would be stored in coarser steps.
+_SIZE = 56
 
 
 def explorer_clip(strips: Strips) -> Clip:
@@ -26,16 +27,18 @@ def explorer_clip(strips: Strips) -> Clip:
     """
     subject = strips.subject
     counts = iteration_counts(subject.n_iters)
-    flows = [strips.solve(n)[:, strips.channels] for n in counts[:-1]]
-    flows.append(strips.flow[:, strips.channels])
+    flows = [strips.solve(n) for n in counts[:-1]] + [strips.flow]
+    chosen = np.stack([flow[:, strips.channels] for flow in flows])
+    scale = min(_SIZE / min(chosen.shape[3:5]), 1)
+    tvl1 = clip_tvl1(subject.frames)
     return Clip(
         title=Path(subject.name).name,
         frames=subject.frames,
         times=subject.times,
-        flow=np.stack(flows).transpose(0, 2, 1, 3, 4, 5),
+        flow=scale * _shrunk(chosen, scale).swapaxes(1, 2),
         iterations=tuple(counts),
         channels=tuple(strips.channels),
-        tvl1=_shrunk(clip_tvl1(subject.frames)),
+        tvl1=_shrunk(tvl1, min(_SIZE / min(tvl1.shape[1:3]), 1)),
         scores=subject.scores,
         windows=subject.spans,
         class_names=subject.class_names,
@@ -43,9 +46,10 @@ def explorer_clip(strips: Strips) -> Clip:
     )
 
 
-def _shrunk(flow: np.ndarray) -> np.ndarray:
-    """Fewer vectors, in pixels of the frame still."""
-    height, width = flow.shape[1:3]
-    scale = min(_TVL1_SIZE / min(height, width), 1)
+def _shrunk(flow: np.ndarray, scale: float) -> np.ndarray:
+    """Fewer vectors `(..., H, W, 2)`, in the pixels they were in."""
+    height, width = flow.shape[-3:-1]
     size = round(width * scale), round(height * scale)
-    return np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in flow])
+    maps = flow.reshape(-1, height, width, 2)
+    small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in maps]
+    return np.stack(small).reshape(*flow.shape[:-3], size[1], size[0], 2)
