@@ -578,7 +578,7 @@ const thumbs = about.channels.map(({ number, speed }, channel) => {
   const name = document.createElement('span');
   name.textContent = `channel ${number}`;
   const mean = document.createElement('small');
-  mean.textContent = `${speed.toFixed(flow.digits)} px`;
+  mean.textContent = `${speed.toPrecision(2)} px`;
   label.append(input, canvas, name, mean);
   input.addEventListener('change', () => change({ channel }));
   document.querySelector('.thumbs').append(label);
