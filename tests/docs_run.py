@@ -116,6 +116,8 @@ def ready(command: Command, work: Path) -> list[str]:
         if found.parts[0] == 'configs':
             name = found
             words[i] = str(small(name, work))
+    for inside in re.findall(r'configs/\w+\.py', str(command)):  # a program's
+        small(Path(inside), work)
     config = small(name, work)
     stands_for = dict(
         CONFIG=config,
@@ -165,8 +167,8 @@ def small(name: Path, work: Path) -> Path:
 def prepare(work: Path) -> Path:
     """The folder that the commands run in: tools, and raw data where people have it."""
     init_default_scope('mmaction')
-    for name in ('tools', 'tests', 'docs'):
-        (work / name).symlink_to(ROOT / name)
+    for name in ('tools', 'docs'):  # a command may write there
+        shutil.copytree(ROOT / name, work / name)
     (work / 'bin').mkdir()
     (work / 'bin' / 'ffmpeg').symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
     data = work / 'data'
