@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import imageio_ffmpeg
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -73,7 +74,7 @@ def main() -> int:
             result = subprocess.run(
                 ready(command, work),
                 cwd=work,
-                env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
+                env=environment(work),
                 capture_output=True,
                 text=True,
             )
@@ -87,6 +88,17 @@ def main() -> int:
     return int(failed > 0)
 
 
+def environment(work: Path) -> dict[str, str]:
+    """This package, its interpreter and ffmpeg are found; one thread a process."""
+    path = [work / 'bin', Path(sys.executable).parent, os.environ['PATH']]
+    return {
+        **os.environ,
+        'PATH': os.pathsep.join(map(str, path)),
+        'PYTHONPATH': str(ROOT),
+        'OMP_NUM_THREADS': '1',
+    }
+
+
 def reason(command: Command) -> str | None:
     """Why a command cannot run here."""
     return next((NOT_RUN[word] for word in command.words if word in NOT_RUN), None)
@@ -98,10 +110,14 @@ def ready(command: Command, work: Path) -> list[str]:
     name = Path('configs', 'repflow_r18_block2_motion.py')
     for i, word in enumerate(words):
         try:
-            name = find_config(word).resolve().relative_to(ROOT)
+            found = find_config(word).resolve().relative_to(ROOT)
         except (OSError, ValueError):
             continue
-        words[i] = str(small(name, work))
+        if found.parts[0] == 'configs':
+            name = found
+            words[i] = str(small(name, work))
+    for inside in re.findall(r'configs/\w+\.py', str(command)):  # a program's
+        small(Path(inside), work)
     config = small(name, work)
     stands_for = dict(
         CONFIG=config,
@@ -136,6 +152,8 @@ def small(name: Path, work: Path) -> Path:
     for part in ('train', 'val', 'test'):
         loader = cfg[f'{part}_dataloader']
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        # Batch norm needs more than one value, and the small maps have one a clip.
+        loader.drop_last = part == 'train'
         loader.dataset.pipeline = shrink(loader.dataset.pipeline)
         cfg[f'{part}_pipeline'] = loader.dataset.pipeline
     cfg.train_cfg.update(max_epochs=1, val_interval=1)
@@ -149,8 +167,10 @@ def small(name: Path, work: Path) -> Path:
 def prepare(work: Path) -> Path:
     """The folder that the commands run in: tools, and raw data where people have it."""
     init_default_scope('mmaction')
-    for name in ('tools', 'tests', 'docs'):
-        (work / name).symlink_to(ROOT / name)
+    for name in ('tools', 'docs'):  # a command may write there
+        shutil.copytree(ROOT / name, work / name)
+    (work / 'bin').mkdir()
+    (work / 'bin' / 'ffmpeg').symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
     data = work / 'data'
     source = MotionSet(train_clips=2, val_clips=1, size=64, frames=12).write(
         work / 'raw'

@@ -18,7 +18,8 @@ from repflow_mm.visualization.flow_colour import colour_wheel, flow_to_rgb
 
 SIZE = 96  # pixels of a map
 FASTEST = 1.0  # pixels a frame: the speed of full colour in every picture
-ITERATIONS = (1, 2, 5, 10, 20, 50, 100)
+ITERATIONS = (1, 2, 5, 10, 20, 50, 100)  # drawn
+PLOTTED = range(5, 101, 5)
 # Flow at (x, y) of the map's centre being (0, 0): pixels, +x right and +y down.
 MOTIONS = {
     'right': lambda x, y: (0.7 + 0 * x, 0 * y),
@@ -109,7 +110,7 @@ def convergence() -> Figure:
     strip[0, -1].set_title('truth', fontsize=10)
     _bare(strip)
     axis = below.subplots()
-    counts = sorted({*ITERATIONS, *range(5, 101, 5)})
+    counts = sorted({*ITERATIONS, *PLOTTED})
     for motion, style in (('right', '-'), ('turning clockwise', '--')):
         first, second, truth = moved_texture(motion)
         for label, colour, gradient in (
