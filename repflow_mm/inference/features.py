@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     videos = videos_of(args)
     model = model_of(args)
-    console, failures = Console(highlight=False), []
+    console, failures = Console(highlight=False, soft_wrap=True), []
     for path, name in track(
         videos.items(), description='videos', console=console, transient=True
     ):

@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = model_of(args)
     stages = args.stages or [*flow_layers(model), 'backbone']
     label = None if args.label is None else _label(args.label, model.class_names)
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     for path, name in track(
         videos.items(), description='videos', console=console, transient=True
     ):

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     videos = videos_of(args)
     model = model_of(args)
-    console, started = Console(highlight=False), time.perf_counter()
+    console, started = Console(highlight=False, soft_wrap=True), time.perf_counter()
     predictions, failures, windows = [], [], 0
     for path, name in videos.items():
         out = args.out and args.out / name

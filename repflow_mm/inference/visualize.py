@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise ValueError(f'--{name} must be at least 1, got {getattr(args, name)}')
     videos = videos_of(args)
     look = _looker(args)
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     for path, name in videos.items():
         base = args.out / name
         subject = look(str(path))
