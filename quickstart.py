@@ -43,7 +43,8 @@ ON_LINUX = sys.platform == 'linux' and platform.machine() == 'x86_64'
 # The kernels for GPUs are tested in its interpreter; PyTorch for CPUs comes without.
 TRITON = 'triton==3.7.1'
 # A process a core, each with one thread.
-PYTEST = '-m pytest -n auto --maxprocesses=4 --dist=worksteal'.split()
+PYTEST = '-m pytest -n auto --maxprocesses=4 --dist=loadfile'.split()
+PYTEST += ['--no-loadscope-reorder']  # by name: long files are not last
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 """What the pages hold: code blocks, links and commands. See tests/test_docs.py."""
 
+import ast
 import re
 import shlex
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
+# Their programs export networks: for `quickstart.py docs`, not for the suite.
+SLOW = {'export.md'}
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 
 _FENCE = re.compile(r'^```(\w*)\n(.*?)^```', re.S | re.M)
@@ -81,3 +84,15 @@ def anchors(page: Path) -> set[str]:
     headings = re.findall(r'^#+ (.+)$', text, re.M)
     kept = (re.sub(r'[^\w\- ]', '', heading.lower()) for heading in headings)
     return {heading.replace(' ', '-') for heading in kept}
+
+
+def programs(page: Path) -> list[str]:
+    """The ```python blocks that import something, in order."""
+    return [code for code in blocks(page, 'python') if imports(code)]
+
+
+def imports(code: str) -> bool:
+    """Whether it is a program, and no part of a config."""
+    return any(
+        isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.parse(code).body
+    )

@@ -25,7 +25,7 @@ from repflow_mm.datasets import MotionSet
 from repflow_mm.engine.configs import find_config
 from repflow_mm.preparation.class_names import class_names
 from tests.conftest import ROOT
-from tests.docs_pages import PAGES, Command, commands
+from tests.docs_pages import PAGES, SLOW, Command, commands, programs
 from tests.test_configs import shrink
 
 # What a command has to mention not to run here, and why.
@@ -62,6 +62,10 @@ def main() -> int:
             for command in commands(page)
             if not args.pages or page.name in args.pages
         }
+        for page in PAGES:
+            if page.name in SLOW and (not args.pages or page.name in args.pages):
+                program = ('python', '-c', '\n'.join(programs(page)))
+                found[f'programs of {page.name}'] = Command(page.name, program)
         # Lists before what reads them.
         makers = re.compile('prepare_data|make_motion_set')
         for text in sorted(found, key=lambda text: not makers.search(text)):

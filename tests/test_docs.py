@@ -29,7 +29,16 @@ from mmengine.config import Config
 
 from repflow_mm.engine.configs import find_config
 from tests.conftest import ROOT
-from tests.docs_pages import PAGES, anchors, blocks, commands, links
+from tests.docs_pages import (
+    PAGES,
+    SLOW,
+    anchors,
+    blocks,
+    commands,
+    imports,
+    links,
+    programs,
+)
 
 PLACEHOLDER = re.compile(r'[A-Z][A-Z_0-9]*$')
 PLAIN = ROOT / 'docs' / 'plain_pytorch.md'  # without MMAction2
@@ -130,16 +139,12 @@ def test_programs_run(page, plugin, monkeypatch, tmp_path):
 
     if page == PLAIN:
         pytest.skip('runs by itself, below')
+    if page.name in SLOW:
+        pytest.skip('`quickstart.py docs` runs them; tests/export holds what they say')
     monkeypatch.chdir(tmp_path)
     names = dict(features=torch.rand(1, 128, 3, 8, 8))
-    for code in filter(imports, blocks(page, 'python')):
+    for code in programs(page):
         exec(compile(code, page.name, 'exec'), names)
-
-
-def imports(code: str) -> bool:
-    return any(
-        isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.parse(code).body
-    )
 
 
 # Torch alone is to be had; torchvision is a stand-in where it is not installed.

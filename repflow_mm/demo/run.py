@@ -105,7 +105,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     ]
     for run in runs:
-        _train(run, options, console)
+        epochs = args.epochs or Config.fromfile(run.config).train_cfg.max_epochs
+        _train(run, epochs, options, console)
         _test(run, options)
     _print_table(runs, console)
 
@@ -120,7 +121,12 @@ def _run_of(name: str, config: Path, work_dir: Path, options: list[str]) -> Run:
     return Run(name, config, work_dir / f'{config.stem}-{digest}')
 
 
-def _train(run: Run, options: list[str], console: Console) -> None:
+def _train(run: Run, epochs: int, options: list[str], console: Console) -> None:
+    console.print(f'training {run.name}: {run.config.name}')
+    started = (run.work_dir / 'last_checkpoint').is_file()
+    if started and run.checkpoint.name == f'epoch_{epochs}.pth':
+        console.print(f'  is trained already; delete {run.work_dir} to train anew')
+        return
     command = [SHIPPED / 'tools' / 'train.py', run.config, '--work-dir', run.work_dir]
     command += ['--resume', '--cfg-options', *options]
     columns = (
@@ -131,36 +137,31 @@ def _train(run: Run, options: list[str], console: Console) -> None:
     )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(f'training {run.name}', total=None, loss='-')
-        console.print(f'training {run.name}: {run.config.name}')
-        epochs, trained_now = None, False
         for line in _output(command):
-            if found := re.match(r'\s*max_epochs=(\d+)', line):
-                epochs = int(found[1])
             if found := _TRAINED.search(line):
                 epoch, step, steps = map(int, found.groups()[:3])
                 progress.update(
                     task,
                     completed=(epoch - 1) * steps + step,
-                    total=epochs and epochs * steps,
+                    total=epochs * steps,
                     loss=found[4],
                 )
             if found := _VALIDATED.search(line):
-                trained_now = True
                 console.print(
-                    f'  epoch {found[1]}/{epochs or "?"}: '
-                    f'top-1 {100 * float(found[2]):5.1f} %'
+                    f'  epoch {found[1]}/{epochs}: top-1 {100 * float(found[2]):5.1f} %'
                 )
-    if not trained_now:
-        console.print(f'  is trained already; delete {run.work_dir} to train anew')
 
 
 def _test(run: Run, options: list[str]) -> None:
     command = [SHIPPED / 'tools' / 'test.py', run.config, run.checkpoint]
     command += ['--work-dir', run.work_dir / 'test', '--cfg-options', *options]
-    for _ in _output(command):
-        pass
-    metrics = max((run.work_dir / 'test').glob('*/*.json'), key=lambda p: p.parent.name)
-    run.top1 = json.loads(metrics.read_text())['acc/top1']
+    tested = run.work_dir / 'test' / f'{run.checkpoint.stem}.json'
+    if not tested.is_file():
+        for _ in _output(command):
+            pass
+        metrics = (run.work_dir / 'test').glob('*/*.json')
+        max(metrics, key=lambda path: path.parent.name).replace(tested)
+    run.top1 = json.loads(tested.read_text())['acc/top1']
 
     model = init_recognizer(str(run.config), device='cpu')
     run.parameters = sum(p.numel() for p in model.parameters())

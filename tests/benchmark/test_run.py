@@ -11,16 +11,23 @@ from repflow_mm.ops import backends
 
 def test_tables(plugin, capsys, tmp_path):
     path = tmp_path / 'figures.json'
-    argv = ['--tables', 'solver', 'layer', '--repeats', '1', '--device', 'cpu']
+    argv = ['--tables', 'solver', '--repeats', '1', '--device', 'cpu']
     run.main([*argv, '--json', str(path)])
     out = capsys.readouterr().out
     made = json.loads(path.read_text())['tables']
-    assert [table['title'].split()[1] for table in made] == ['solver:', 'layer']
+    assert [table['title'].split()[1] for table in made] == ['solver:']
     for table in made:
         assert table['rows'][0][0] == 'reference'
         assert f'## {table["title"]}' in out
         assert all(len(row) == len(table['columns']) for row in table['rows'])
     assert 'PyTorch' in out and 'commit' in out
+
+
+def test_the_layer(plugin, monkeypatch):
+    small = torch.rand(1, 512, 3, 5, 5)
+    monkeypatch.setattr(tables.torch, 'rand', lambda *size, **options: small)
+    table = tables.layer_table(['reference'], torch.device('cpu'), 1)
+    assert [len(row) for row in table.rows] == [len(table.columns)]
 
 
 def test_a_network_beside_its_twin(plugin, monkeypatch):
