@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
 from repflow_mm.datasets.motion_set import CLASSES
+from repflow_mm.visualization.choice import most_active, shared_scale
 from repflow_mm.visualization.flow_colour import colour_wheel, flow_to_rgb
 
 _SHOWN_CHANNELS = 3
@@ -31,10 +32,8 @@ def draw(flow_run, rgb_run, data: Path, path: Path) -> Path:
         Path: `path`.
     """
     frames, flows = _look(flow_run, data)
-    speed = np.hypot(flows[..., 0], flows[..., 1])
-    shown = speed.mean((0, 2, 3)).argsort()[::-1][:_SHOWN_CHANNELS]
-    scale = float(np.quantile(speed[:, shown], 0.95))
-    flows = flows * np.minimum(1, scale / np.maximum(speed, 1e-9))[..., None]
+    shown = most_active(flows, _SHOWN_CHANNELS)
+    scale = shared_scale([flows[:, shown]])
 
     figure = Figure(figsize=(13, 7.4), layout='constrained')
     top, bottom = figure.subfigures(2, 1, height_ratios=(1.75, 1))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+import matplotlib
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
@@ -110,6 +111,11 @@ def test(argv: Sequence[str] | None = None) -> None:
     )
     _add_common_arguments(parser)
     args = parser.parse_args(argv)
+    if args.show and matplotlib.get_backend().lower() == 'agg':
+        raise ValueError(
+            '--show opens windows, and there is no display (or no GUI toolkit for '
+            'matplotlib): write the pictures with --show-dir FOLDER'
+        )
     cfg = _load_config(args)
 
     if args.show or args.show_dir is not None:

@@ -1,7 +1,7 @@
 """`tools/extract_features.py`: what a network makes of videos, before its head."""
 
 import argparse
-import os
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
 
+from repflow_mm.engine import AtomicBackend
 from repflow_mm.errors import one_line_errors
 from repflow_mm.inference.arguments import add_model, add_videos, model_of, videos_of
 from repflow_mm.inference.windows import WindowedVideo, crops_of
@@ -48,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             failures.append(str(error))
             continue
         target = args.out / name.with_name(name.name + '.npz')
-        _write(target, features)
+        content = io.BytesIO()
+        np.savez(content, **features)
+        AtomicBackend().put(content.getvalue(), target)
         windows, frames, size = features['frame'].shape
         console.print(
             f'{target}: {windows} windows, {frames} frames, {size} features',
@@ -123,12 +126,3 @@ def pooled(features: Tensor | Sequence[Tensor], views: int) -> Tensor:
         'features are maps (N, C, T, H, W), (N * T, C, H, W) or vectors (N, C), and '
         f"this network's have shape {tuple(features.shape)}"
     )
-
-
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """All or nothing: a file that is there is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f'.unfinished-{path.name}')
-    with unfinished.open('wb') as file:
-        np.savez(file, **arrays)
-    os.replace(unfinished, path)

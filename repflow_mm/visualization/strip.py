@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from repflow_mm.visualization.choice import most_active, shared_scale
 from repflow_mm.visualization.flow_colour import colour_wheel, flow_to_rgb
 
 _BACKGROUND = 215  # light grey: no motion is white
@@ -62,8 +63,8 @@ def flow_strip(
 ) -> np.ndarray:
     """Frames of a clip, below them the flow of its most active channels.
 
-    One scale for all of it: the fastest motion shown is fully saturated, but for the
-    one per cent that is faster. The legend, the colour wheel, is at the end.
+    One scale for all of it, see :func:`shared_scale`. The legend, the colour wheel, is
+    at the end.
 
     Args:
         frames (np.ndarray): `(T, H, W, 3)`, RGB, uint8.
@@ -77,10 +78,8 @@ def flow_strip(
         np.ndarray: RGB, uint8.
     """
     flow = np.nan_to_num(flow, posinf=0, neginf=0)
-    speed = np.hypot(flow[..., 0], flow[..., 1])
-    shown = speed.mean((1, 2, 3)).argsort()[::-1][:channels]
-    scale = max(float(np.quantile(speed[shown], 0.99)), 1e-6)
-    flow = flow * np.minimum(1, scale / np.maximum(speed, 1e-9))[..., None]
+    shown = most_active(flow.swapaxes(0, 1), channels)
+    scale = shared_scale([flow[shown]])
 
     pairs = flow.shape[1]
     moments = np.linspace(0, pairs - 1, min(columns, pairs)).round().astype(int)

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import cv2
+import matplotlib
 import pytest
 import torch
 from mmengine.config import Config
@@ -104,6 +105,12 @@ def test_an_unknown_block(error, argv):
 def test_an_unknown_learn_name(error, argv):
     line = error(launch.train, REPFLOW, *argv, 'model.backbone.flow.learn=[div,tav]')
     assert "unknown names ['tav']" in line and "'theta'" in line
+
+
+def test_no_display(error, argv, monkeypatch):
+    monkeypatch.setattr(matplotlib, 'get_backend', lambda: 'Agg')
+    line = error(launch.test, REPFLOW, 'any.pth', '--show', *argv)
+    assert 'no display' in line and '--show-dir FOLDER' in line
 
 
 def test_clips_of_one_frame(error, argv):
