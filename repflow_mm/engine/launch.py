@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-import matplotlib
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
@@ -111,11 +110,8 @@ def test(argv: Sequence[str] | None = None) -> None:
     )
     _add_common_arguments(parser)
     args = parser.parse_args(argv)
-    if args.show and matplotlib.get_backend().lower() == 'agg':
-        raise ValueError(
-            '--show opens windows, and there is no display (or no GUI toolkit for '
-            'matplotlib): write the pictures with --show-dir FOLDER'
-        )
+    if args.show:
+        _check_display()
     cfg = _load_config(args)
 
     if args.show or args.show_dir is not None:
@@ -180,6 +176,16 @@ def _enable_amp(cfg: Config) -> None:
         raise ValueError('--amp needs a GPU, and PyTorch finds none: leave it out')
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def _check_display() -> None:
+    import matplotlib  # slow, and nobody else needs it
+
+    if matplotlib.get_backend().lower() == 'agg':
+        raise ValueError(
+            '--show opens windows, and there is no display (or no GUI toolkit for '
+            'matplotlib): write the pictures with --show-dir FOLDER'
+        )
 
 
 def _check_writable(work_dir: str) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from mmaction.registry import HOOKS
 from mmaction.structures import ActionDataSample
 from mmengine.hooks import Hook
@@ -65,12 +64,12 @@ class PredictionPicturesHook(Hook):
             for label in best.indices.tolist()
         )
         title = f'label {sample.gt_label.tolist()}, predicted {guesses}'
-        if self.show:
-            from matplotlib import pyplot
+        # Here, as every start would wait for it.
+        from matplotlib import pyplot
+        from matplotlib.figure import Figure
 
-            figure = pyplot.figure(figsize=(12, 2.6), layout='constrained')
-        else:
-            figure = Figure(figsize=(12, 2.6), layout='constrained')
+        make = pyplot.figure if self.show else Figure
+        figure = make(figsize=(12, 2.6), layout='constrained')
         figure.suptitle(title)
         for axis, frame in zip(figure.subplots(1, _FRAMES), frames, strict=True):
             axis.imshow(frame)

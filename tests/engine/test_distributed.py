@@ -1,39 +1,43 @@
 """Two processes train, average and test as one does, and none outlives the other."""
 
 import json
-from collections.abc import Iterable
+import subprocess
 from pathlib import Path
 
 import mmengine
+import pytest
 import torch
 
+from repflow_mm.engine import launch
 from tests.faults import ddp, runs
 from tests.faults.runs import losses
 
 
-def test_two_processes_train_and_test_as_one(plugin, motion_set, tmp_path):
+@pytest.fixture
+def in_double(plugin):
+    """What runs in this process has fp64 for as long as the test."""
+    import tests.faults.double  # noqa: F401  sets it, when it is imported first
+
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_two_processes_train_and_test_as_one(in_double, motion_set, tmp_path):
     """One test, for its trainings take their time: each is done once."""
     base = runs.write_config(tmp_path, motion_set, workers=0)
     one = ddp.write_config(tmp_path, base, batch_size=4)
     two = ddp.write_config(tmp_path, base, batch_size=2)
-    _finish_all(
-        ddp.torchrun(
-            'train.py',
-            config,
-            f'--work-dir={tmp_path}/{processes}',
-            '--seed=5',
-            processes=processes,
-        )
-        for config, processes in ((one, 1), (two, 2))
-    )
+    both = ddp.torchrun('train.py', two, f'--work-dir={tmp_path}/2', '--seed=5')
+    runs.train_here(one, tmp_path / '1', '--seed=5')
+    _finish(both)
     _check_training(tmp_path)
     _check_gathering(tmp_path, two, motion_set)
 
 
-def _finish_all(processes: Iterable) -> None:
-    for process in list(processes):  # all at once
-        status, output = ddp.finish(process)
-        assert status == 0, output[-3000:]
+def _finish(process: subprocess.Popen) -> None:
+    status, output = ddp.finish(process)
+    assert status == 0, output[-3000:]
 
 
 def _check_training(folder: Path) -> None:
@@ -56,27 +60,25 @@ def _check_gathering(folder: Path, config: Path, motion_set: Path) -> None:
     nine = folder / 'nine.txt'
     nine.write_text('\n'.join(lines[:9]))
     checkpoint = folder / '2' / 'epoch_1.pth'
-    _finish_all(
-        ddp.torchrun(
-            'test.py',
-            config,
-            checkpoint,
-            f'--dump={folder / f"{processes}.pkl"}',
-            f'--work-dir={folder}/test_{processes}',
-            '--cfg-options',
-            f'test_dataloader.dataset.ann_file={nine}',
-            'test_dataloader.batch_size=2',
-            processes=processes,
-        )
-        for processes in (1, 2)
-    )
+    options = [
+        '--cfg-options',
+        f'test_dataloader.dataset.ann_file={nine}',
+        'test_dataloader.batch_size=2',
+    ]
+    command = {
+        n: [config, checkpoint, f'--dump={folder}/{n}.pkl', f'--work-dir={folder}/t{n}']
+        for n in (1, 2)
+    }
+    both = ddp.torchrun('test.py', *command[2], *options)
+    launch.test([*map(str, command[1]), *options])
+    _finish(both)
     scores, figures = [], []
     for processes in (1, 2):
         results = mmengine.load(folder / f'{processes}.pkl')
         labels = [result['gt_label'].item() for result in results]
         assert labels == [int(line.split()[-1]) for line in lines[:9]]
         scores.append(torch.stack([result['pred_score'] for result in results]))
-        (report,) = (folder / f'test_{processes}').glob('*/*.json')
+        (report,) = (folder / f't{processes}').glob('*/*.json')
         figures.append(json.loads(report.read_text())['acc/top5'])
     assert torch.allclose(*scores, atol=1e-6) and figures[0] == figures[1]
 
