@@ -215,6 +215,7 @@ pipeline = [
 train_dataloader = dict(dataset=dict(pipeline=pipeline))
 val_dataloader = dict(dataset=dict(pipeline=pipeline))
 train_cfg = dict(max_epochs=1)
+default_hooks = dict(checkpoint=dict(save_best=None, save_optimizer=False))
 """)
     result = run_python(
         'tools/train.py',
