@@ -129,8 +129,7 @@ class _SideBySideVideo:
     """The mp4 and the gif of one video."""
 
     def __init__(self, path: Path, video: WindowedVideo) -> None:
-        first, second = video.indices[0][:2]
-        fps = video.fps / max(second - first, 1)
+        fps = video.fps / np.diff(video.indices[0]).max(initial=1)
         self._last = -1
         self._flow: tuple[str, int, float] | None = None
         with ExitStack() as stack:
