@@ -149,3 +149,14 @@ def test_solver_parameters_learn_slowly_and_without_decay(plugin):
     slow = {id(p) for group in groups if group['lr'] == 1e-4 for p in group['params']}
     assert slow == {id(p) for p in model.backbone.flow.solver.parameters()}
     assert all(g['weight_decay'] == 0 for g in groups if g['lr'] == 1e-4)
+
+
+def test_the_motion_sets_classes_have_their_names():
+    from repflow_mm.datasets import motion_set
+
+    for name, classes in (
+        ('repflow_r18_block2_motion', motion_set.CLASSES),
+        ('repflow_r18_block2_acceleration', motion_set.ACCELERATION_CLASSES),
+    ):
+        cfg = Config.fromfile(ROOT / 'configs' / f'{name}.py')
+        assert tuple(cfg.class_names) == classes
