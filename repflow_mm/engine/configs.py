@@ -36,8 +36,11 @@ def find_config(name: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: Neither; it names configs that are spelt like it.
+        ValueError: If the file is no config.
     """
     if Path(name).is_file():
+        if Path(name).suffix not in ('.py', '.json', '.yaml', '.yml'):
+            raise ValueError(f'{name} is no config, which ends in .py')
         return Path(name)
     ours = str(name).removeprefix('repflow_mm::').removeprefix('configs/')
     ours = f'{ours.removesuffix(".py")}.py'

@@ -63,16 +63,10 @@ def check_fit(
     Raises:
         ValueError: If they do not fit.
     """
-    wanted = {k for k in state if not k.endswith('num_batches_tracked')}
-    missing = [k for k in state if k in wanted and k not in given]
-    reshaped = [
-        k
-        for k in state
-        if k in wanted & given.keys() and given[k].shape != state[k].shape
-    ]
-    unknown = [
-        k for k in given if k not in wanted and not k.endswith('num_batches_tracked')
-    ]
+    wanted = [k for k in state if not _is_count(k)]
+    missing = [k for k in wanted if k not in given]
+    reshaped = [k for k in wanted if k in given and given[k].shape != state[k].shape]
+    unknown = [k for k in given if k not in state and not _is_count(k)]
     if backbone_only:
         missing = [k for k in missing if _is_pretrained(k)]
         reshaped = [k for k in reshaped if _is_pretrained(k)]

@@ -1,6 +1,7 @@
 """Arguments that the commands share: videos, and the network that looks at them."""
 
 import argparse
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mmengine.config import DictAction
@@ -8,6 +9,7 @@ from torch import nn
 
 from repflow_mm.inference.recognizer import load_recognizer
 from repflow_mm.preparation.video_files import VIDEO_SUFFIXES, find_videos
+from repflow_mm.video import VideoError
 
 
 def add_videos(parser: argparse.ArgumentParser) -> None:
@@ -48,13 +50,15 @@ def videos_of(args: argparse.Namespace) -> dict[Path, Path]:
             found |= {path / name: Path(name).with_suffix('') for name in inside}
         elif path.is_file() and path.suffix == '.txt':
             found |= _listed(path, args.root or path.parent)
-        elif path.is_file():
+        elif path.is_file() and path.suffix:
             found[path] = Path(path.stem)
+        elif path.is_file():
+            raise ValueError(f'{path} has no suffix: a video ends in .mp4 or the like')
         else:
             raise FileNotFoundError(f'there is no video {path}')
     by_name: dict[Path, Path] = {}
     for path, name in found.items():
-        if name in by_name:
+        if name in by_name and args.out is not None:
             raise ValueError(
                 f'{by_name[name]} and {path} would write the same files: give them '
                 'one after the other, with another --out'
@@ -76,10 +80,42 @@ def _listed(path: Path, root: Path) -> dict[Path, Path]:
             raise FileNotFoundError(
                 f'{path}:{number}: there is no {names[-1]} in {root}: set --root'
             )
-        found[root / there[0]] = Path(there[0].lstrip('/')).with_suffix('')
+        inside = Path(there[0].lstrip('/')).with_suffix('')
+        found[root / there[0]] = Path(inside.name) if '..' in inside.parts else inside
     if not found:
         raise FileNotFoundError(f'{path} lists no video')
     return found
+
+
+def each_video(videos: Mapping[Path, Path], work: Callable[[Path, Path], None]) -> None:
+    """Do something with every video; one that cannot be read does not stop the rest.
+
+    Args:
+        videos (Mapping[Path, Path]): From :func:`videos_of`.
+        work (Callable): Called with a video and what its results are called.
+
+    Raises:
+        ValueError: At the end, with the names of those that could not be read.
+    """
+    failures = []
+    for path, name in videos.items():
+        try:
+            work(path, name)
+        except VideoError as error:
+            failures.append(str(error))
+    if failures:
+        raise ValueError(
+            f'{len(failures)} of {len(videos)} videos could not be read: '
+            + '; '.join(failures)
+        )
+
+
+def seconds(text: str) -> float:
+    """A place in a video, as `--start` takes it."""
+    value = float(text)
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f'must be 0 or more seconds, got {text}')
+    return value
 
 
 def add_model(parser: argparse.ArgumentParser, required: bool) -> None:

@@ -9,14 +9,19 @@ import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 from torch import Tensor, nn
 
 from repflow_mm.engine import AtomicBackend
 from repflow_mm.errors import one_line_errors
-from repflow_mm.inference.arguments import add_model, add_videos, model_of, videos_of
+from repflow_mm.inference.arguments import (
+    add_model,
+    add_videos,
+    each_video,
+    model_of,
+    videos_of,
+)
 from repflow_mm.inference.windows import WindowedVideo, crops_of
-from repflow_mm.video import VideoError
 
 
 @one_line_errors
@@ -39,15 +44,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     videos = videos_of(args)
     model = model_of(args)
-    console, failures = Console(highlight=False, soft_wrap=True), []
-    for path, name in track(
-        videos.items(), description='videos', console=console, transient=True
-    ):
-        try:
-            features = video_features(model, path)
-        except VideoError as error:
-            failures.append(str(error))
-            continue
+    console = Console(highlight=False, soft_wrap=True)
+    progress = Progress(console=console, disable=not console.is_terminal)
+
+    def show(path: Path, name: Path) -> None:
+        features = video_features(model, path)
         target = args.out / name.with_name(name.name + '.npz')
         content = io.BytesIO()
         np.savez(content, **features)
@@ -57,11 +58,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             f'{target}: {windows} windows, {frames} frames, {size} features',
             markup=False,
         )
-    if failures:
-        raise ValueError(
-            f'{len(failures)} of {len(videos)} videos could not be read: '
-            + '; '.join(failures)
-        )
+        progress.advance(task)
+
+    with progress:
+        task = progress.add_task('videos', total=len(videos))
+        each_video(videos, show)
 
 
 def video_features(model: nn.Module, path: str | Path) -> dict[str, np.ndarray]:
@@ -80,6 +81,11 @@ def video_features(model: nn.Module, path: str | Path) -> dict[str, np.ndarray]:
         VideoError: If the video cannot be read.
         ValueError: If the network's features are no maps.
     """
+    if not hasattr(model, 'extract_feat'):
+        raise ValueError(
+            f'{type(model).__name__} has no features of its own: take the config '
+            'of one of its streams'
+        )
     video = WindowedVideo(path, model.cfg)
     frames = []
     for packed in video:

@@ -13,8 +13,6 @@ import torch.nn.functional as F
 from mmengine.dataset import pseudo_collate
 from torch import Tensor, nn
 
-from repflow_mm.inference.windows import crops_of
-
 
 def grad_cam(
     model: nn.Module,
@@ -35,12 +33,17 @@ def grad_cam(
 
     Returns:
         tuple[dict[str, np.ndarray], int]: By stage, `(T, H, W)` fp32 in [0, 1] over the
-        clip, at the size of the frames, of the last crop; and the label.
+        clip, at the size of the frames; and the label. Only the last crop is shown to
+        the network, which is the one in the pictures.
 
     Raises:
         ValueError: If there is no such sub-module, it gives no maps, or the score does
             not depend on it.
     """
+    inputs = packed['inputs']
+    shown = inputs[-1:] if inputs.dim() == 5 else inputs[-frames:]
+    # As if learned: a stage whose weights are frozen has a gradient too.
+    packed = packed | dict(inputs=shown.float().requires_grad_())
     maps: dict[str, Tensor] = {}
     handles = [
         _module(model, stage).register_forward_hook(_keep(maps, stage))
@@ -60,28 +63,24 @@ def grad_cam(
             'convolutional stage, such as backbone.layer4'
         )
     slopes = torch.autograd.grad(score[label], list(maps.values()), allow_unused=True)
-    inputs = packed['inputs']
-    views = crops_of(inputs, frames)
     size = frames, *inputs.shape[-2:]
     heats = {}
     for (stage, activation), slope in zip(maps.items(), slopes, strict=True):
         if slope is None:
             raise ValueError(f'the score does not depend on {stage}: choose another')
-        heats[stage] = _heat(activation.detach(), slope, views, size)
+        heats[stage] = _heat(activation.detach(), slope, size)
     return heats, label
 
 
-def _heat(
-    activation: Tensor, slope: Tensor, views: int, size: tuple[int, int, int]
-) -> np.ndarray:
+def _heat(activation: Tensor, slope: Tensor, size: tuple[int, int, int]) -> np.ndarray:
     """Channels weighted by their mean gradient; what speaks for the class."""
     if activation.dim() == 4:
         activation, slope = (
-            x.unflatten(0, (views, -1)).transpose(1, 2) for x in (activation, slope)
+            x.unflatten(0, (1, -1)).transpose(1, 2) for x in (activation, slope)
         )
     # One weight a channel and frame: the 2D networks see frames one by one.
-    weight = slope[-1:].mean(dim=(-2, -1), keepdim=True)
-    heat = (weight * activation[-1:]).sum(dim=1, keepdim=True).relu()
+    weight = slope.mean(dim=(-2, -1), keepdim=True)
+    heat = (weight * activation).sum(dim=1, keepdim=True).relu()
     heat = F.interpolate(heat.float(), size, mode='trilinear')[0, 0]
     return (heat / heat.max().clamp(min=1e-12)).cpu().numpy()
 

@@ -7,11 +7,18 @@ from pathlib import Path
 import numpy as np
 from matplotlib import colormaps
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 from torch import nn
 
 from repflow_mm.errors import one_line_errors
-from repflow_mm.inference.arguments import add_model, add_videos, model_of, videos_of
+from repflow_mm.inference.arguments import (
+    add_model,
+    add_videos,
+    each_video,
+    model_of,
+    seconds,
+    videos_of,
+)
 from repflow_mm.inference.grad_cam import grad_cam
 from repflow_mm.inference.recognizer import flow_layers
 from repflow_mm.inference.sight import frames_of
@@ -48,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         '--label', help='class, by its name or number (default: the best one)'
     )
-    parser.add_argument('--start', type=float, default=0, metavar='SECOND')
+    parser.add_argument('--start', type=seconds, default=0, metavar='SECOND')
     parser.add_argument('--columns', type=int, default=6, help='frames to show')
     args = parser.parse_args(argv)
     if args.columns < 1:
@@ -58,12 +65,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     stages = args.stages or [*flow_layers(model), 'backbone']
     label = None if args.label is None else _label(args.label, model.class_names)
     console = Console(highlight=False, soft_wrap=True)
-    for path, name in track(
-        videos.items(), description='videos', console=console, transient=True
-    ):
+    progress = Progress(console=console, disable=not console.is_terminal)
+
+    def show(path: Path, name: Path) -> None:
         target = args.out / name.with_name(name.name + '.png')
         _draw(model, path, target, stages, label, args.start, args.columns)
         console.print(f'{target}', markup=False)
+        progress.advance(task)
+
+    with progress:
+        task = progress.add_task('videos', total=len(videos))
+        each_video(videos, show)
 
 
 def _draw(

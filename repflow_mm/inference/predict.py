@@ -19,13 +19,19 @@ from rich.progress import (
 )
 from torch import nn
 
+from repflow_mm.engine import AtomicBackend
 from repflow_mm.errors import one_line_errors
-from repflow_mm.inference.arguments import add_model, add_videos, model_of, videos_of
+from repflow_mm.inference.arguments import (
+    add_model,
+    add_videos,
+    each_video,
+    model_of,
+    videos_of,
+)
 from repflow_mm.inference.sight import Window, look
 from repflow_mm.inference.windows import WindowedVideo
-from repflow_mm.video import VideoError
 from repflow_mm.video.writers import GifWriter, Mp4Writer
-from repflow_mm.visualization.choice import most_active, shared_scale
+from repflow_mm.visualization.choice import LEAST, most_active, shared_scale
 from repflow_mm.visualization.side_by_side import side_by_side
 
 try:
@@ -56,18 +62,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('--top', type=int, default=5, help='classes to print')
     args = parser.parse_args(argv)
+    if args.top < 1:
+        raise ValueError(f'--top must be at least 1, got {args.top}')
     videos = videos_of(args)
     model = model_of(args)
     console, started = Console(highlight=False, soft_wrap=True), time.perf_counter()
-    predictions, failures, windows = [], [], 0
-    for path, name in videos.items():
-        out = args.out and args.out / name
-        try:
-            scores = _watch(model, path, out, console)
-        except VideoError as error:
-            failures.append(str(error))
-            console.print(f'{path}: not read', markup=False)
-            continue
+    predictions, windows = [], 0
+
+    def show(path: Path, name: Path) -> None:
+        nonlocal windows
+        scores = _watch(model, path, args.out and args.out / name, console)
         windows += len(scores)
         mean = scores.mean(axis=0)
         best = [int(label) for label in mean.argsort()[::-1][: args.top]]
@@ -84,16 +88,19 @@ def main(argv: Sequence[str] | None = None) -> None:
                 scores=[round(float(mean[label]), 6) for label in best],
             )
         )
-    if args.out is not None and predictions:
-        text = json.dumps(predictions, indent=2, ensure_ascii=False) + '\n'
-        (args.out / 'predictions.json').write_text(text, encoding='utf-8')
+
+    try:
+        each_video(videos, show)
+    finally:
+        if args.out is not None and predictions:
+            text = json.dumps(predictions, indent=2, ensure_ascii=False) + '\n'
+            AtomicBackend().put(text.encode(), args.out / 'predictions.json')
+        _summary(windows, started, console)
+
+
+def _summary(windows: int, started: float, console: Console) -> None:
     spent = time.perf_counter() - started
     console.print(f'{windows} windows in {spent:.1f} s{_memory()}')
-    if failures:
-        raise ValueError(
-            f'{len(failures)} of {len(videos)} videos could not be read: '
-            + '; '.join(failures)
-        )
 
 
 def _watch(
@@ -102,7 +109,7 @@ def _watch(
     """Scores of every window, `(windows, classes)`."""
     video = WindowedVideo(path, model.cfg)
     columns = (
-        TextColumn('{task.description}'),
+        TextColumn('{task.description}', markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn('windows'),
@@ -114,7 +121,12 @@ def _watch(
         if out is not None:
             writer = stack.enter_context(_SideBySideVideo(out, video))
         progress = stack.enter_context(
-            Progress(*columns, console=console, transient=True)
+            Progress(
+                *columns,
+                console=console,
+                transient=True,
+                disable=not console.is_terminal,
+            )
         )
         task = progress.add_task(path.name, total=len(video))
         for window in look(model, video):
@@ -151,8 +163,8 @@ class _SideBySideVideo:
         if window.flows:
             name = next(iter(window.flows))
             flows = window.flows[name].flow()
-            if self._flow is None:
-                # Chosen once: pictures of one video are to be compared.
+            if self._flow is None or self._flow[2] == LEAST:
+                # Chosen once something moves: pictures of one video are to be compared.
                 (channel,) = most_active(flows, 1)
                 self._flow = name, channel, shared_scale([flows[:, channel]])
             _, channel, scale = self._flow
@@ -175,8 +187,5 @@ def _memory() -> str:
     if resource is None:
         return ''
     unit = 2**30 if sys.platform == 'darwin' else 2**20  # bytes there, else KiB
-    own, decoding = (
-        resource.getrusage(who).ru_maxrss / unit
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    return f', {own + decoding:.2f} GiB of memory at most'
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return f', {own:.2f} GiB of memory at most (and what the decoder takes)'

@@ -1,8 +1,10 @@
 """A recognizer, ready to be asked."""
 
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import torch
 from mmaction.apis import init_recognizer
@@ -44,19 +46,28 @@ def load_recognizer(
         ValueError: If the weights are refused or are another architecture's, or the
             device is not there.
     """
-    device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    try:
+        device = torch.device(
+            device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        )
+    except RuntimeError:
+        raise ValueError(f'--device is cpu, cuda or cuda:1, got {device!r}') from None
     if device.type == 'cuda' and not torch.cuda.is_available():
         raise ValueError(f'device {device} needs a GPU, and PyTorch finds none')
     cfg = read_config(config, options)
     model = init_recognizer(cfg, device=device)
     file = f'checkpoint {checkpoint}'
-    loaded = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu', 'silent')
+    try:
+        loaded = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu', 'silent')
+    except (URLError, HTTPException) as error:
+        raise OSError(f'{file} cannot be fetched: {error}') from None
     state = model.state_dict()
     given = weights(file, loaded, state)
     check_fit(file, given, state)
     model.load_state_dict(given)
-    if model.cls_head.average_clips is None:
-        model.cls_head.average_clips = 'prob'
+    for head in model.modules():
+        if hasattr(head, 'average_clips'):
+            head.average_clips = 'prob'
     meta = loaded.get('meta') or {}
     model.class_names = _class_names(cfg, meta, model.cls_head.num_classes)
     return model
@@ -84,6 +95,8 @@ def _class_names(cfg: Config, meta: Mapping, count: int) -> tuple[str, ...]:
     if names is None:
         dataset = meta.get('dataset_meta')
         names = dataset.get('classes') if isinstance(dataset, Mapping) else None
+        if not isinstance(names, list | tuple) or len(names) != count:
+            names = None  # what a checkpoint says is taken or left
     if names is None:
         names = [f'class {label}' for label in range(count)]
     if isinstance(names, str):

@@ -36,14 +36,16 @@ class SeenFlow:
 
         Returns:
             np.ndarray: `(T, C', H, W, 2)`, fp32, pixels of the feature map, +x right
-            and +y down. The last frame has no next one and shows the flow before it;
-            where the features have fewer frames, several show the same.
+            and +y down. The last frame has no next one and shows the flow before it.
+            Behind a temporal stride several frames show the same flow, divided by it.
         """
         with torch.no_grad():
             flow = torch.stack(self.layer.flow(self.features, n_iters), dim=-1)
         flow = flow[0].transpose(0, 1).float().cpu().numpy()
-        step = np.arange(self.frames) * self.features.shape[2] // self.frames
-        return flow[np.minimum(step, len(flow) - 1)]
+        # A layer behind another flow has a frame less, and no stride.
+        stride = max(round(self.frames / self.features.shape[2]), 1)
+        step = np.arange(self.frames) // stride
+        return flow[np.minimum(step, len(flow) - 1)] / np.float32(stride)
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,13 @@ def look(model: nn.Module, video: WindowedVideo) -> Iterator[Window]:
         VideoError: If frames do not decode.
         ValueError: If the config's pipeline packs something else than pictures.
     """
+    layers = flow_layers(model)
     for indices, packed in zip(video.indices, video, strict=True):
         frames = frames_of(packed['inputs'], len(indices))
         features: dict[str, Tensor] = {}
         handles = [
             layer.register_forward_pre_hook(_keep(features, name))
-            for name, layer in flow_layers(model).items()
+            for name, layer in layers.items()
         ]
         try:
             # MMAction2 has the pipeline's result already, and does the rest.
@@ -91,7 +94,6 @@ def look(model: nn.Module, video: WindowedVideo) -> Iterator[Window]:
         finally:
             for handle in handles:
                 handle.remove()
-        layers = flow_layers(model)
         flows = {
             name: SeenFlow(layers[name], x, len(frames)) for name, x in features.items()
         }

@@ -11,7 +11,7 @@ from repflow_mm.visualization.choice import most_active
 from repflow_mm.visualization.rows import Row, draw_rows
 from repflow_mm.visualization.tvl1 import clip_tvl1
 
-# Frames at the end that are not shown.
+# The last frame has no flow of its own, the last three none of the flow of flow.
 TAIL = 3
 _MAP_UNIT = 'pixels of the feature map\nper frame'
 _FRAME_UNIT = 'pixels of the frame\nper frame'
@@ -49,23 +49,21 @@ class Strips:
                 f'--channels {wrong[0]}: {self.layer} has channels 0 to {count - 1}'
             )
         self.channels = list(channels or most_active(self.flow, top))
-        # The last frame has no flow of its own, the last but two none of flow of flow.
-        last = max(min(len(subject.frames), subject.window) - 1 - TAIL, 0)
-        self._shown = np.unique(np.linspace(0, last, columns).round().astype(int))
+        self._columns = columns
         self._arrows = arrows
         self._stride = subject.frames.shape[2] / self.flow.shape[3]
         self._unit = _FRAME_UNIT if self._stride == 1 else _MAP_UNIT
 
     def draw_channels(self, path: Path) -> Path:
         """Frames, and the flow of each channel."""
-        rows = [self._row(self._label(c), self.flow[:, c]) for c in self.channels]
+        rows = [Row(self._label(c), self.flow[:, c]) for c in self.channels]
         return self._draw(rows, path, f'flow of {self.layer}', self._unit)
 
     def draw_iterations(self, path: Path) -> Path:
         """How the flow of the first channel comes about, iteration by iteration."""
         channel, counts = self.channels[0], iteration_counts(self.subject.n_iters)
         rows = [
-            self._row(
+            Row(
                 f'{n} iteration{"s" * (n > 1)}',
                 self.flow[:, channel]
                 if n == self.subject.n_iters
@@ -84,13 +82,15 @@ class Strips:
         Raises:
             ValueError: If OpenCV has no TV-L1.
         """
-        pairs = np.stack((self._shown, self._shown + 1))
-        tvl1 = [clip_tvl1(self.subject.frames[pair])[0] for pair in pairs.T]
+        frames = self.subject.frames
+        tvl1 = np.zeros((*frames.shape[:3], 2), dtype=np.float32)
+        for i in self._places(1):
+            tvl1[i] = clip_tvl1(frames[i : i + 2])[0]
         ours = [
-            self._row(f'{self.layer}\n{self._label(c)}', self._stride * self.flow[:, c])
+            Row(f'{self.layer}\n{self._label(c)}', self._stride * self.flow[:, c])
             for c in self.channels[:2]
         ]
-        rows = [Row('TV-L1\n(OpenCV)', np.stack(tvl1)), *ours]
+        rows = [Row('TV-L1\n(OpenCV)', tvl1), *ours]
         title = f'TV-L1 of the frames, and flow of {self.layer}'
         return self._draw(rows, path, title, _FRAME_UNIT)
 
@@ -101,40 +101,45 @@ class Strips:
         the solver with its start values.
         """
         chain = self.layer.rpartition('.')[0]
-        layers = [name for name in self.subject.layers if name.startswith(f'{chain}.')]
+        layers = sorted(n for n in self.subject.layers if n.startswith(f'{chain}.'))
         channel = self.channels[0]
         if len(layers) > 1 and chain.endswith('flows'):
             rows = []
             for name in layers:
                 flow = self.subject.layers[name](None)
                 (moving,) = most_active(flow, 1)
-                rows.append(self._row(f'{name}\nchannel {moving}', flow[:, moving]))
+                rows.append(Row(f'{name}\nchannel {moving}', flow[:, moving]))
         else:
             once = self.flow[:, [channel]]
             twice = flow_of_flow(once)
             thrice = flow_of_flow(twice)
             labels = 'flow', 'flow of flow', 'flow of flow\nof flow'
             rows = [
-                self._row(label, flow[:, 0])
+                Row(label, flow[:, 0])
                 for label, flow in zip(labels, (once, twice, thrice), strict=True)
             ]
         title = f'flow of flow: {self.layer}, {self._label(channel)}'
-        return self._draw(rows, path, title, self._unit)
+        return self._draw(rows, path, title, self._unit, TAIL)
+
+    def _places(self, tail: int) -> np.ndarray:
+        last = min(len(self.subject.frames), self.subject.window) - 1 - tail
+        places = np.linspace(0, max(last, 0), self._columns)
+        return np.unique(places.round().astype(int))
 
     def _label(self, channel: int) -> str:
         return f'channel {channel}' if self.flow.shape[1] > 1 else 'one channel'
 
-    def _row(self, label: str, flow: np.ndarray) -> Row:
-        return Row(label, flow[self._shown])
-
-    def _draw(self, rows: Sequence[Row], path: Path, title: str, unit: str) -> Path:
-        subject = self.subject
-        times = [f'{subject.times[i]:.2f} s' for i in self._shown]
-        frames = Row('frame', subject.frames[self._shown])
-        name = Path(subject.name).name
-        return draw_rows(
-            [frames, *rows], path, f'{name}: {title}', times, unit, self._arrows
-        )
+    def _draw(
+        self, rows: Sequence[Row], path: Path, title: str, unit: str, tail: int = 1
+    ) -> Path:
+        subject, places = self.subject, self._places(tail)
+        shown = [
+            Row(row.label, row.tiles[places])
+            for row in (Row('frame', subject.frames), *rows)
+        ]
+        times = [f'{subject.times[i]:.2f} s' for i in places]
+        title = f'{Path(subject.name).name}: {title}'
+        return draw_rows(shown, path, title, times, unit, self._arrows)
 
 
 def iteration_counts(n_iters: int) -> list[int]:

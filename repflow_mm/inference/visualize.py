@@ -9,7 +9,14 @@ from rich.progress import track
 
 from repflow_mm.errors import one_line_errors
 from repflow_mm.explorer.page import write_page
-from repflow_mm.inference.arguments import add_model, add_videos, model_of, videos_of
+from repflow_mm.inference.arguments import (
+    add_model,
+    add_videos,
+    each_video,
+    model_of,
+    seconds,
+    videos_of,
+)
 from repflow_mm.inference.explorer_clip import explorer_clip
 from repflow_mm.inference.strips import TAIL, Strips
 from repflow_mm.inference.subject import Subject, raw_subject, seen_subject
@@ -44,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         '--html', action='store_true', help='write NAME.html too, to explore'
     )
-    parser.add_argument('--start', type=float, default=0, metavar='SECOND')
+    parser.add_argument('--start', type=seconds, default=0, metavar='SECOND')
     parser.add_argument('--columns', type=int, default=6, help='frames in a picture')
     parser.add_argument('--layer', help='flow layer (default: the first)')
     chosen = parser.add_mutually_exclusive_group()
@@ -69,11 +76,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     videos = videos_of(args)
     look = _looker(args)
     console = Console(highlight=False, soft_wrap=True)
-    for path, name in videos.items():
-        base = args.out / name
-        subject = look(str(path))
-        for written in _draw(subject, base, args, console):
+
+    def show(path: Path, name: Path) -> None:
+        for written in _draw(look(str(path)), args.out / name, args, console):
             console.print(f'{written}', markup=False)
+
+    each_video(videos, show)
 
 
 def _looker(args: argparse.Namespace) -> Callable[[str], Subject]:
@@ -98,7 +106,11 @@ def _draw(subject: Subject, base: Path, args: argparse.Namespace, console: Conso
     if args.html:
         pictures['html'] = lambda path: write_page(explorer_clip(strips), path)
     for suffix, draw in track(
-        pictures.items(), description=base.name, console=console, transient=True
+        pictures.items(),
+        description='drawing',
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
     ):
         separator = '.' if suffix == 'html' else '_'
         yield draw(base.with_name(f'{base.name}{separator}{suffix}'))

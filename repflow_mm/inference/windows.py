@@ -16,8 +16,8 @@ from torch import Tensor
 from repflow_mm.video import VideoError
 
 _SEGMENTS_SPAN = 10  # seconds, a clip of Kinetics
-# They can decode again and again from a video that is open.
-_OPENERS = ('VideoInit', 'DecordInit')
+# MMAction2's readers of videos, for which ours stand in: they crash on broken files.
+_SAFE = dict(DecordInit='VideoInit', DecordDecode='VideoDecode')
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,11 @@ class WindowedVideo:
     def __init__(self, path: str | Path, cfg: Config) -> None:
         pipeline = _test_pipeline(cfg)
         kinds = [step['type'] for step in pipeline]
-        if kinds[0] not in _OPENERS or not _samples(pipeline[1]):
+        if kinds[:3] != ['VideoInit', 'SampleFrames', 'VideoDecode']:
             raise ValueError(
                 'the test pipeline of the config must begin with VideoInit (or '
-                f'DecordInit) and SampleFrames to read videos; it is {kinds}'
+                'DecordInit), SampleFrames and VideoDecode to be shown windows of '
+                f'videos; it is {kinds}'
             )
         self.path = Path(path)
         start = dict(filename=str(path), label=-1, start_index=0, modality='RGB')
@@ -121,14 +122,15 @@ class WindowedVideo:
         Raises:
             VideoError: If there is none after it.
         """
-        last = self.indices[-1][0] / self.fps
-        if second > last:
+        frame = second * self.fps - 0.5
+        last = self.indices[-1][0]
+        if last < frame:
             raise VideoError(
                 str(self.path),
-                f'its last window begins at second {last:.1f}, and --start is '
-                f'{second:g}',
+                f'its last window begins at second {last / self.fps:.2f}, and --start '
+                f'is {second:g}',
             )
-        self.indices = [i for i in self.indices if i[0] >= second * self.fps]
+        self.indices = [i for i in self.indices if i[0] >= frame]
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -164,8 +166,11 @@ def _test_pipeline(cfg: Config) -> list[dict]:
     pipeline = dataset.get('pipeline') or cfg.get('test_pipeline')
     if not pipeline:
         raise ValueError('the config has no test_pipeline: it says how videos are read')
-    return list(pipeline)
-
-
-def _samples(step: Mapping) -> bool:
-    return 'clip_len' in step or 'num_clips' in step
+    decoder = cfg.get('decoder', 'decord')
+    options = dict(VideoInit=dict(decoder=decoder), VideoDecode={})
+    return [
+        dict(type=_SAFE[step['type']], **options[_SAFE[step['type']]])
+        if step['type'] in _SAFE
+        else step
+        for step in pipeline
+    ]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# Below this, in pixels per frame, full colour would be noise.
-_LEAST = 0.05
+# A scale below this, in pixels per frame, would show noise.
+LEAST = 0.05
 
 
 def most_active(flow: np.ndarray, top: int) -> list[int]:
@@ -33,4 +33,4 @@ def shared_scale(flows: Sequence[np.ndarray]) -> float:
         the rest pale; at least 0.05 pixels.
     """
     speeds = [np.hypot(flow[..., 0], flow[..., 1]).ravel() for flow in flows]
-    return max(float(np.quantile(np.concatenate(speeds), 0.95)), _LEAST)
+    return max(float(np.quantile(np.concatenate(speeds), 0.95)), LEAST)

@@ -75,3 +75,22 @@ def test_of_three_crops_the_middle_one(model, long_video):
     torch.testing.assert_close(
         window.flows['backbone.flow'].features[0].transpose(0, 1), layer1
     )
+
+
+@pytest.mark.parametrize(
+    ('frames', 'features', 'shown', 'stride'),
+    [
+        (5, 5, [0, 1, 2, 3, 3], 1),
+        (5, 4, [0, 1, 2, 2, 2], 1),  # behind another flow
+        (8, 4, [0, 0, 1, 1, 2, 2, 2, 2], 2),  # behind a temporal stride
+    ],
+)
+def test_which_flow_belongs_to_a_frame(plugin, frames, features, shown, stride):
+    from repflow_mm.inference.sight import SeenFlow
+    from repflow_mm.layers import RepresentationFlow
+
+    layer, x = RepresentationFlow(2, 3), torch.rand(1, 2, features, 6, 6)
+    found = SeenFlow(layer, x, frames).flow()
+    u_x, _ = layer.flow(x)
+    expected = u_x[0].transpose(0, 1).detach()[shown] / stride
+    np.testing.assert_allclose(found[..., 0], expected, rtol=1e-6)

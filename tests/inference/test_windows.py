@@ -64,7 +64,22 @@ def test_only_sampled_frames_are_decoded(windows, long_video, monkeypatch):
 def test_pipelines_that_read_no_videos(windows, long_video):
     cfg = Config.fromfile(CONFIG)
     cfg.test_dataloader.dataset.pipeline = [dict(type='PoseDecode')]
-    with pytest.raises(ValueError, match=r"begin with VideoInit .* it is \['PoseDec"):
+    with pytest.raises(ValueError, match=r"begin with VideoInit .*it is \['PoseDec"):
+        windows.WindowedVideo(long_video, cfg)
+
+
+def test_mmaction2s_readers_are_replaced(windows, long_video):
+    cfg = Config.fromfile(CONFIG)
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    ours = list(windows.WindowedVideo(long_video, cfg))
+    pipeline[0] = dict(type='DecordInit', io_backend='disk', num_threads=2)
+    pipeline[2] = dict(type='DecordDecode', mode='efficient')
+    theirs = list(windows.WindowedVideo(long_video, cfg))
+    assert len(ours) == len(theirs) == 4
+    for a, b in zip(ours, theirs, strict=True):
+        assert (a['inputs'] == b['inputs']).all()
+    pipeline[1].type = 'UniformSample'  # other frames than we would take
+    with pytest.raises(ValueError, match='UniformSample'):
         windows.WindowedVideo(long_video, cfg)
 
 
@@ -75,5 +90,7 @@ def test_skipping(windows, long_video):
     assert [w[0] for w in video.indices] == [0, 8, 16, 19]
     video.skip_to(0.5)
     assert [w[0] for w in video.indices] == [16, 19]
-    with pytest.raises(VideoError, match='last window begins at second 0.8'):
+    with pytest.raises(
+        VideoError, match='last window begins at second 0.76, and --start is 2'
+    ):
         video.skip_to(2)
