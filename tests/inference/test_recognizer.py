@@ -52,3 +52,7 @@ def test_names_of_classes(load, checkpoint, tmp_path):
 def test_a_gpu_that_is_not_there(load, checkpoint):
     with pytest.raises(ValueError, match='device cuda:1 needs a GPU'):
         load(CONFIG, checkpoint, 'cuda:1')
+    with pytest.raises(ValueError, match="--device is cpu, .*, got 'gpu'"):
+        load(CONFIG, checkpoint, 'gpu')
+    with pytest.raises(ValueError, match='motion.pth is no config'):
+        load(checkpoint, CONFIG)
