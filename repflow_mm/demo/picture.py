@@ -34,6 +34,8 @@ def draw(flow_run, rgb_run, data: Path, path: Path) -> Path:
     frames, flows = _look(flow_run, data)
     shown = most_active(flows, _SHOWN_CHANNELS)
     scale = shared_scale([flows[:, shown]])
+    speed = np.hypot(flows[..., 0], flows[..., 1])
+    flows = flows * np.minimum(1, scale / np.maximum(speed, 1e-9))[..., None]
 
     figure = Figure(figsize=(13, 7.4), layout='constrained')
     top, bottom = figure.subfigures(2, 1, height_ratios=(1.75, 1))
