@@ -760,6 +760,6 @@ start().catch((error) => {
   byId('message').hidden = false;
   byId('message').textContent = window.DecompressionStream
     ? `The page could not be shown: ${error.message}`
-    : 'This page needs a newer browser: Chrome 80, Firefox 113 or Safari 16.4 at least.';
+    : 'This page needs a newer browser: Chrome 105, Firefox 121 or Safari 16.4 at least.';
   throw error;
 });
