@@ -31,7 +31,7 @@ VENV = Path(os.environ.get('REPFLOW_VENV', ROOT / '.venv')).resolve()
 BIN = VENV / ('Scripts' if os.name == 'nt' else 'bin')
 PYTHON = BIN / ('python.exe' if os.name == 'nt' else 'python')
 REQUIREMENTS = ROOT / 'requirements.txt'
-SOURCES = ROOT / 'repflow_mm' / 'ops' / 'csrc'
+SOURCES = ROOT / 'repflow_mm' / 'ops' / 'tvl1' / 'csrc'
 
 # Installs the environment; old enough for Python 3.10, new enough for 3.13.
 PIP = 'pip==25.3'
@@ -73,9 +73,9 @@ def main() -> int:
                 [PYTHON, '-m', 'ruff', 'format', '--check', '.'],
                 [PYTHON, *PYTEST],
             ],
-            'torture': [[PYTHON, '-m', 'tests.torture']],
-            'docs': [[PYTHON, '-m', 'tests.docs_run']],
-            'doctor': [[PYTHON, '-m', 'repflow_mm.doctor']],
+            'torture': [[PYTHON, '-m', 'dev.stress_test']],
+            'docs': [[PYTHON, '-m', 'dev.docs_run']],
+            'doctor': [[PYTHON, '-m', 'repflow_mm', 'doctor']],
         }[options.command]
         if options.command in ('test', 'torture'):
             add_beside('old_stack', *OLD_STACK)

@@ -8,8 +8,8 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
-OPS = Path('repflow_mm', 'ops')
-digest = runpy.run_path(str(Path(__file__).parent / OPS / 'sources.py'))['digest']
+TVL1 = Path('repflow_mm', 'ops', 'tvl1')
+digest = runpy.run_path(str(Path(__file__).parent / TVL1 / 'sources.py'))['digest']
 
 
 class BuildKernel(build_ext):
@@ -40,9 +40,9 @@ class AddShipped(build_py):
 
 
 kernel = Extension(
-    'repflow_mm.ops._tvl1',
-    sources=[str(OPS / 'csrc' / 'tvl1.cpp')],
-    depends=[str(OPS / 'csrc' / 'tvl1.h')],
+    'repflow_mm.ops.tvl1._tvl1',
+    sources=[str(TVL1 / 'csrc' / 'tvl1.cpp')],
+    depends=[str(TVL1 / 'csrc' / 'tvl1.h')],
     define_macros=[('REPFLOW_SOURCES', f'"{digest()}"')],
     extra_compile_args=[
         '-O3',

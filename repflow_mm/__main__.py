@@ -1,46 +1,54 @@
-"""The tools, from any folder: `python -m repflow_mm TOOL ...`, without a clone."""
+"""The tools in any folder, without a clone: `repflow TOOL ...`.
+
+`python -m repflow_mm TOOL ...` is the same.
+"""
 
 import argparse
 import ast
-import runpy
+import importlib
 import sys
 from pathlib import Path
 
-from repflow_mm.shipped import SHIPPED
+from repflow_mm import commands
+
+_FOLDER = Path(commands.__path__[0])
 
 
 def main() -> None:
-    """Run one of `tools/*.py`, or list them."""
-    tools = {path.stem: path for path in sorted((SHIPPED / 'tools').glob('*.py'))}
+    """Run one of the modules in `commands/`, or list them."""
+    tools = {p.stem: p for p in sorted(_FOLDER.glob('*.py')) if p.stem[0] != '_'}
     parser = argparse.ArgumentParser(
-        prog='python -m repflow_mm',
-        usage='%(prog)s TOOL [its options]',
-        description='The tools of repflow_mm; `TOOL --help` tells the options of one.',
+        prog='repflow',
+        usage='%(prog)s TOOL [options]',
+        description='The tools of repflow_mm; `repflow TOOL --help` lists the options.',
         epilog='\n'.join(f'  {name:<28}{_summary(tools[name])}' for name in tools),
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,  # the tool's, if there is one
+        add_help=False,  # left to the tool
     )
     parser.add_argument('tool', choices=tools, help=argparse.SUPPRESS)
     if sys.argv[1:2] in ([], ['-h'], ['--help']):
         parser.print_help()
         return
     name = parser.parse_args(sys.argv[1:2]).tool
-    del sys.argv[0]
+    sys.argv[:2] = [f'repflow {name}']
     try:
-        runpy.run_path(str(tools[name]), run_name='__main__')
+        module = importlib.import_module(f'repflow_mm.commands.{name}')
     except ModuleNotFoundError as error:
+        if (error.name or '').startswith('repflow_mm'):
+            raise
         print(
-            f'error: {name} needs {error.name}, which is not installed: `python -m '
-            'repflow_mm.doctor` tells what is missing',
+            f'error: {name} needs {error.name}, which is not installed: `repflow '
+            'doctor` lists what is missing',
             file=sys.stderr,
         )
         sys.exit(2)
+    module.main()
 
 
 def _summary(tool: Path) -> str:
-    """What a tool does: its docstring up to the command."""
+    """The first line of a module's docstring, read without importing it."""
     docstring = ast.get_docstring(ast.parse(tool.read_text(encoding='utf-8'))) or ''
-    return docstring.partition('\n')[0].partition(': python tools/')[0]
+    return docstring.partition('\n')[0]
 
 
 if __name__ == '__main__':

@@ -1,27 +1,45 @@
-"""How our command lines end: one line for a person, or a traceback for us."""
+"""Errors that are the user's to correct, and how a command line ends on them.
+
+Only these become one line. Anything else is a bug of ours and keeps its traceback.
+"""
 
 import errno
 import functools
-import re
+import os
 import sys
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 
 # The disk is full or read-only: nobody's code is at fault.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-_PACKAGE = Path(__file__).resolve().parent
 
 
-def one_line_errors(main: Callable[..., None]) -> Callable[..., None]:
-    """Print what this package found wrong with the input as one line, exit 2.
+class InputError(ValueError):
+    """Something a user gave is wrong; the message says what, where and what to do."""
 
-    Only `ValueError`, `TypeError` and `OSError` raised by this package's own code, in
-    this process or in a data-loading worker, are such lines, and a disk that is full or
-    read-only; anything else keeps its traceback.
+
+class InputTypeError(InputError, TypeError):
+    """An argument or option of the wrong type."""
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """A file or folder that a user named is not there."""
+
+
+class OutputError(InputError, OSError):
+    """A file cannot be written where a user wants it."""
+
+
+def command(main: Callable[..., int | None]) -> Callable[..., None]:
+    """Turn a function into a command line that ends well.
+
+    An :class:`InputError`, raised in this process or in a data-loading worker, and a
+    disk that is full or read-only end in one line on standard error and exit status 2;
+    Ctrl-C in status 130; a closed standard output (`| head`) in status 141, in silence.
+    Any other exception keeps its traceback.
 
     Args:
-        main (Callable): The function behind a command line.
+        main (Callable): Takes the arguments (default: those of the process); may return
+            an exit status.
 
     Returns:
         Callable: The same function, which may end the process.
@@ -30,17 +48,26 @@ def one_line_errors(main: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(main)
     def wrapped(*args, **kwargs) -> None:
         try:
-            main(*args, **kwargs)
-        except (ValueError, TypeError, OSError) as error:
-            *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-            if frame.f_globals.get('__name__', '').startswith('repflow_mm'):
+            status = main(*args, **kwargs)
+            sys.stdout.flush()  # here, where a closed pipe can still be handled
+        except BrokenPipeError:
+            # Python flushes once more at exit, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
+        except KeyboardInterrupt:
+            print('stopped', file=sys.stderr)
+            sys.exit(130)
+        except (InputError, OSError) as error:
+            if isinstance(error, InputError):
+                line = _own_words(error)
+            elif error.errno in _DISK:
                 line = str(error)
-            elif getattr(error, 'errno', None) in _DISK:
-                line = str(error)
-            elif not (line := _from_worker(error)):
+            else:
                 raise
             print(f'error: {line}', file=sys.stderr)
             sys.exit(2)
+        if status:
+            sys.exit(status)
 
     return wrapped
 
@@ -49,8 +76,8 @@ def shorten(text: str, limit: int = 200) -> str:
     """The text with its middle left out if it is too long for a message.
 
     Args:
-        text (str): Any text, a file's line for one.
-        limit (int): Characters to keep, about. Defaults to 200.
+        text (str): Any text, such as a line of a file.
+        limit (int): Characters to keep, approximately. Defaults to 200.
 
     Returns:
         str: At most that many, and `'...'`.
@@ -60,11 +87,10 @@ def shorten(text: str, limit: int = 200) -> str:
     return f'{text[: limit // 2]}...{text[-limit // 2 :]}'
 
 
-def _from_worker(error: Exception) -> str:
-    """Our line out of the traceback that a data-loading worker sends as text."""
+def _own_words(error: InputError) -> str:
+    """The message; of an error in a data-loading worker, without its traceback."""
     text = str(error)
-    kind = type(error).__name__
-    *_, place = [''] + re.findall(r'^  File "(.+)", line \d+, in .+$', text, re.M)
-    if not text.startswith('Caught ') or Path(place).parent.parent != _PACKAGE:
-        return ''
+    if not text.startswith('Caught ') or 'Original Traceback' not in text:
+        return text
+    kind = f'{type(error).__module__}.{type(error).__qualname__}'
     return text.rpartition(f'\n{kind}: ')[2].strip()

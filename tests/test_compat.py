@@ -7,12 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
-from repflow_mm import compat, doctor
+from repflow_mm import compat
+from repflow_mm.commands import doctor
 from tests.conftest import OLD_STACK
 
 
 def fault(word: str) -> compat.Break:
-    (found,) = (fault for fault in compat.BREAKS if word in fault.name)
+    (found,) = (fault for fault in compat.FAULTS if word in fault.name)
     return found
 
 
@@ -31,14 +32,14 @@ for module in pkgutil.walk_packages(mmaction.models.__path__, 'mmaction.models.'
 
 
 def test_each_entry_says_whose_fault_it_is_and_when_it_can_go():
-    for entry in compat.BREAKS:
+    for entry in compat.FAULTS:
         assert entry.upstream and entry.until and entry.name
         assert (entry.mend is None) == bool(entry.command)
 
 
 def test_drn_stands_in_only_where_it_is_missing(plugin):
     entry = fault('drn')
-    assert compat.state(entry) == 'mended' and not entry.present()
+    assert compat.state(entry) == 'patched' and not entry.present()
     drn = sys.modules['mmaction.models.localizers.drn.drn'].DRN
     with pytest.raises(ImportError, match='mmaction2#2714'):
         drn()
@@ -48,7 +49,7 @@ def test_drn_stands_in_only_where_it_is_missing(plugin):
     not OLD_STACK.is_dir(), reason='mmaction2 1.1 is laid out by quickstart.py alone'
 )
 def test_the_old_stack_needs_fewer_mends(run_python):
-    result = run_python('-m', 'repflow_mm.doctor', stack='old')
+    result = run_python('-m', 'repflow_mm', 'doctor', stack='old')
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'mmaction    1.1.0' in result.stdout and 'mmcv        2.0.1' in result.stdout
     assert 'absent    mmaction2 lacks localizers/drn' in result.stdout
@@ -75,7 +76,7 @@ def test_the_canary_sings_where_pickles_run(plugin, monkeypatch):
     from mmengine.runner import checkpoint
 
     entry = fault('unpickles')
-    assert compat.state(entry) == 'mended' and not entry.present()
+    assert compat.state(entry) == 'patched' and not entry.present()
 
     def unrestricted(filename, map_location):
         return torch.load(filename, map_location, weights_only=False)
@@ -89,11 +90,11 @@ def test_the_canary_sings_where_pickles_run(plugin, monkeypatch):
 
 
 def test_doctor_reports_and_runs_a_step(run_python):
-    result = run_python('-m', 'repflow_mm.doctor')
+    result = run_python('-m', 'repflow_mm', 'doctor')
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'A training can start' in result.stdout
-    assert 'mended    mmaction2 lacks localizers/drn' in result.stdout
-    for entry in compat.BREAKS:
+    assert 'patched   mmaction2 lacks localizers/drn' in result.stdout
+    for entry in compat.FAULTS:
         assert entry.name in result.stdout
 
 
@@ -103,7 +104,9 @@ def test_doctor_names_the_command_for_what_is_missing(monkeypatch, capsys):
     monkeypatch.setattr(
         doctor.importlib.util, 'find_spec', lambda n: None if n in gone else find(n)
     )
-    assert doctor.main() == 1
+    with pytest.raises(SystemExit) as stop:
+        doctor.main([])
+    assert stop.value.code == 1
     command = 'pip install opencv-contrib-python-headless mmcv-lite'
     assert capsys.readouterr().out.strip().endswith(command)
 
@@ -114,7 +117,7 @@ def test_doctor_stops_where_opencv_does_not_import(run_python, tmp_path):
         "raise ImportError('libGL.so.1: cannot open shared object file')"
     )
     code = f'import sys; sys.path.insert(0, {str(tmp_path)!r})\n'
-    code += 'from repflow_mm.doctor import main; sys.exit(main())'
+    code += 'from repflow_mm.commands.doctor import main; main([])'
     result = run_python('-c', code)
     assert result.returncode == 1, result.stderr
     assert 'needs you OpenCV does not import' in result.stdout

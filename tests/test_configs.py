@@ -152,7 +152,7 @@ def test_solver_parameters_learn_slowly_and_without_decay(plugin):
 
 
 def test_the_motion_sets_classes_have_their_names():
-    from repflow_mm.datasets import motion_set
+    from repflow_mm.datasets.synthetic import motion_set
 
     for name, classes in (
         ('repflow_r18_block2_motion', motion_set.CLASSES),

@@ -27,9 +27,9 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from repflow_mm.engine.configs import find_config
+from repflow_mm.config import find_config
 from tests.conftest import ROOT
-from tests.docs_pages import (
+from tests.helpers.docs_pages import (
     PAGES,
     SLOW,
     anchors,

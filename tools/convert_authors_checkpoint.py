@@ -1,7 +1,6 @@
 """Convert the authors' weights: python tools/convert_authors_checkpoint.py IN OUT."""
 
-import repflow_mm.plugin  # noqa: F401  mends the stack before anything else
-from repflow_mm.engine.convert import main
+from repflow_mm.commands.convert_authors_checkpoint import main
 
 if __name__ == '__main__':
     main()

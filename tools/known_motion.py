@@ -1,6 +1,6 @@
 """Print end-point errors on known motions: python tools/known_motion.py."""
 
-from repflow_mm.datasets.known_motion import main
+from repflow_mm.commands.known_motion import main
 
 if __name__ == '__main__':
     main()

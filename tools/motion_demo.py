@@ -1,6 +1,6 @@
 """Learn motion in minutes, and see it: python tools/motion_demo.py."""
 
-from repflow_mm.demo.run import main
+from repflow_mm.commands.motion_demo import main
 
 if __name__ == '__main__':
     main()

@@ -1,7 +1,6 @@
 """Write slim weights for shipping: python tools/publish_model.py CHECKPOINT OUT."""
 
-import repflow_mm.plugin  # noqa: F401  mends the stack before anything else
-from repflow_mm.export.publish import main
+from repflow_mm.commands.publish_model import main
 
 if __name__ == '__main__':
     main()

@@ -1,7 +1,6 @@
 """Test an action recognizer: python tools/test.py CONFIG CHECKPOINT [options]."""
 
-import repflow_mm.plugin  # noqa: F401  mends the stack before anything else
-from repflow_mm.engine.launch import test
+from repflow_mm.commands.test import main
 
 if __name__ == '__main__':
-    test()
+    main()

@@ -1,42 +1,44 @@
-"""Everything we do to other people's packages so that they work today.
+"""Workarounds for faults of other people's packages.
 
-Each :class:`Break` is one known fault of the stack: how to tell that it is
-there, what we do about it (or the command that a user has to run), the upstream
-report, and when the entry can go. Faults are looked for, not guessed from
-version numbers, and nothing is touched where they are absent.
+Each :class:`Fault` is one known fault of the installed stack: how to tell that it is
+present, the workaround (or the command that a user has to run), the upstream report,
+and when the entry can be removed. Faults are detected, not guessed from version
+numbers, and nothing is patched where they are absent.
+
+Importing this package patches nothing; importing :mod:`repflow_mm.compat.patched` does.
 """
 
 import functools
 import warnings
 
 from repflow_mm.compat import environment, mmaction2, mmengine
-from repflow_mm.compat.breaks import Break
+from repflow_mm.compat.fault import Fault
 
-# MMAction2 has to be importable before MMEngine's mends, which import it.
-BREAKS = environment.BREAKS + mmaction2.BREAKS + mmengine.BREAKS
+# MMAction2 has to be importable before MMEngine's patches, which import it.
+FAULTS = environment.FAULTS + mmaction2.FAULTS + mmengine.FAULTS
 
-_mended: set[str] = set()
+_patched: set[str] = set()
 
 
 @functools.cache
-def mend_all() -> None:
-    """Mend every fault that is present and that we can mend, once a process.
+def apply_patches() -> None:
+    """Patch every fault that is present and has a workaround, once per process.
 
-    Called wherever we import MMAction2, before it.
+    Called before MMAction2 is imported.
     """
     # mmcv-lite has no compiled ops, and says so at every import.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScale')
-    for fault in BREAKS:
-        if fault.mend is not None and fault.present():
-            fault.mend()
-            _mended.add(fault.name)
+    for fault in FAULTS:
+        if fault.patch is not None and fault.present():
+            fault.patch()
+            _patched.add(fault.name)
 
 
-def state(fault: Break) -> str:
-    """`'mended'`, `'absent'`, `'needs you'` or `'unknown'`, for the doctor."""
-    if fault.name in _mended:
-        return 'mended'
+def state(fault: Fault) -> str:
+    """`'patched'`, `'absent'`, `'needs you'` or `'unknown'`, for the doctor."""
+    if fault.name in _patched:
+        return 'patched'
     try:
         return 'needs you' if fault.present() else 'absent'
-    except ImportError:  # what would tell cannot be imported itself
+    except ImportError:  # the package that would tell cannot be imported
         return 'unknown'

@@ -1,6 +1,6 @@
 """Faults of an installation, which only its user can put right."""
 
-from repflow_mm.compat.breaks import Break, version
+from repflow_mm.compat.fault import Fault, version
 
 
 def _opencv_fails() -> bool:
@@ -16,8 +16,8 @@ def _mmcv_out_of_range() -> bool:
     return found is None or not (2, 0, 0) <= found < (2, 2)
 
 
-BREAKS = (
-    Break(
+FAULTS = (
+    Fault(
         name='OpenCV does not import (libGL or X11 missing, or two wheels mixed)',
         upstream='opencv/opencv-python#370',
         until='mmcv, mmengine and mmaction2 accept a headless OpenCV',
@@ -26,7 +26,7 @@ BREAKS = (
         'pip install --force-reinstall opencv-contrib-python-headless',
         stops_training=True,
     ),
-    Break(
+    Fault(
         name='mmcv is missing, or outside the range mmaction2 accepts',
         upstream='open-mmlab/mmcv#3096',
         until='mmaction2 drops its upper bound',

@@ -7,7 +7,7 @@ import sys
 import types
 from pathlib import Path
 
-from repflow_mm.compat.breaks import UNREPORTED, Break, mentions, package_file, version
+from repflow_mm.compat.fault import UNREPORTED, Fault, mentions, package_file, version
 
 # mmaction2 1.2.0: `mmaction/models/localizers/drn` is not in the wheel.
 
@@ -91,14 +91,14 @@ def _recognizer2d_unfit() -> bool:
     return Recognizer2D.extract_feat.__module__.startswith('mmaction')
 
 
-def _mend_recognizer2d() -> None:
+def _patch_recognizer2d() -> None:
     import torch
     from mmaction.models.recognizers import Recognizer2D
 
     extract_feat = Recognizer2D.extract_feat
 
     @functools.wraps(extract_feat)
-    def mended(self, inputs, stage='neck', data_samples=None, test_mode=False):
+    def patched(self, inputs, stage='neck', data_samples=None, test_mode=False):
         backbone, test_cfg = self.backbone, self.test_cfg
         views = test_mode and test_cfg and test_cfg.get('max_testing_views')
         forward = backbone.forward
@@ -126,8 +126,8 @@ def _mend_recognizer2d() -> None:
             self.test_cfg = test_cfg
             backbone.__dict__.pop('forward', None)
 
-    mended.__module__ = __name__
-    Recognizer2D.extract_feat = mended
+    patched.__module__ = __name__
+    Recognizer2D.extract_feat = patched
 
 
 # decord and decord2 (3.4.0) end the process on a truncated AVI handed over as bytes; by
@@ -148,7 +148,7 @@ def _read_by_path() -> None:
     read = DecordInit._get_video_reader
 
     @functools.wraps(read)
-    def mended(self, filename):
+    def patched(self, filename):
         if self.io_backend != 'disk':
             return read(self, filename)
         import decord
@@ -156,44 +156,44 @@ def _read_by_path() -> None:
         filename = filename if Path(filename).suffix else f'{filename}.mp4'
         return decord.VideoReader(filename, num_threads=self.num_threads)
 
-    mended.__module__ = __name__
-    DecordInit._get_video_reader = mended
+    patched.__module__ = __name__
+    DecordInit._get_video_reader = patched
 
 
-BREAKS = (
-    Break(
+FAULTS = (
+    Fault(
         name='mmaction2 lacks localizers/drn',
         upstream='open-mmlab/mmaction2#2714',
         until='a wheel holds the folder',
         present=_drn_missing,
-        mend=_stub_drn,
+        patch=_stub_drn,
     ),
-    Break(
+    Fault(
         name='mmaction2 imports importlib_metadata without declaring it',
         upstream=UNREPORTED,
         until='mmaction2 imports importlib.metadata',
         present=_importlib_metadata_missing,
-        mend=_alias_importlib_metadata,
+        patch=_alias_importlib_metadata,
     ),
-    Break(
+    Fault(
         name='ColorJitter overflows on numpy 2',
         upstream=UNREPORTED,
         until='mmaction2 computes the hue in a signed type',
         present=_hue_overflows,
-        mend=_widen_hue,
+        patch=_widen_hue,
     ),
-    Break(
+    Fault(
         name='Recognizer2D cuts up what a neck gets; max_testing_views fails',
         upstream=UNREPORTED,
         until='it wraps a single output and reads num_segments as an attribute',
         present=_recognizer2d_unfit,
-        mend=_mend_recognizer2d,
+        patch=_patch_recognizer2d,
     ),
-    Break(
+    Fault(
         name='DecordInit reads bytes, where decord crashes on a truncated AVI',
         upstream=UNREPORTED,
         until='decord raises there, or mmaction2 reads local files by their path',
         present=_decord_reads_bytes,
-        mend=_read_by_path,
+        patch=_read_by_path,
     ),
 )

@@ -1,12 +1,8 @@
 """Faults of MMEngine."""
 
-import contextlib
 import importlib.util
-import io
-import tempfile
-from pathlib import Path
 
-from repflow_mm.compat.breaks import UNREPORTED, Break, mentions, package_file
+from repflow_mm.compat.fault import UNREPORTED, Fault, mentions, package_file
 
 # MMEngine's loader refuses its own checkpoints (0.10.7, torch >= 2.6), or
 # unpickles anything (onedl-mmengine, and every download by URL).
@@ -15,42 +11,17 @@ from repflow_mm.compat.breaks import UNREPORTED, Break, mentions, package_file
 def _checkpoint_loader_unfit() -> bool:
     if importlib.util.find_spec('mmengine') is None:
         return False
-    import torch
-    from mmengine.logging import HistoryBuffer
     from mmengine.runner import checkpoint
 
-    with tempfile.TemporaryDirectory() as folder:
-        own, foreign = Path(folder, 'own.pth'), Path(folder, 'foreign.pth')
-        torch.save({'log': HistoryBuffer([1.0], [1])}, own)
-        torch.save({'code': _Canary()}, foreign)
-        _Canary.sang = False
-        for path in (own, foreign):
-            try:
-                with contextlib.redirect_stdout(io.StringIO()):  # onedl talks a lot
-                    checkpoint.load_from_local(str(path), 'cpu')
-            except Exception:  # whatever it raises, it is a refusal
-                if path is own:
-                    return True
-    return _Canary.sang or checkpoint.load_url.__module__.startswith('torch')
-
-
-class _Canary:
-    """Unpickling it calls a function: harmless, and seen."""
-
-    sang = False
-
-    def __reduce__(self) -> tuple:
-        return _sing, ()
-
-
-def _sing() -> None:
-    _Canary.sang = True
+    ours = checkpoint.load_from_local.__module__.startswith('repflow_mm')
+    source = 'runner/checkpoint.py'
+    return not ours and not mentions('mmengine', source, 'weights_only=True')
 
 
 def _load_checkpoints_safely() -> None:
     from mmengine.runner import checkpoint
 
-    from repflow_mm.engine.checkpoint import load_checkpoint, load_url
+    from repflow_mm.checkpoint.load import load_checkpoint, load_url
 
     def load_from_local(filename, map_location=None):
         return load_checkpoint(filename, map_location)
@@ -99,14 +70,14 @@ def _find_our_configs() -> None:
 
     get_cfg_path = Config._get_cfg_path
 
-    def mended(cfg_path, filename):
+    def patched(cfg_path, filename):
         if not cfg_path.startswith('repflow_mm::'):
             return get_cfg_path(cfg_path, filename)
-        from repflow_mm.engine.configs import find_config
+        from repflow_mm.config import find_config
 
         return str(find_config(cfg_path)), None
 
-    Config._get_cfg_path = staticmethod(mended)
+    Config._get_cfg_path = staticmethod(patched)
 
 
 def _pkg_resources_missing() -> bool:
@@ -116,29 +87,29 @@ def _pkg_resources_missing() -> bool:
     )
 
 
-BREAKS = (
-    Break(
+FAULTS = (
+    Fault(
         name='MMEngine cannot load its checkpoints, or unpickles anything',
         upstream='open-mmlab/mmengine#1655',
         until='MMEngine loads them with weights_only=True, downloads included',
         present=_checkpoint_loader_unfit,
-        mend=_load_checkpoints_safely,
+        patch=_load_checkpoints_safely,
     ),
-    Break(
+    Fault(
         name='torchvision:// addresses need torchvision',
         upstream=UNREPORTED,
         until='MMEngine reads its own list of addresses',
         present=_torchvision_missing,
-        mend=_read_torchvision_urls,
+        patch=_read_torchvision_urls,
     ),
-    Break(
+    Fault(
         name="_base_ = 'repflow_mm::...' is not for packages outside OpenMMLab",
         upstream=UNREPORTED,
         until='MMEngine takes any installed package there',
         present=_knows_not_our_configs,
-        mend=_find_our_configs,
+        patch=_find_our_configs,
     ),
-    Break(
+    Fault(
         name="_base_ = 'mmaction::...' needs pkg_resources (nothing else does)",
         upstream='open-mmlab/mmengine#1676',
         until='a release of MMEngine holds that change',

@@ -1,15 +1,25 @@
-"""The dataset our configs read, and the synthetic motion set."""
+"""Datasets and transforms, registered with MMAction2 by `repflow_mm.plugin`.
 
-import repflow_mm.mended  # noqa: F401  before anything that imports MMAction2
-from repflow_mm.datasets.checked_video_dataset import CheckedVideoDataset
-from repflow_mm.datasets.motion_set import ACCELERATION_CLASSES, CLASSES, MotionSet
-from repflow_mm.datasets.video_transforms import VideoDecode, VideoInit
+`repflow_mm.datasets.synthetic` needs numpy and OpenCV alone, so nothing that needs
+MMAction2 is imported before it is asked for.
+"""
 
-__all__ = [
-    'ACCELERATION_CLASSES',
-    'CLASSES',
-    'CheckedVideoDataset',
-    'MotionSet',
-    'VideoDecode',
-    'VideoInit',
-]
+import importlib
+from typing import Any
+
+_MODULES = dict(
+    ACCELERATION_CLASSES='synthetic',
+    CLASSES='synthetic',
+    CheckedVideoDataset='checked_video_dataset',
+    MotionSet='synthetic',
+    VideoDecode='video_transforms',
+    VideoInit='video_transforms',
+)
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(f'{__name__}.{_MODULES[name]}'), name)

@@ -1,5 +1,8 @@
 """MMAction2's video dataset, with its list checked and bad videos accounted for."""
 
+import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
+
+# isort: split
 import os
 from functools import cache
 from pathlib import Path
@@ -10,7 +13,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.fileio import list_from_file
 from torch import Tensor
 
-from repflow_mm.errors import shorten
+from repflow_mm.errors import InputError, MissingFileError, shorten
 from repflow_mm.video import VideoError
 
 # So many videos in a row are no accident: the disk is gone, or the prefix is wrong.
@@ -67,7 +70,7 @@ class CheckedVideoDataset(VideoDataset):
                 return data
             index = (index + 1) % len(self) if self.test_mode else self._rand_another()
         path, reason = bad[-1]
-        raise ValueError(
+        raise InputError(
             f'{_TRIES} videos in a row cannot be read, the last one {path} '
             f'({reason}): is the disk there, and is data_prefix.video right?'
         )
@@ -77,14 +80,14 @@ class CheckedVideoDataset(VideoDataset):
         if self.multi_class:
             return super().load_data_list()
         if '://' not in self.ann_file and not os.path.isfile(self.ann_file):
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f'no annotation list at {self.ann_file}: set ann_file, or prepare '
                 'the dataset (docs/datasets.md)'
             )
         try:
             lines = list_from_file(self.ann_file)
         except UnicodeDecodeError:
-            raise ValueError(
+            raise InputError(
                 f'{self.ann_file} is no text: an annotation list has `path label` '
                 'on each line'
             ) from None
@@ -97,7 +100,7 @@ class CheckedVideoDataset(VideoDataset):
             name, label = self._parse(line.strip(), where)
             filename = os.path.join(prefix, name)
             if not (self.allow_outside or _is_under(filename, prefix)):
-                raise ValueError(
+                raise InputError(
                     f'{where}: {shorten(name)} is outside data_prefix.video '
                     f'({prefix or "the current folder"}): set allow_outside=True in '
                     'the dataset if the list can be trusted'
@@ -107,12 +110,12 @@ class CheckedVideoDataset(VideoDataset):
             data_list.append(dict(filename=filename, label=label, line=number))
         if missing:
             more = f' (and {len(missing) - 1} more)' if len(missing) > 1 else ''
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f'{missing[0]}{more}: correct data_prefix.video, or take the line '
                 'off the list'
             )
         if not data_list:
-            raise ValueError(
+            raise InputError(
                 f'{self.ann_file} lists no videos: each line is `path label`'
             )
         return data_list
@@ -124,7 +127,7 @@ class CheckedVideoDataset(VideoDataset):
         try:
             return name.strip(), int(label)
         except ValueError:
-            raise ValueError(
+            raise InputError(
                 f'{where}: expected `path label` with an integer label, got '
                 f'{shorten(repr(line))}'
             ) from None
@@ -146,7 +149,7 @@ class CheckedVideoDataset(VideoDataset):
         for index in range(len(self)):
             info = self.get_data_info(index)
             if not lowest <= info['label'] < num_classes:
-                raise ValueError(
+                raise InputError(
                     f'{self.ann_file}, line {info["line"]}: label {info["label"]} is '
                     f'out of range for {num_classes} classes (0 to '
                     f'{num_classes - 1}; -1 is a line without one): correct the '

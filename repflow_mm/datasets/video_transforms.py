@@ -1,5 +1,8 @@
 """Opening and decoding a video where it can do no harm, as pipeline transforms."""
 
+import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
+
+# isort: split
 import os
 from contextlib import ExitStack
 from functools import lru_cache

@@ -1,17 +1,20 @@
-"""What surrounds a run: hooks and safe checkpoint loading."""
+"""Loops and hooks around a run, and starting one."""
 
-import repflow_mm.mended  # noqa: F401  before anything that imports MMAction2
-from repflow_mm.engine.bad_videos_hook import BadVideosHook
-from repflow_mm.engine.checkpoint import load_checkpoint
-from repflow_mm.engine.flow_log_hook import FlowLogHook
-from repflow_mm.engine.hooks import CheckLabelsHook, CheckLossHook, CheckWeightsHook
-from repflow_mm.engine.prediction_pictures import PredictionPicturesHook
-from repflow_mm.engine.resumable import ResumableTrainLoop
-from repflow_mm.engine.safe_checkpoint_hook import AtomicBackend, SafeCheckpointHook
-from repflow_mm.engine.sync_buffers_hook import IterSyncBuffersHook
+import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
+from repflow_mm.checkpoint import load_checkpoint
+from repflow_mm.engine.hooks import (
+    BadVideosHook,
+    CheckLabelsHook,
+    CheckLossHook,
+    CheckWeightsHook,
+    FlowLogHook,
+    IterSyncBuffersHook,
+    PredictionPicturesHook,
+    SafeCheckpointHook,
+)
+from repflow_mm.engine.resumable_loop import ResumableTrainLoop
 
 __all__ = [
-    'AtomicBackend',
     'BadVideosHook',
     'CheckLabelsHook',
     'CheckLossHook',

@@ -1,6 +1,6 @@
 """A recognizer as a function of tensors, and nothing else."""
 
-import repflow_mm.mended  # noqa: F401  before anything that imports MMAction2
+import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
 
 # isort: split
 import math
@@ -10,6 +10,7 @@ import torch
 from mmaction.models import Recognizer2D, Recognizer3D, RecognizerOmni
 from torch import Tensor, nn
 
+from repflow_mm.errors import InputError
 from repflow_mm.models import LateFusion
 
 _RECOGNIZERS = (Recognizer2D, Recognizer3D, RecognizerOmni)
@@ -45,7 +46,7 @@ class Deployable(nn.Module):
         for stream in streams:
             if not isinstance(stream, _RECOGNIZERS):
                 names = ', '.join(kind.__name__ for kind in _RECOGNIZERS)
-                raise ValueError(
+                raise InputError(
                     f'{type(stream).__name__} is not exported: only what takes RGB '
                     f'clips is ({names}, LateFusion)'
                 )
@@ -54,7 +55,7 @@ class Deployable(nn.Module):
                 stream.test_cfg.pop('max_testing_views', None)
         preprocessor = model.data_preprocessor
         if type(preprocessor).__name__ != 'ActionDataPreprocessor':
-            raise ValueError(
+            raise InputError(
                 f'data_preprocessor {type(preprocessor).__name__} is not exported: set '
                 "type='ActionDataPreprocessor' in the config"
             )
@@ -120,7 +121,7 @@ def clip_shape(cfg: Mapping) -> tuple[int, int, int]:
         elif step.get('keep_ratio') is False:
             size = step['scale']
     if not frames or not size:
-        raise ValueError(
+        raise InputError(
             "the config's test pipeline does not say how large a clip is: give "
             '--frames and --size'
         )

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from repflow_mm.benchmark.measure import Time, in_turns, inference
+from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.export.deployable import Deployable
 from repflow_mm.layers.tvl1 import TVL1
 
@@ -75,7 +76,7 @@ def export_onnx(
     _require_packages()
     path = Path(path)
     if not path.parent.is_dir():
-        raise FileNotFoundError(f'there is no folder {path.parent} to write into')
+        raise MissingFileError(f'there is no folder {path.parent} to write into')
     deployable = Deployable(model)
     batches = [_clips(count, clip) for count in (1, 3)]
     on_step('running PyTorch')
@@ -83,7 +84,7 @@ def export_onnx(
         try:
             expected = [deployable(frames) for frames in batches]
         except (RuntimeError, ValueError) as error:
-            raise ValueError(
+            raise InputError(
                 f'the model cannot take clips of {"x".join(map(str, clip))} (frames, '
                 f'height, width): {_first_line(error)}; set --frames and --size'
             ) from error
@@ -101,7 +102,7 @@ def export_onnx(
             for frames, logits in zip(batches, expected, strict=True)
         )
         if not error <= LIMIT:
-            raise ValueError(
+            raise InputError(
                 f'the graph does not answer as PyTorch does: relative error '
                 f'{error:.1e}, allowed {LIMIT:.0e}; {path} was not written'
             )
@@ -135,7 +136,7 @@ def record(module: nn.Module, clip: Sequence[int]) -> torch.export.ExportedProgr
                 module, (_clips(2, clip),), dynamic_shapes=({0: batch},), strict=False
             )
     except Exception as error:  # whatever a backbone does that cannot be recorded
-        raise ValueError(
+        raise InputError(
             f'torch.export cannot record this model ({type(error).__name__}: '
             f'{_first_line(error)}); if it can without the flow layer, report it'
         ) from error
@@ -156,7 +157,7 @@ def _translate(program: torch.export.ExportedProgram) -> torch.onnx.ONNXProgram:
                 verbose=False,
             )
     except Exception as error:  # an operator that ONNX has not
-        raise ValueError(
+        raise InputError(
             'torch.onnx cannot translate this model '
             f'({_first_line(error.__cause__ or error)}); if it can without the flow '
             'layer, report it'
@@ -213,7 +214,7 @@ def _clips(count: int, clip: Sequence[int]) -> Tensor:
 
 def _require_packages() -> None:
     if not all(map(find_spec, ('onnx', 'onnxscript', 'onnxruntime'))):
-        raise ValueError(
+        raise InputError(
             'exporting needs onnxscript and onnxruntime: '
             'pip install onnxscript onnxruntime'
         )

@@ -1,80 +1,53 @@
-"""What exporting makes of our networks: `python -m repflow_mm.export.table`.
+"""The table of exported networks: parameters, size, error and speed."""
 
-Each with flow behind block 3, and its twin without; weights at random. The times are
-taken in turns, so that a busy machine slows both.
-"""
-
-import repflow_mm.plugin  # noqa: F401  mends the stack before anything else
-
-# isort: split
-import argparse
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from mmaction.registry import MODELS
-from mmengine.registry import init_default_scope
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from torch import nn
 
-from repflow_mm.benchmark.measure import Table, machine
-from repflow_mm.errors import one_line_errors
-from repflow_mm.export.run import COLUMNS, export_with_progress, row
-from repflow_mm.models.complexity import FAMILIES, FLOWS
+from repflow_mm.export.onnx import Exported, export_onnx, latency
+from repflow_mm.models.complexity import parameters
 
-
-@one_line_errors
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the table as markdown.
-
-    Args:
-        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
-    """
-    parser = argparse.ArgumentParser(
-        description='Size and speed of exported networks, with and without flow'
-    )
-    parser.add_argument('--families', nargs='+', choices=FAMILIES, default=[*FAMILIES])
-    parser.add_argument('--depths', nargs='+', type=int, default=[18, 50])
-    parser.add_argument('--frames', type=int, default=16)
-    parser.add_argument('--size', type=int, default=224)
-    parser.add_argument('--repeats', type=int, default=5)
-    args = parser.parse_args(argv)
-    init_default_scope('mmaction')
-    clip = args.frames, args.size, args.size
-    console = Console(stderr=True)
-    table = Table(f'One clip of {"x".join(map(str, clip))} on the CPU', COLUMNS)
-    about = machine(torch.device('cpu'))
-    print(', '.join(f'{key} {value}' for key, value in about.items()), end='\n\n')
-    with tempfile.TemporaryDirectory() as folder:
-        for family in args.families:
-            for depth in args.depths:
-                for flow in ('RGB', 'RepFlow'):
-                    name = f'{family}-{depth}' + (' + RepFlow' * (flow != 'RGB'))
-                    model = _recognizer(family, depth, flow)
-                    file = Path(folder) / 'model.onnx'
-                    exported = export_with_progress(model, clip, file, console)
-                    table.rows.append(row(name, model, exported, clip, args.repeats))
-    print(table.markdown(), end='')
+COLUMNS = (
+    'model',
+    'parameters',
+    'file',
+    'nodes',
+    'relative error',
+    'onnxruntime',
+    'PyTorch',
+    'ratio',
+)
 
 
-def _recognizer(family: str, depth: int, flow: str) -> torch.nn.Module:
-    torch.manual_seed(0)
-    backbone = dict(FAMILIES[family], depth=depth, flow=FLOWS[flow], pretrained=None)
-    channels = 512 if depth < 50 else 2048
-    return MODELS.build(
-        dict(
-            type='Recognizer3D',
-            backbone=backbone,
-            cls_head=dict(type='I3DHead', num_classes=400, in_channels=channels),
-            data_preprocessor=dict(
-                type='ActionDataPreprocessor',
-                mean=[123.675, 116.28, 103.53],
-                std=[58.395, 57.12, 57.375],
-                format_shape='NCTHW',
-            ),
+def export_with_progress(
+    model: nn.Module, clip: Sequence[int], path: Path, console: Console
+) -> Exported:
+    """:func:`repflow_mm.export.onnx.export_onnx` behind a spinner."""
+    columns = SpinnerColumn(), TextColumn('{task.description}'), TimeElapsedColumn()
+    silent = not console.is_terminal
+    progress = Progress(*columns, console=console, transient=True, disable=silent)
+    with progress:
+        task = progress.add_task('starting', total=None)
+        return export_onnx(
+            model, clip, path, lambda step: progress.update(task, description=step)
         )
+
+
+def row(
+    name: str, model: nn.Module, exported: Exported, clip: Sequence[int], repeats: int
+) -> tuple:
+    """One line of the table, under :data:`COLUMNS`; measures the times."""
+    ort, torch = latency(model, exported.path, clip, repeats)
+    return (
+        name,
+        f'{parameters(model) / 1e6:.2f} M',
+        f'{exported.mebibytes:.1f} MiB',
+        exported.nodes,
+        f'{exported.error:.1e}',
+        ort,
+        torch,
+        f'{ort.median / torch.median:.2f}',
     )
-
-
-if __name__ == '__main__':
-    main()

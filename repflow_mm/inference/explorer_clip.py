@@ -5,8 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from repflow_mm.explorer.page import Clip
 from repflow_mm.inference.strips import Strips, iteration_counts
+from repflow_mm.visualization.explorer.page import Clip
 from repflow_mm.visualization.tvl1 import clip_tvl1
 
 # The shorter side of what is shown: finer maps would be stored in coarser steps.
@@ -20,7 +20,7 @@ def explorer_clip(strips: Strips) -> Clip:
         strips (Strips): The clip, and the channels that were chosen.
 
     Returns:
-        Clip: For :func:`repflow_mm.explorer.page.write_page`.
+        Clip: For :func:`repflow_mm.visualization.explorer.page.write_page`.
 
     Raises:
         ValueError: If OpenCV has no TV-L1.

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from mmengine.dataset import pseudo_collate
 from torch import Tensor, nn
 
+from repflow_mm.errors import InputError
+
 
 def grad_cam(
     model: nn.Module,
@@ -58,7 +60,7 @@ def grad_cam(
     label = int(score.argmax()) if label is None else label
     wrong = [stage for stage in stages if stage not in maps]
     if wrong:
-        raise ValueError(
+        raise InputError(
             f'{wrong[0]} gives no maps (N, C, T, H, W) or (N * T, C, H, W): choose a '
             'convolutional stage, such as backbone.layer4'
         )
@@ -67,7 +69,7 @@ def grad_cam(
     heats = {}
     for (stage, activation), slope in zip(maps.items(), slopes, strict=True):
         if slope is None:
-            raise ValueError(f'the score does not depend on {stage}: choose another')
+            raise InputError(f'the score does not depend on {stage}: choose another')
         heats[stage] = _heat(activation.detach(), slope, size)
     return heats, label
 
@@ -90,7 +92,7 @@ def _module(model: nn.Module, stage: str) -> nn.Module:
         return model.get_submodule(stage)
     except AttributeError:
         names = [n for n, _ in model.named_modules() if n and n.count('.') <= 1]
-        raise ValueError(
+        raise InputError(
             f'the network has no sub-module {stage!r}; it has {", ".join(names)}'
         ) from None
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from repflow_mm.layers import normalise_clip
-from repflow_mm.ops import representation_flow
+from repflow_mm.ops.tvl1 import representation_flow
 from repflow_mm.video import VideoError, VideoProcess
 
 

@@ -12,8 +12,9 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from repflow_mm.engine.configs import read_config
-from repflow_mm.engine.weights import check_fit, weights
+from repflow_mm.checkpoint.fit import check_fit, weights
+from repflow_mm.config import read_config
+from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.layers import RepresentationFlow
 from repflow_mm.preparation.class_names import class_names
 
@@ -51,9 +52,9 @@ def load_recognizer(
             device or ('cuda' if torch.cuda.is_available() else 'cpu')
         )
     except RuntimeError:
-        raise ValueError(f'--device is cpu, cuda or cuda:1, got {device!r}') from None
+        raise InputError(f'--device is cpu, cuda or cuda:1, got {device!r}') from None
     if device.type == 'cuda' and not torch.cuda.is_available():
-        raise ValueError(f'device {device} needs a GPU, and PyTorch finds none')
+        raise InputError(f'device {device} needs a GPU, and PyTorch finds none')
     cfg = read_config(config, options)
     model = init_recognizer(cfg, device=device)
     file = f'checkpoint {checkpoint}'
@@ -102,7 +103,7 @@ def _class_names(cfg: Config, meta: Mapping, count: int) -> tuple[str, ...]:
     if isinstance(names, str):
         names = _read_names(names)
     if len(names) != count:
-        raise ValueError(
+        raise InputError(
             f'class_names of the config has {len(names)} names, and its model '
             f'{count} classes: --cfg-options class_names=FILE, a name a line'
         )
@@ -115,7 +116,7 @@ def _read_names(source: str) -> list[str]:
     try:
         return class_names(source)
     except FileNotFoundError:
-        raise FileNotFoundError(
+        raise MissingFileError(
             f'class_names of the config is {source!r}, which is no file and no list '
             'of this package: --cfg-options class_names=FILE, a name a line'
         ) from None

@@ -8,6 +8,7 @@ import torch
 from mmaction.apis import inference_recognizer
 from torch import Tensor, nn
 
+from repflow_mm.errors import InputError
 from repflow_mm.inference.recognizer import flow_layers
 from repflow_mm.inference.windows import WindowedVideo
 from repflow_mm.layers import RepresentationFlow
@@ -115,7 +116,7 @@ def frames_of(inputs: Tensor, frames: int) -> np.ndarray:
     """
     clip = inputs[-1].transpose(0, 1) if inputs.dim() == 5 else inputs[-frames:]
     if clip.dim() != 4 or clip.shape[:2] != (frames, 3):
-        raise ValueError(
+        raise InputError(
             'the test pipeline of the config packs no RGB frames: inputs have shape '
             f'{tuple(inputs.shape)}'
         )

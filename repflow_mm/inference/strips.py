@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from repflow_mm.errors import InputError
 from repflow_mm.inference.raw_flow import flow_of_flow
 from repflow_mm.inference.subject import Subject
 from repflow_mm.visualization.choice import most_active
@@ -45,7 +46,7 @@ class Strips:
         count = self.flow.shape[1]
         wrong = [c for c in channels or () if not 0 <= c < count]
         if wrong:
-            raise ValueError(
+            raise InputError(
                 f'--channels {wrong[0]}: {self.layer} has channels 0 to {count - 1}'
             )
         self.channels = list(channels or most_active(self.flow, top))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
+from repflow_mm.errors import InputError
 from repflow_mm.inference.raw_flow import RawFlow, read_clip
 from repflow_mm.inference.sight import Window, look
 from repflow_mm.inference.windows import WindowedVideo
@@ -98,12 +99,12 @@ def seen_subject(
     windows = list(look(model, video))
     names = list(windows[0].flows)
     if not names:
-        raise ValueError(
+        raise InputError(
             'the network of this config has no flow layer: give a config with one, or '
             'leave --config and --checkpoint out for the flow of the frames'
         )
     if layer is not None and layer not in names:
-        raise ValueError(f'--layer must be one of {", ".join(names)}, got {layer!r}')
+        raise InputError(f'--layer must be one of {", ".join(names)}, got {layer!r}')
     first = layer or names[0]
     new = _new(video.indices)
     spans = [(w.indices[0], w.indices[-1]) for w in windows]

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from torch import Tensor
 
+from repflow_mm.errors import InputError
 from repflow_mm.video import VideoError
 
 _SEGMENTS_SPAN = 10  # seconds, a clip of Kinetics
@@ -63,7 +64,7 @@ class Sampling:
             steps = ((np.arange(self.frames) + 0.5) * span / self.frames).astype(int)
         distinct = int((steps < total).sum())
         if 2 * distinct < self.frames:
-            raise ValueError(
+            raise InputError(
                 f'it has {total} frames, and the config samples {self.frames}'
                 + (f', every {self.interval}th' if self.interval > 1 else '')
                 + ': take a longer video, or a config with a shorter clip'
@@ -96,7 +97,7 @@ class WindowedVideo:
         pipeline = _test_pipeline(cfg)
         kinds = [step['type'] for step in pipeline]
         if kinds[:3] != ['VideoInit', 'SampleFrames', 'VideoDecode']:
-            raise ValueError(
+            raise InputError(
                 'the test pipeline of the config must begin with VideoInit (or '
                 'DecordInit), SampleFrames and VideoDecode to be shown windows of '
                 f'videos; it is {kinds}'
@@ -165,7 +166,7 @@ def _test_pipeline(cfg: Config) -> list[dict]:
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     pipeline = dataset.get('pipeline') or cfg.get('test_pipeline')
     if not pipeline:
-        raise ValueError('the config has no test_pipeline: it says how videos are read')
+        raise InputError('the config has no test_pipeline: it says how videos are read')
     decoder = cfg.get('decoder', 'decord')
     options = dict(VideoInit=dict(decoder=decoder), VideoDecode={})
     return [

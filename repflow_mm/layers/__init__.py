@@ -1,8 +1,23 @@
-"""`nn.Module`s around the ops, for any PyTorch model. They need torch alone."""
+"""Motion layers as `nn.Module`s, for any PyTorch model. They need torch alone."""
 
+from repflow_mm.layers.base import BottleneckMotion, MotionLayer
 from repflow_mm.layers.flow_of_flow import FlowOfFlow
 from repflow_mm.layers.fusion import Fusion
+from repflow_mm.layers.registry import build_layer, register_layer
 from repflow_mm.layers.representation_flow import RepresentationFlow, normalise_clip
+from repflow_mm.layers.tap import FlowTap, motion_layers
 from repflow_mm.layers.tvl1 import TVL1
 
-__all__ = ['TVL1', 'FlowOfFlow', 'Fusion', 'RepresentationFlow', 'normalise_clip']
+__all__ = [
+    'TVL1',
+    'BottleneckMotion',
+    'FlowOfFlow',
+    'FlowTap',
+    'Fusion',
+    'MotionLayer',
+    'RepresentationFlow',
+    'build_layer',
+    'motion_layers',
+    'normalise_clip',
+    'register_layer',
+]

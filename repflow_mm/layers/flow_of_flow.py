@@ -2,16 +2,15 @@
 
 from torch import Tensor, nn
 
+from repflow_mm.errors import InputError
+from repflow_mm.layers.base import MotionLayer, check_count
 from repflow_mm.layers.fusion import Fusion
-from repflow_mm.layers.representation_flow import (
-    TEMPORAL,
-    RepresentationFlow,
-    check_choice,
-    check_clip,
-)
+from repflow_mm.layers.registry import register_layer
+from repflow_mm.layers.representation_flow import RepresentationFlow
 
 
-class FlowOfFlow(nn.Module):
+@register_layer('FcF')
+class FlowOfFlow(MotionLayer):
     """Flow, convolution, flow (FcF, Fig. 6 and Table 5 of the paper).
 
     A flow layer sees two frames; the flow of its flow sees three, and how motion
@@ -38,7 +37,7 @@ class FlowOfFlow(nn.Module):
         - Output: `(N, C, T - num_flows, H, W)` or `(N, C, T, H, W)`.
 
     Raises:
-        ValueError: On an unknown option, and in `forward` on a wrong shape or too
+        InputError: On an unknown option, and in `forward` on a wrong shape or too
             few frames.
     """
 
@@ -53,12 +52,8 @@ class FlowOfFlow(nn.Module):
         zero_init_residual: bool = True,
         **flow,
     ) -> None:
-        super().__init__()
-        if not isinstance(num_flows, int) or num_flows < 1:
-            raise ValueError(f'num_flows must be an integer >= 1, got {num_flows!r}')
-        check_choice('temporal', temporal, TEMPORAL)
-        self.in_channels = in_channels
-        self.temporal = temporal
+        super().__init__(in_channels, temporal, zero_init_residual)
+        check_count('num_flows', num_flows)
         layers = [
             RepresentationFlow(in_channels, temporal=temporal, **flow)
             for _ in range(1 if shared else num_flows)
@@ -66,6 +61,7 @@ class FlowOfFlow(nn.Module):
         # A shared layer is listed once: parameters and checkpoints hold it once.
         self.flows = nn.ModuleList(layers)
         self.num_flows = num_flows
+        self.min_frames = 2 if temporal == 'same' else num_flows + 1
         self.convs = nn.ModuleList(
             nn.Sequential(
                 nn.Conv3d(
@@ -77,30 +73,31 @@ class FlowOfFlow(nn.Module):
             for _ in range(num_flows - 1 if conv else 0)
         )
         self.fuse = Fusion(fusion, in_channels)
-        self.zero_init_residual = zero_init_residual
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start values of every learned weight but the solvers'."""
+        """Set every learned weight but the solvers' to its start value."""
         for layer in self.flows:
             layer.reset_parameters()
         for conv, _, _ in self.convs:
             nn.init.kaiming_normal_(conv.weight, mode='fan_out')
-        if self.fuse.kind == 'add' and self.zero_init_residual:
+        if self.starts_as_identity:
             if len(self.flows) < self.num_flows and self.num_flows > 1:
-                raise ValueError(
+                raise InputError(
                     'a shared layer that starts at zero would give the flow of '
                     'nothing: set zero_init_residual=False or shared=False'
                 )
             nn.init.zeros_(self.flows[-1].bn.weight)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Motion features of a clip, see the class."""
-        needed = 2 if self.temporal == 'same' else self.num_flows + 1
-        check_clip(x, self.in_channels, needed, f'{self.num_flows} flows in a row')
-        motion = x
+    def features(self, x: Tensor) -> Tensor:
+        """See :meth:`MotionLayer.features`."""
         for i in range(self.num_flows):
             if i > 0 and self.convs:
-                motion = self.convs[i - 1](motion)
-            motion = self.flows[min(i, len(self.flows) - 1)](motion)
-        return self.fuse(x, motion)
+                x = self.convs[i - 1](x)
+            x = self.flows[min(i, len(self.flows) - 1)](x)
+        return x
+
+    @classmethod
+    def options(cls) -> set[str]:
+        """See :meth:`MotionLayer.options`."""
+        return super().options() | RepresentationFlow.options()

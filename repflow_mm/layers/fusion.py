@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from repflow_mm.errors import InputError
+
 FUSIONS = ('none', 'add', 'multiply', 'layer_multiply', 'concat')
 
 
@@ -31,7 +33,7 @@ class Fusion(nn.Module):
     def __init__(self, kind: str, channels: int) -> None:
         super().__init__()
         if kind not in FUSIONS:
-            raise ValueError(f'fusion must be one of {FUSIONS}, got {kind!r}')
+            raise InputError(f'fusion must be one of {FUSIONS}, got {kind!r}')
         self.kind = kind
         if kind in ('layer_multiply', 'concat'):
             width = 2 * channels if kind == 'concat' else channels

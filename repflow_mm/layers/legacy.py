@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from repflow_mm.errors import InputError
+
 _GUARD = 1e-12
 
 
@@ -59,7 +61,7 @@ class LegacyRepresentationFlow(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`relu(first frames + motion)`, see the class."""
         if x.dim() != 5 or x.shape[2] < 2 or min(x.shape[-2:]) < 2:
-            raise ValueError(
+            raise InputError(
                 'the legacy flow layer needs (N, C, T, H, W) with at least 2 frames '
                 f'of 2x2, got shape {tuple(x.shape)}'
             )

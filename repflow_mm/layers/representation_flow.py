@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from repflow_mm.layers.fusion import Fusion
+from repflow_mm.layers.base import BottleneckMotion, named_arguments
+from repflow_mm.layers.registry import register_layer
 from repflow_mm.layers.tvl1 import TVL1
 
-TEMPORAL = ('valid', 'same')
 
-
-class RepresentationFlow(nn.Module):
+@register_layer('RepFlow')
+class RepresentationFlow(BottleneckMotion):
     """Motion of feature maps, as a layer (Fig. 3 of the paper).
 
     Reduce the channels by a 1x1 convolution, normalise each clip to [0, 255],
@@ -33,7 +33,7 @@ class RepresentationFlow(nn.Module):
             :class:`Fusion`: `'none'` (the paper's choice), `'add'`, `'multiply'`,
             `'layer_multiply'` or `'concat'`. Defaults to `'none'`.
         temporal (str): `'valid'` gives `T - 1` frames; `'same'` gives `T` by
-            showing the last motion twice. Defaults to `'valid'`.
+            repeating the last motion. Defaults to `'valid'`.
         zero_init_residual (bool): With `fusion='add'`, start the last batch
             norm at zero, so that the layer starts as the identity (but for the
             last frame, which `'valid'` drops) and a pretrained network keeps its
@@ -47,8 +47,8 @@ class RepresentationFlow(nn.Module):
           (fp64 for fp64) whatever autocast says.
 
     Raises:
-        TypeError: If `in_channels` or `flow_channels` is not an integer.
-        ValueError: On an unknown option, and in `forward` on a wrong shape or
+        InputTypeError: If `in_channels` or `flow_channels` is not an integer.
+        InputError: On an unknown option, and in `forward` on a wrong shape or
             fewer than two frames.
     """
 
@@ -63,60 +63,51 @@ class RepresentationFlow(nn.Module):
         zero_init_residual: bool = True,
         **solver,
     ) -> None:
-        super().__init__()
-        for name, value in (
-            ('in_channels', in_channels),
-            ('flow_channels', flow_channels),
-        ):
-            if not isinstance(value, int):
-                raise TypeError(f'{name} must be an int, got {value!r}')
-            if value < 1:
-                raise ValueError(f'{name} must be at least 1, got {value}')
-        check_choice('temporal', temporal, TEMPORAL)
-        self.in_channels = in_channels
-        self.temporal = temporal
-        self.reduce = nn.Conv3d(in_channels, flow_channels, 1, bias=False)
-        self.solver = TVL1(n_iters, learn, **solver)
-        self.expand = nn.Conv3d(2 * flow_channels, in_channels, 1, bias=False)
-        self.bn = nn.BatchNorm3d(in_channels)
-        self.fuse = Fusion(fusion, in_channels)
-        self.zero_init_residual = zero_init_residual
-        self.reset_parameters()
+        super().__init__(
+            in_channels,
+            flow_channels,
+            fusion,
+            temporal,
+            zero_init_residual,
+            n_iters=n_iters,
+            learn=learn,
+            **solver,
+        )
 
-    def reset_parameters(self) -> None:
-        """Start values of every learned weight but the solver's."""
-        for conv in (self.reduce, self.expand):
-            nn.init.kaiming_normal_(conv.weight, mode='fan_out')
-        self.bn.reset_parameters()
-        if self.fuse.kind == 'add' and self.zero_init_residual:
-            nn.init.zeros_(self.bn.weight)
+    def make_motion(self, channels: int, **solver) -> int:
+        """Build the solver; flow has two components."""
+        self.solver = TVL1(**solver)
+        return 2 * channels
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Motion features of a clip, see the class."""
-        check_clip(x, self.in_channels, 2, 'representation flow')
-        u_x, u_y = self.flow(x)
-        motion = self.bn(self.expand(torch.cat((u_x, u_y), dim=1)))
-        if self.temporal == 'same':
-            # The last frame has no successor; a zero there would say that the
-            # motion stops.
-            motion = torch.cat((motion, motion[:, :, -1:]), dim=2)
-        return self.fuse(x, motion)
+    def motion(self, g: Tensor) -> Tensor:
+        """The flow of each channel, x behind y: `(N, 2C', T - 1, H, W)`."""
+        return torch.cat(self._solve(g), dim=1)
 
     def flow(self, x: Tensor, n_iters: int | None = None) -> tuple[Tensor, Tensor]:
-        """The flow itself, for pictures and analysis.
+        """The flow itself, see :meth:`MotionLayer.flow`."""
+        return self._solve(self.reduce(x), n_iters)
 
-        Args:
-            x (Tensor): Features `(N, C, T, H, W)`, `T >= 2`.
-            n_iters (int, optional): Stop after so many iterations, to see how the
-                estimate comes about. Defaults to the layer's.
+    def log_scalars(self) -> dict[str, Tensor]:
+        """The solver's parameters within their bounds, as the iterations take them."""
+        used = self.solver.bounded()
+        scalars = {name: used[name] for name in ('tau', 'lam', 'theta')}
+        for name in ('div_x', 'div_y'):
+            scalars[f'{name}_0'], scalars[f'{name}_1'] = used[name]
+        return scalars
 
-        Returns:
-            tuple[Tensor, Tensor]: `(u_x, u_y)`, each `(N, C', T - 1, H, W)`, in
-            pixels of the feature map, +x right and +y down.
-        """
-        x = self.reduce(x)
-        n, c, t, h, w = x.shape
-        full = x.to(torch.promote_types(x.dtype, torch.float32))
+    @property
+    def n_iters(self) -> int:
+        """Iterations of the solver."""
+        return self.solver.n_iters
+
+    @classmethod
+    def options(cls) -> set[str]:
+        """See :meth:`MotionLayer.options`."""
+        return super().options() | named_arguments(TVL1.__init__)
+
+    def _solve(self, g: Tensor, n_iters: int | None = None) -> tuple[Tensor, Tensor]:
+        n, c, t, h, w = g.shape
+        full = g.to(torch.promote_types(g.dtype, torch.float32))
         frames = normalise_clip(full).transpose(1, 2)  # the op takes (N, C, H, W)
         f1 = frames[:, :-1].reshape(n * (t - 1), c, h, w)
         f2 = frames[:, 1:].reshape(n * (t - 1), c, h, w)
@@ -124,31 +115,7 @@ class RepresentationFlow(nn.Module):
             u.view(n, t - 1, c, h, w).transpose(1, 2)
             for u in self.solver(f1, f2, n_iters)
         )
-        return u_x.to(x.dtype), u_y.to(x.dtype)
-
-
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raise `ValueError` unless `value` is one of `choices`."""
-    if value not in choices:
-        raise ValueError(f'{name} must be one of {choices}, got {value!r}')
-
-
-def check_clip(x: Tensor, channels: int, frames: int, what: str) -> None:
-    """Raise `ValueError` unless `x` is `(N, channels, T >= frames, H, W)`."""
-    if x.dim() != 5:
-        raise ValueError(
-            f'{what} needs features (N, C, T, H, W), got shape {tuple(x.shape)}'
-        )
-    if x.shape[1] != channels:
-        raise ValueError(
-            f'{what} was built for {channels} channels and got {x.shape[1]}: set '
-            f'in_channels={x.shape[1]}'
-        )
-    if x.shape[2] < frames:
-        raise ValueError(
-            f'{what} compares neighbouring frames and got a clip of {x.shape[2]}: '
-            f'sample at least {frames} frames (clip_len >= {frames})'
-        )
+        return u_x.to(g.dtype), u_y.to(g.dtype)
 
 
 def normalise_clip(x: Tensor, eps: float = 1e-5) -> Tensor:

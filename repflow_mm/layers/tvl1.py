@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from repflow_mm.errors import InputError
 from repflow_mm.ops import representation_flow, sobel_kernels
 
 LEARNABLE = ('div', 'tau', 'lam', 'theta', 'sobel')
@@ -39,7 +40,7 @@ class TVL1(nn.Module):
         lam (float): Start value of the data weight (Eq. 3).
         theta (float): Start value of the coupling (Eq. 4).
         image_grad (str): `'sobel'` or `'sobel_unscaled'`, see
-            :func:`repflow_mm.ops.representation_flow`.
+            :func:`repflow_mm.ops.tvl1.representation_flow`.
         flow_grad (str): `'forward'` or `'sobel'`, likewise.
         backend (str): `'auto'` or a backend's name, likewise.
 
@@ -67,11 +68,11 @@ class TVL1(nn.Module):
         learn = (learn,) if isinstance(learn, str) else tuple(learn)
         unknown = [name for name in learn if name not in LEARNABLE]
         if unknown:
-            raise ValueError(
+            raise InputError(
                 f'learn has unknown names {unknown}: choose any of {LEARNABLE}'
             )
         if image_grad not in ('sobel', 'sobel_unscaled'):
-            raise ValueError(
+            raise InputError(
                 f"image_grad must be 'sobel' or 'sobel_unscaled', got {image_grad!r}"
             )
         if n_iters == 1:
@@ -81,7 +82,7 @@ class TVL1(nn.Module):
         low, high = SCALAR_RANGE
         for name, start in (('tau', tau), ('lam', lam), ('theta', theta)):
             if not low <= start <= high:
-                raise ValueError(f'{name} must be in [{low}, {high}], got {start}')
+                raise InputError(f'{name} must be in [{low}, {high}], got {start}')
             self._own(name, torch.tensor(float(start)), name in learn)
         for name in ('div_x', 'div_y'):
             self._own(name, torch.tensor((-1.0, 1.0)), 'div' in learn)

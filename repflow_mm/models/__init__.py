@@ -1,6 +1,6 @@
 """What is registered in MMAction2's `MODELS`."""
 
-import repflow_mm.mended  # noqa: F401  before anything that imports MMAction2
+import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
 from repflow_mm.models.flow_augmented import FlowAugmented
 from repflow_mm.models.late_fusion import LateFusion
 from repflow_mm.models.legacy_resnet import LegacyRepFlowResNet50

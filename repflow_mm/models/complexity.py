@@ -1,15 +1,9 @@
 """Parameters and arithmetic of the networks, with and without the flow layer."""
 
-import argparse
-from collections.abc import Sequence
-
 import torch
 from mmaction.registry import MODELS
-from mmengine.registry import init_default_scope
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-
-from repflow_mm.errors import one_line_errors
 
 _I3D = dict(
     type='RepFlowResNet3d',
@@ -72,39 +66,3 @@ def flops(model: nn.Module, frames: int, size: int) -> int:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 3, frames, size, size, device='meta'))
     return counter.get_total_flops()
-
-
-@one_line_errors
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the table as markdown.
-
-    Args:
-        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
-    """
-    parser = argparse.ArgumentParser(
-        description='Parameters and FLOPs of the backbones, with and without flow'
-    )
-    parser.add_argument('--frames', type=int, default=32)
-    parser.add_argument('--size', type=int, default=224)
-    args = parser.parse_args(argv)
-    init_default_scope('mmaction')
-    print(
-        f'| backbone | parameters | against RGB | GFLOPs, {args.frames}x{args.size}'
-        f'x{args.size} | against RGB |\n|---|---|---|---|---|'
-    )
-    for family in FAMILIES:
-        for depth in (18, 34, 50):
-            base = None
-            for flow in FLOWS:
-                model = build(family, depth, flow)
-                counts = parameters(model), flops(model, args.frames, args.size)
-                base = base or counts
-                more = [
-                    f'{100 * (count / least - 1):+.1f} %'
-                    for count, least in zip(counts, base, strict=True)
-                ]
-                name = f'{family}-{depth}' + ('' if flow == 'RGB' else f' + {flow}')
-                print(
-                    f'| {name} | {counts[0] / 1e6:.2f} M | {more[0]} | '
-                    f'{counts[1] / 1e9:.0f} | {more[1]} |'
-                )

@@ -3,6 +3,7 @@
 from mmaction.registry import MODELS
 from torch import nn
 
+from repflow_mm.errors import InputError
 from repflow_mm.models.splice import build_flow, probe, splice
 
 
@@ -44,12 +45,12 @@ def FlowAugmented(
     options = dict(fusion='add', temporal='same') | dict(flow or {})
     if len(shape) == 4:
         if num_segments is None:
-            raise ValueError(
+            raise InputError(
                 f'{type(built).__name__} works frame by frame: set num_segments, the '
                 'frames of one clip (num_clips of SampleFrames)'
             )
         if options['temporal'] != 'same':
-            raise ValueError(
+            raise InputError(
                 f'{type(built).__name__} works frame by frame and must keep its '
                 "frames: set flow.temporal='same'"
             )

@@ -8,6 +8,8 @@ from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from repflow_mm.errors import InputError
+
 
 @MODELS.register_module()
 class LateFusion(BaseModel):
@@ -27,7 +29,7 @@ class LateFusion(BaseModel):
     def __init__(self, streams: Sequence[dict], data_preprocessor: dict) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         if len(streams) < 2:
-            raise ValueError(f'late fusion needs two streams, got {len(streams)}')
+            raise InputError(f'late fusion needs two streams, got {len(streams)}')
         self.streams = nn.ModuleList(MODELS.build(stream) for stream in streams)
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mmaction.registry import MODELS
 from torch import Tensor
 
+from repflow_mm.errors import InputError
 from repflow_mm.layers import FlowOfFlow, RepresentationFlow
 
 
@@ -28,7 +29,7 @@ class _FlowNeck:
     ) -> None:
         super().__init__(*args, **kwargs)
         if keep_frames and self.temporal != 'same':
-            raise ValueError("keep_frames=True needs temporal='same'")
+            raise InputError("keep_frames=True needs temporal='same'")
         self.num_segments = num_segments
         self.keep_frames = keep_frames
 
@@ -52,7 +53,7 @@ class _FlowNeck:
             return super().forward(x), {}
         x = x[-1]
         if x.dim() != 5:
-            raise ValueError(
+            raise InputError(
                 f'a flow neck got maps of shape {tuple(x.shape)} from Recognizer2D, '
                 'which hands a neck only what a backbone returns as a tuple: give the '
                 'backbone two out_indices, such as (2, 3); the neck uses the last'
@@ -60,7 +61,7 @@ class _FlowNeck:
         clips, frames = x.shape[0], x.shape[2]
         segments = self.num_segments or frames
         if frames % segments:
-            raise ValueError(
+            raise InputError(
                 f'{frames} frames do not divide into clips of num_segments='
                 f'{segments}: set num_segments of the neck to the frames of one view'
             )

@@ -10,6 +10,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
+from repflow_mm.errors import InputError
 from repflow_mm.models.splice import build_flow
 
 _DEFAULTS = MappingProxyType({})
@@ -55,13 +56,13 @@ class RepFlowResNet(ResNet):
         **kwargs,
     ) -> None:
         if depth not in self.arch_settings:
-            raise ValueError(
+            raise InputError(
                 f'depth must be one of {tuple(self.arch_settings)}, got {depth!r}'
             )
         super().__init__(depth, **kwargs)
         blocks = ('input', *(f'block{i + 1}' for i in range(self.num_stages + 1)))
         if after not in blocks:
-            raise ValueError(f'after must be one of {blocks}, got {after!r}')
+            raise InputError(f'after must be one of {blocks}, got {after!r}')
         self.after = after
         self.flow = None
         if flow is not None:
@@ -93,7 +94,7 @@ class RepFlowResNet(ResNet):
             and (k not in given or given[k].shape != v.shape)
         ]
         if unfit:
-            raise ValueError(
+            raise InputError(
                 f'{self.pretrained} is no 2D ResNet-{self.depth}: {len(unfit)} of '
                 f'{len(own)} weights are not in it or have another shape (first: '
                 f'{unfit[0]})'
@@ -103,7 +104,7 @@ class RepFlowResNet(ResNet):
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Features of a clip, see the class."""
         if x.dim() != 5:
-            raise ValueError(
+            raise InputError(
                 'RepFlowResNet takes clips (N, C, T, H, W), got shape '
                 f"{tuple(x.shape)}: use FormatShape with input_format='NCTHW'"
             )

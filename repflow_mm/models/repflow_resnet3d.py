@@ -7,6 +7,7 @@ from mmaction.models.backbones.resnet2plus1d import ResNet2Plus1d
 from mmaction.models.backbones.resnet3d import ResNet3d
 from mmaction.registry import MODELS
 
+from repflow_mm.errors import InputError
 from repflow_mm.models.splice import build_flow, splice
 
 _DEFAULTS = MappingProxyType({})
@@ -16,7 +17,7 @@ def _place_flow(backbone: ResNet3d, flow: Mapping | None, after: str) -> None:
     stages = [f'block{i + 2}' for i in range(backbone.num_stages)]
     blocks = ('input', 'block1', *stages)
     if after not in blocks:
-        raise ValueError(f'after must be one of {blocks}, got {after!r}')
+        raise InputError(f'after must be one of {blocks}, got {after!r}')
     if flow is None:
         return
     expansion = backbone.block.expansion

@@ -12,6 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from repflow_mm.errors import InputError
 from repflow_mm.layers import FlowOfFlow, RepresentationFlow
 
 _LAYERS = {'RepFlow': RepresentationFlow, 'FcF': FlowOfFlow}
@@ -34,7 +35,7 @@ def build_flow(cfg: Mapping, in_channels: int) -> nn.Module:
     cfg = dict(cfg)
     kind = cfg.pop('type', 'RepFlow')
     if kind not in _LAYERS:
-        raise ValueError(f'flow.type must be one of {tuple(_LAYERS)}, got {kind!r}')
+        raise InputError(f'flow.type must be one of {tuple(_LAYERS)}, got {kind!r}')
     return _LAYERS[kind](in_channels, **cfg)
 
 
@@ -55,7 +56,7 @@ class _Behind:
             return self.flow(output)
         frames = output.shape[0]
         if frames % self.num_segments:
-            raise ValueError(
+            raise InputError(
                 f'flow behind {self.after!r}: a batch of {frames} frames does not '
                 f'divide into clips of num_segments={self.num_segments}: set '
                 'num_segments to the frames of one clip as the recognizer samples '
@@ -141,7 +142,7 @@ def probe(backbone: nn.Module, after: str, num_segments: int | None) -> torch.Si
     """
     token_layers = nn.LayerNorm, nn.MultiheadAttention
     if any(isinstance(module, token_layers) for module in backbone.modules()):
-        raise ValueError(
+        raise InputError(
             f'{type(backbone).__name__} works on tokens: flow needs feature maps '
             'whose neighbours are neighbours in the picture, so only convolutional '
             'backbones can take it. Use the RGB input (a RepFlowResNet), or another '
@@ -153,7 +154,7 @@ def probe(backbone: nn.Module, after: str, num_segments: int | None) -> torch.Si
         hint = f'; did you mean {" or ".join(map(repr, near))}?' if near else '.'
         shallow = [name for name in names if name.count('.') <= 1]
         listed = ', '.join(shallow if len(shallow) <= 40 else shallow[:40] + ['...'])
-        raise ValueError(
+        raise InputError(
             f'{type(backbone).__name__} has no sub-module {after!r}{hint} '
             f'There are: {listed}'
         )
@@ -185,13 +186,13 @@ def probe(backbone: nn.Module, after: str, num_segments: int | None) -> torch.Si
         backbone.train(training)
     if not seen:
         why = f' ({failures[0]})' if len(failures) == 3 else ''
-        raise ValueError(
+        raise InputError(
             f'{type(backbone).__name__} never calls its sub-module {after!r} by '
             f'itself{why}: choose one that is called, such as a whole stage'
         )
     if not isinstance(seen[0], Tensor) or seen[0].dim() not in (4, 5):
         got = tuple(seen[0].shape) if isinstance(seen[0], Tensor) else type(seen[0])
-        raise ValueError(
+        raise InputError(
             f'flow needs maps (N, C, T, H, W) or (N * T, C, H, W), and {after!r} of '
             f'{type(backbone).__name__} gives {got}: choose a convolutional stage'
         )

@@ -1,14 +1,15 @@
 """The numerics: pure functions on tensors. Importing them needs torch alone."""
 
-from repflow_mm.ops.reference import (
+from repflow_mm.ops.tvl1 import (
+    backends,
     divergence,
     dual_step,
     forward_gradient,
     image_gradient,
+    representation_flow,
     sobel_kernels,
     threshold_step,
 )
-from repflow_mm.ops.representation_flow import backends, representation_flow
 
 __all__ = [
     'backends',

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from repflow_mm.errors import InputError
 from repflow_mm.preparation.parallel import run_all
 from repflow_mm.preparation.plan import Plan, Problem
 from repflow_mm.preparation.record import Record
@@ -72,7 +73,7 @@ def check_videos(
             would be broken.
     """
     if not find_spec(_MODULES[decoder]):
-        raise ValueError(
+        raise InputError(
             f'the decoder {decoder} needs the module {_MODULES[decoder]}, which is not '
             'installed: install it, or choose another --decoder'
         )

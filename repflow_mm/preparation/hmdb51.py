@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
-from repflow_mm.errors import shorten
+from repflow_mm.errors import InputError, MissingFileError, shorten
 from repflow_mm.preparation.class_names import bare, class_names
 from repflow_mm.preparation.plan import Plan, Problem, Sample
 from repflow_mm.preparation.video_files import VIDEO_SUFFIXES, find_videos
@@ -56,7 +56,7 @@ def plan(videos: Path, splits: Path) -> Plan:
                 problems.append(Problem('missing', f'{name}/{video}', why))
     if not any(lists.values()):
         packed = sum(name.endswith('.rar') for name in os.listdir(videos))
-        raise ValueError(
+        raise InputError(
             f'no video of HMDB51 below {videos} (tried CLASS/VIDEO.avi and '
             f'CLASS/CLASS/VIDEO.avi; {len(found)} other videos and {packed} .rar '
             'files are there): give the folder of the 51 unpacked class folders'
@@ -85,7 +85,7 @@ def read_splits(folder: Path) -> dict[str, dict[str, list[str]]]:
     files = [f'{name}_test_split{split}.txt' for name in names for split in SPLITS]
     absent = [file for file in files if not (folder / file).is_file()]
     if absent:
-        raise FileNotFoundError(
+        raise MissingFileError(
             f'{len(absent)} of the {len(files)} split files, such as {absent[0]}, are '
             f'not in {folder}: unpack test_train_splits.rar and give its folder '
             'testTrainMulti_7030_splits'
@@ -138,13 +138,13 @@ def _read(source: Path) -> list[tuple[str, int]]:
         with open(source, encoding='utf-8') as file:
             text = file.read().splitlines()
     except UnicodeDecodeError:
-        raise ValueError(f'{source} is not text: unpack the splits anew') from None
+        raise InputError(f'{source} is not text: unpack the splits anew') from None
     for number, line in enumerate(text, 1):
         if not line.strip():
             continue
         row = _LINE.fullmatch(line)
         if not row or not row[1].lower().endswith(VIDEO_SUFFIXES):
-            raise ValueError(
+            raise InputError(
                 f'{source}, line {number}: expected `name.avi flag` with flag 0, 1 or '
                 f'2, got {shorten(repr(line.strip()))}'
             )
@@ -160,7 +160,7 @@ def _class_folders(videos: Path) -> dict[str, str]:
         if name is None or not (videos / folder).is_dir():
             continue
         if name in folders:
-            raise ValueError(
+            raise InputError(
                 f'{videos} holds {folders[name]} and {folder}, which are both the '
                 f'class {name}: keep one'
             )

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.preparation.class_names import bare, class_names
 from repflow_mm.preparation.kinetics_csv import Clip
 from repflow_mm.preparation.plan import Plan, Problem, Sample
@@ -37,7 +38,7 @@ def plan(videos: Path, csvs: Mapping[str, Sequence[Clip]]) -> Plan:
     """
     roots = find_roots(videos)
     if not csvs and (len(set(roots.values())) < 2 or None in roots.values()):
-        raise FileNotFoundError(
+        raise MissingFileError(
             'neither train.csv and validate.csv are there, nor does '
             f'{videos} hold a folder of training ({_join(_FOLDERS["train"])}) and one '
             f'of validation videos ({_join(_FOLDERS["val"])}): give one or the other'
@@ -60,7 +61,7 @@ def plan(videos: Path, csvs: Mapping[str, Sequence[Clip]]) -> Plan:
             Sample(root, path, label) for path, label in labels.items()
         ]
     if not used:
-        raise ValueError(_nothing(videos, roots, found, bool(csvs)))
+        raise InputError(_nothing(videos, roots, found, bool(csvs)))
     if csvs:
         told = {problem.what for problem in problems}
         problems += [
@@ -87,13 +88,13 @@ def find_roots(videos: Path) -> dict[str, Path | None]:
         ValueError: If two different folders may be the one of a part.
     """
     if not videos.is_dir():
-        raise FileNotFoundError(f'no folder {videos}: give the folder of the videos')
+        raise MissingFileError(f'no folder {videos}: give the folder of the videos')
     for base in (videos, videos / 'videos'):
         roots = {}
         for part, names in _FOLDERS.items():
             folders = [base / name for name in names if (base / name).is_dir()]
             if len({folder.resolve() for folder in folders}) > 1:
-                raise ValueError(
+                raise InputError(
                     f'{folders[0]} and {folders[1]} may both be the {part} videos: '
                     'take one of them elsewhere'
                 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from repflow_mm.errors import shorten
+from repflow_mm.errors import InputError, MissingFileError, shorten
 from repflow_mm.preparation.class_names import bare, class_names
 
 _COLUMNS = ('label', 'youtube_id', 'time_start', 'time_end')
@@ -52,14 +52,14 @@ def read_csvs(folders: Sequence[Path]) -> dict[str, list[Clip]]:
                 continue
             part = 'train' if name[1] == 'train' else 'val'
             if part in found:
-                raise ValueError(
+                raise InputError(
                     f'{found[part]} and {path} may both be the CSV of the {part} '
                     'videos: take one of them elsewhere'
                 )
             found[part] = path
         if len(found) == 1:
             absent = 'validate.csv' if 'train' in found else 'train.csv'
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f'{next(iter(found.values()))} is there and no {absent} beside it: '
                 'both come in the archive of the annotations'
             )
@@ -92,10 +92,10 @@ def read_csv(path: Path, part: str) -> list[Clip]:
             columns = reader.fieldnames or ()
             rows = [(reader.line_num, row) for row in reader]
         except (UnicodeDecodeError, csv.Error) as error:
-            raise ValueError(f'{path} is no CSV: {error}') from None
+            raise InputError(f'{path} is no CSV: {error}') from None
     absent = [name for name in _COLUMNS if name not in columns]
     if absent:
-        raise ValueError(
+        raise InputError(
             f'{path} has no column {", ".join(absent)}: its first line should be '
             f'`{",".join(_COLUMNS)},split`, as in the CSVs of Kinetics-400'
         )
@@ -103,27 +103,27 @@ def read_csv(path: Path, part: str) -> list[Clip]:
         where = f'{path}, line {number}'
         label = labels.get(bare(row['label'] or ''))
         if label is None:
-            raise ValueError(
+            raise InputError(
                 f'{where}: {_quoted(row["label"])} is no class of Kinetics-400: '
                 'take the CSVs of Kinetics-400, not of 600 or 700'
             )
         if 'split' in row and not bare(row['split'] or '').startswith(part):
-            raise ValueError(
+            raise InputError(
                 f'{where}: the split is {_quoted(row["split"])}, where {part} is '
                 'expected: are the files named rightly?'
             )
         try:
             start, end = int(float(row['time_start'])), int(float(row['time_end']))
         except (TypeError, ValueError, OverflowError):
-            raise ValueError(
+            raise InputError(
                 f'{where}: time_start and time_end should be seconds, got '
                 f'{_quoted(row["time_start"])} and {_quoted(row["time_end"])}'
             ) from None
         if not row['youtube_id']:
-            raise ValueError(f'{where}: no youtube_id')
+            raise InputError(f'{where}: no youtube_id')
         clip = Clip(row['youtube_id'], start, end, label, path.name)
         if clips.setdefault(str(clip), clip) != clip:
-            raise ValueError(
+            raise InputError(
                 f'{where}: {clip} has another class in a line above: correct one'
             )
     return list(clips.values())

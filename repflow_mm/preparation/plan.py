@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from repflow_mm.errors import InputError
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -109,7 +111,7 @@ def write_texts(folder: Path, texts: Mapping[str, Sequence[str]]) -> None:
         for name in texts:
             os.replace(folder / f'{name}.part', folder / name)
     except OSError as error:
-        raise ValueError(f'cannot write to {folder}: {error.strerror}') from None
+        raise InputError(f'cannot write to {folder}: {error.strerror}') from None
 
 
 def make_folder(folder: Path) -> None:
@@ -124,4 +126,4 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f'cannot make the folder {folder}: {error.strerror}') from None
+        raise InputError(f'cannot make the folder {folder}: {error.strerror}') from None

@@ -6,6 +6,7 @@ import subprocess
 import threading
 from pathlib import Path, PurePosixPath
 
+from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.preparation.parallel import run_all
 from repflow_mm.preparation.plan import Plan, Problem, Sample, make_folder
 from repflow_mm.preparation.record import Record
@@ -31,20 +32,20 @@ def find_ffmpeg(source: Path, target: Path) -> str:
     """
     ffmpeg = shutil.which('ffmpeg')
     if not ffmpeg:
-        raise FileNotFoundError(
+        raise MissingFileError(
             'there is no ffmpeg on the PATH: install it, or leave --reencode-to out'
         )
     resolved = target.resolve()
     if resolved == source.resolve() or source.resolve() in resolved.parents:
-        raise ValueError(
+        raise InputError(
             f'the copies cannot be in {target}, the folder of the videos: give '
             '--reencode-to a folder beside it'
         )
     if target.exists() and not target.is_dir():
-        raise ValueError(f'{target} is no folder: give --reencode-to another')
+        raise InputError(f'{target} is no folder: give --reencode-to another')
     there = set(os.listdir(target)) if target.is_dir() else set()
     if there - {_HALF_MADE} and _RECORD not in there:
-        raise ValueError(
+        raise InputError(
             f'{target} holds files that this command did not make: give --reencode-to '
             'a new folder'
         )

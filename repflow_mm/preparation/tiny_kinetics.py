@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.preparation.class_names import bare, class_names
 
 PARTS = ('train', 'val')
@@ -32,14 +33,14 @@ def select(lines: Iterable[str], source: str) -> list[str]:
             continue
         path, _, label = line.strip().rpartition(' ')
         if not path or not label.isdecimal() or int(label) >= len(names):
-            raise ValueError(
+            raise InputError(
                 f'{source}, line {number}: expected `path label` with a label of '
                 f'Kinetics-400 (0 to {len(names) - 1}), got {line.strip()!r}'
             )
         label = int(label)
         folder = PurePosixPath(path).parent.name
         if folders.get(bare(folder), label) != label:
-            raise ValueError(
+            raise InputError(
                 f'{source}, line {number}: label {label} is {names[label]!r} and the '
                 f'folder is {folder!r}, so the list is not numbered in alphabetical '
                 "order, as MMAction2's is: make it anew"
@@ -69,7 +70,7 @@ def write_lists(source: Path, target: Path) -> dict[str, int]:
     for part in PARTS:
         path = source / f'kinetics400_{part}_list_videos.txt'
         if not path.is_file():
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"no list at {path}: give the folder of MMAction2's Kinetics-400 lists"
             )
         lines = path.read_text(encoding='utf-8').splitlines()

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.preparation.plan import Problem
 
 VIDEO_SUFFIXES = ('.mp4', '.mkv', '.webm', '.avi')
@@ -23,7 +24,7 @@ def find_videos(root: Path) -> tuple[list[str], list[Problem]]:
         ValueError: If a folder cannot be read.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f'no folder {root}: give the folder of the videos')
+        raise MissingFileError(f'no folder {root}: give the folder of the videos')
     videos, problems, seen = [], [], set()
     for folder, folders, files in os.walk(root, onerror=_fail, followlinks=True):
         real = os.path.realpath(folder)
@@ -58,4 +59,4 @@ def _unlistable(path: str) -> str:
 
 
 def _fail(error: OSError) -> None:
-    raise ValueError(f'cannot read {error.filename}: {error.strerror}')
+    raise InputError(f'cannot read {error.filename}: {error.strerror}')

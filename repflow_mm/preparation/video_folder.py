@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from repflow_mm.errors import InputError
 from repflow_mm.preparation.class_names import bare
 from repflow_mm.preparation.plan import Plan, Problem, Sample
 from repflow_mm.preparation.video_files import find_videos
@@ -30,7 +31,7 @@ def plan(videos: Path) -> tuple[Plan, list[str]]:
     found, problems = find_videos(videos)
     classes = sorted({path.split('/')[0] for path in found if '/' in path})
     if not classes:
-        raise ValueError(
+        raise InputError(
             f'no video in a class folder of {videos} ({len(found)} videos lie beside '
             f'the folders): the layout is {videos}/CLASS/VIDEO.mp4'
         )
@@ -39,7 +40,7 @@ def plan(videos: Path) -> tuple[Plan, list[str]]:
         # A name without letters and digits is no spelling of another.
         key = bare(unicodedata.normalize('NFC', name)) or name
         if spelled.setdefault(key, name) != name:
-            raise ValueError(
+            raise InputError(
                 f'{videos} holds the folders {spelled[key]!r} and {name!r}, which '
                 'look like the same class: merge them or rename one'
             )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from repflow_mm.errors import InputError
 from repflow_mm.video.decoders import DECODERS, VideoError, VideoInfo
 
 try:
@@ -44,7 +45,7 @@ class VideoProcess:
     ) -> None:
         self._process: subprocess.Popen | None = None
         if decoder not in DECODERS:
-            raise ValueError(
+            raise InputError(
                 f'decoder must be one of {", ".join(DECODERS)}, got {decoder!r}'
             )
         self.decoder = decoder

@@ -7,6 +7,8 @@ from types import TracebackType
 
 import numpy as np
 
+from repflow_mm.errors import InputError
+
 # In this order: what browsers play, then what PyAV may be built with instead.
 _ENCODERS = ('libx264', 'libopenh264', 'h264_videotoolbox', 'mpeg4')
 _GIF_FRAMES = 150
@@ -53,11 +55,11 @@ class Mp4Writer(_Writer):
         try:
             import av
         except ImportError:
-            raise ValueError('writing mp4 needs PyAV: pip install av') from None
+            raise InputError('writing mp4 needs PyAV: pip install av') from None
         self._av = av
         names = [name for name in _ENCODERS if name in av.codecs_available]
         if not names:
-            raise ValueError(
+            raise InputError(
                 f'this PyAV writes none of {", ".join(_ENCODERS)}: its wheels do, '
                 'pip install --force-reinstall --only-binary :all: av'
             )

@@ -1,19 +1,14 @@
-"""The figures of `docs/layer.md`: python -m repflow_mm.visualization.figures FOLDER.
+"""The figures of `docs/layer.md`.
 
 A texture whose motion is known exactly is moved, turned and enlarged, and the solver's
 answer is drawn beside the truth, all in one scale. The same bits at every run.
 """
 
-import argparse
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from repflow_mm.errors import one_line_errors
-from repflow_mm.ops import representation_flow
+from repflow_mm.ops.tvl1 import representation_flow
 from repflow_mm.visualization.flow_colour import colour_wheel, flow_to_rgb
 
 SIZE = 96  # pixels of a map
@@ -134,21 +129,3 @@ def _bare(grid: np.ndarray) -> None:
     for axis in grid.flat:
         axis.set(xticks=(), yticks=())
         axis.spines[:].set_visible(False)
-
-
-@one_line_errors
-def main(argv: Sequence[str] | None = None) -> None:
-    """Draw the figures."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument('folder', type=Path, help='where the PNG files go')
-    folder = parser.parse_args(argv).folder
-    folder.mkdir(parents=True, exist_ok=True)
-    for draw in (known_motions, convergence):
-        path = folder / f'{draw.__name__}.png'
-        # No version in the file: the same figure has the same bytes.
-        draw().savefig(path, dpi=110, metadata={'Software': None})
-        print(path)
-
-
-if __name__ == '__main__':
-    main()

@@ -1,6 +1,5 @@
-"""Learning curves of trainings, one over the other: `tools/plot_logs.py`."""
+"""Learning curves of trainings, one over the other."""
 
-import argparse
 import math
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -8,8 +7,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from repflow_mm.errors import one_line_errors
-from repflow_mm.visualization.run_log import Curve, read_run
+from repflow_mm.errors import InputError
+from repflow_mm.visualization.run_log import Curve
 
 KEYS = (
     'loss',
@@ -46,7 +45,7 @@ def choose_keys(
     for pattern in patterns or KEYS:
         found = [key for key in there if fnmatchcase(key, pattern)]
         if patterns and not found:
-            raise ValueError(f'no run logged {pattern!r}: there are {", ".join(there)}')
+            raise InputError(f'no run logged {pattern!r}: there are {", ".join(there)}')
         chosen |= dict.fromkeys(found)
     return list(chosen or dict.fromkeys(there))
 
@@ -106,47 +105,3 @@ def _tidy(axis, key: str) -> None:
     axis.tick_params(color='0.7', labelcolor='0.35', labelsize=9)
     axis.spines[['top', 'right']].set_visible(False)
     axis.spines[['left', 'bottom']].set_color('0.7')
-
-
-def _names(folders: Sequence[Path]) -> list[str]:
-    """The last parts of paths, as few as tell them apart."""
-    paths = [folder.resolve() for folder in folders]
-    for count in range(1, max(len(path.parts) for path in paths) + 1):
-        names = ['/'.join(path.parts[-count:]) for path in paths]
-        if len(set(names)) == len(set(paths)):
-            break
-    return names
-
-
-@one_line_errors
-def main(argv: Sequence[str] | None = None) -> None:
-    """Draw learning curves.
-
-    Args:
-        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
-    """
-    parser = argparse.ArgumentParser(
-        description='Draw the learning curves of trainings, finished or running, over '
-        'each other: one panel for each number that was logged. What was resumed is '
-        'one curve'
-    )
-    parser.add_argument(
-        'runs', nargs='+', type=Path, metavar='RUN', help='work dir of a training'
-    )
-    parser.add_argument(
-        '--out', type=Path, default='curves.png', help='the PNG to write (%(default)s)'
-    )
-    parser.add_argument(
-        '--keys',
-        nargs='+',
-        metavar='KEY',
-        help="what to draw, such as grad_norm 'flow/*/div_*' (default: "
-        f'{" ".join(KEYS)}, where they were logged)',
-    )
-    args = parser.parse_args(argv)
-    runs = {
-        name: read_run(folder)
-        for name, folder in zip(_names(args.runs), args.runs, strict=True)
-    }
-    draw_curves(runs, choose_keys(runs, args.keys), args.out)
-    print(f'wrote {args.out}')

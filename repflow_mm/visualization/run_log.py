@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from repflow_mm.errors import InputError, MissingFileError
+
 
 @dataclass
 class Curve:
@@ -39,7 +41,7 @@ def read_run(work_dir: Path) -> dict[str, Curve]:
         ValueError: If a line of a log cannot be read.
     """
     if not work_dir.is_dir():
-        raise FileNotFoundError(f'there is no folder {work_dir}')
+        raise MissingFileError(f'there is no folder {work_dir}')
     logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
     curves: dict[str, dict[int, float]] = {}
     in_iterations = set()
@@ -60,7 +62,7 @@ def read_run(work_dir: Path) -> dict[str, Curve]:
             first = min(points)
             curves[name] = {s: v for s, v in before if s < first} | points
     if not curves:
-        raise FileNotFoundError(
+        raise MissingFileError(
             f'{work_dir} holds no log of a training: there is nothing in '
             '*/vis_data/scalars.json. Name the folder that was its --work-dir'
         )
@@ -82,4 +84,4 @@ def _rows(log: Path) -> Iterator[dict]:
         except json.JSONDecodeError:
             if not line.endswith('\n'):
                 return  # it is just being written, or its process was killed
-            raise ValueError(f'{log}, line {number}: this is no JSON') from None
+            raise InputError(f'{log}, line {number}: this is no JSON') from None

@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from repflow_mm.errors import InputError
+
 
 def opencv_tvl1(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Flow between two pictures, with OpenCV's defaults (5 scales, 5 warps).
@@ -18,7 +20,7 @@ def opencv_tvl1(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         ValueError: If this OpenCV was built without its contributed modules.
     """
     if not hasattr(cv2, 'optflow'):
-        raise ValueError(
+        raise InputError(
             "OpenCV's TV-L1 is in its contributed modules: pip uninstall opencv-python "
             'opencv-python-headless, then pip install opencv-contrib-python-headless'
         )

@@ -8,15 +8,15 @@ import mmengine
 import pytest
 import torch
 
-from repflow_mm.engine import launch
-from tests.faults import ddp, runs
-from tests.faults.runs import losses
+from repflow_mm.commands import test
+from tests.helpers.faults import ddp, runs
+from tests.helpers.faults.runs import losses
 
 
 @pytest.fixture
 def in_double(plugin):
     """What runs in this process has fp64 for as long as the test."""
-    import tests.faults.double  # noqa: F401  sets it, when it is imported first
+    import tests.helpers.faults.double  # noqa: F401  sets it, when it is imported first
 
     torch.set_default_dtype(torch.float64)
     yield
@@ -70,7 +70,7 @@ def _check_gathering(folder: Path, config: Path, motion_set: Path) -> None:
         for n in (1, 2)
     }
     both = ddp.torchrun('test.py', *command[2], *options)
-    launch.test([*map(str, command[1]), *options])
+    test.main([*map(str, command[1]), *options])
     _finish(both)
     scores, figures = [], []
     for processes in (1, 2):

@@ -58,7 +58,7 @@ def test_the_tool_writes_what_answers_as_the_models_own_test_does(
     from mmaction.structures import ActionDataSample
     from mmengine.config import Config
 
-    from repflow_mm.export.run import main
+    from repflow_mm.commands.export_onnx import main
 
     model = built(Config.fromfile(config).model)
     checkpoint, out = tmp_path / 'model.pth', tmp_path / 'model.onnx'

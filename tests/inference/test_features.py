@@ -33,9 +33,11 @@ def test_a_list_of_videos(features, checkpoint, model, long_video, tmp_path, cap
     (videos / 'a clip 7.mp4').write_bytes(long_video.read_bytes())
     lists = tmp_path / 'val.txt'
     lists.write_text('a clip 7.mp4 3\n\n')
+    from repflow_mm.commands import extract_features
+
     network = ['--config', str(CONFIG), '--checkpoint', str(checkpoint)]
     out = ['--out', str(tmp_path / 'out'), '--device', 'cpu']
-    features.main([str(lists), '--root', str(videos), *network, *out])
+    extract_features.main([str(lists), '--root', str(videos), *network, *out])
     with np.load(tmp_path / 'out' / 'a clip 7.npz') as file:
         found = dict(file)
     assert found['clip'].shape == (4, 512) and found['clip'].dtype == np.float32
@@ -52,5 +54,5 @@ def test_a_list_of_videos(features, checkpoint, model, long_video, tmp_path, cap
 
     lists.write_text('gone.mp4 3\n')
     with pytest.raises(SystemExit):
-        features.main([str(lists), '--root', str(videos), *network, *out])
+        extract_features.main([str(lists), '--root', str(videos), *network, *out])
     assert 'val.txt:1: there is no gone.mp4 in' in capsys.readouterr().err

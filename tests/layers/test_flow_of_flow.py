@@ -118,7 +118,7 @@ def test_deepcopy_and_state_dict():
 @pytest.mark.parametrize(
     ('match', 'options', 'shape'),
     [
-        ('num_flows must be an integer >= 1', dict(num_flows=0), None),
+        ('num_flows must be at least 1', dict(num_flows=0), None),
         ('temporal must be one of', dict(temporal='full'), None),
         ('fusion must be one of', dict(fusion='sum'), None),
         (

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from repflow_mm.commands import draw_figures
 from repflow_mm.visualization import figures
 
 
@@ -21,6 +22,6 @@ def test_the_solver_finds_motions_that_are_known(motion):
 def test_the_figures_are_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, 'ITERATIONS', (1, 2))
     monkeypatch.setattr(figures, 'PLOTTED', ())
-    figures.main([str(tmp_path)])
+    draw_figures.main([str(tmp_path)])
     pictures = [cv2.imread(str(path)) for path in tmp_path.glob('*.png')]
     assert len(pictures) == 2 and all(picture.std() > 30 for picture in pictures)

@@ -5,7 +5,8 @@ import json
 import matplotlib.image
 import pytest
 
-from repflow_mm.visualization.learning_curves import choose_keys, main
+from repflow_mm.commands.plot_logs import main
+from repflow_mm.visualization.learning_curves import choose_keys
 from repflow_mm.visualization.run_log import read_run
 
 

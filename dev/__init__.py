@@ -1,0 +1,1 @@
+"""Programs for developers: the stress test, the docs run."""

@@ -1,0 +1,217 @@
+"""Run every command of the pages for real, on small data: `quickstart.py docs`.
+
+In a folder with the repository's tools and small copies of its configs and of the
+datasets. tests/test_docs.py says what pages have to follow; what cannot run here is
+named below, with the reason.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import imageio_ffmpeg
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+import repflow_mm.plugin  # noqa: F401  mends the stack before anything else
+from repflow_mm.config import find_config
+from repflow_mm.datasets import MotionSet
+from repflow_mm.preparation.class_names import class_names
+from tests.conftest import ROOT
+from tests.helpers.docs_pages import PAGES, SLOW, Command, commands, programs
+from tests.test_configs import shrink
+
+# What a command has to mention not to run here, and why.
+NOT_RUN = {
+    'quickstart.py': 'sets up an environment, and is what runs this',
+    'pip': 'changes the environment; tests/test_packaging.py installs',
+    'mim': 'is not in the environment',
+    'pytest': 'the suite runs it',
+    'tools/benchmark.py': 'takes half an hour; tests/benchmark runs it',
+    'tools/export_table.py': 'takes many minutes; tests/export has its parts',
+    'tests.helpers.zoo': 'exports 34 networks; tests/export has one of each kind',
+    '--nnodes=4': 'needs four machines',
+    '/shared/runs/NAME': 'needs four machines',
+    'THEIRS.pt': "the authors' weights are not ours to bring",
+    'authors_r50.pth': "the authors' weights are not ours to bring",
+    'export': 'is for the shell',
+}
+# What is added to make a command quick.
+ADDED = {
+    'make_motion_set': '--train-clips 2 --val-clips 1 --frames 12',
+    'motion_demo': '--epochs 1 --clips 2',
+}
+
+
+def main() -> int:
+    """Run the pages that are named, or all; exit 1 if a command fails."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('pages', nargs='*', help='such as start.md')
+    args = parser.parse_args()
+    failed, ran = 0, 0
+    with tempfile.TemporaryDirectory(prefix='docs_') as folder:
+        work = prepare(Path(folder))
+        found = {
+            str(command): command  # the same on two pages once
+            for page in PAGES
+            for command in commands(page)
+            if not args.pages or page.name in args.pages
+        }
+        for page in PAGES:
+            if page.name in SLOW and (not args.pages or page.name in args.pages):
+                program = ('python', '-c', '\n'.join(programs(page)))
+                found[f'programs of {page.name}'] = Command(page.name, program)
+        # Lists before what reads them, logs after what writes them.
+        first, last = (
+            re.compile('prepare_data|make_motion_set'),
+            re.compile('plot_logs'),
+        )
+        order = {t: bool(last.search(t)) - bool(first.search(t)) for t in found}
+        for text in sorted(found, key=order.get):
+            command = found[text]
+            label = f'{command.page}: {text[:100]}'
+            if why := reason(command):
+                print(f'not run          {label} ({why})')
+                continue
+            start = time.monotonic()
+            result = subprocess.run(
+                ready(command, work),
+                cwd=work,
+                env=environment(work),
+                capture_output=True,
+                text=True,
+            )
+            ran += 1
+            mark = 'FAILED' if result.returncode else 'ok'
+            print(f'{mark:<7} {time.monotonic() - start:5.1f} s  {label}', flush=True)
+            if result.returncode:
+                failed += 1
+                print(result.stdout[-2000:], result.stderr[-3000:])
+    print(f'{ran} commands ran, {failed} failed')
+    return int(failed > 0)
+
+
+def environment(work: Path) -> dict[str, str]:
+    """This package, its interpreter and ffmpeg are found; one thread a process."""
+    path = [work / 'bin', Path(sys.executable).parent, os.environ['PATH']]
+    return {
+        **os.environ,
+        'PATH': os.pathsep.join(map(str, path)),
+        'PYTHONPATH': str(ROOT),
+        'OMP_NUM_THREADS': '1',
+    }
+
+
+def reason(command: Command) -> str | None:
+    """Why a command cannot run here."""
+    return next((NOT_RUN[word] for word in command.words if word in NOT_RUN), None)
+
+
+def ready(command: Command, work: Path) -> list[str]:
+    """The words of a command with small things in place of large ones."""
+    words = list(command.words)
+    name = Path('configs', 'repflow_r18_block2_motion.py')
+    for i, word in enumerate(words):
+        try:
+            found = find_config(word).resolve().relative_to(ROOT)
+        except (OSError, ValueError):
+            continue
+        if found.parts[0] == 'configs':
+            name = found
+            words[i] = str(small(name, work))
+    for inside in re.findall(r'configs/\w+\.py', str(command)):  # a program's
+        small(Path(inside), work)
+    config = small(name, work)
+    stands_for = dict(
+        CONFIG=config,
+        CHECKPOINT=config.with_suffix('.pth'),
+        VIDEO=work / 'video.mp4',
+        CLIP=work / 'video.mp4',
+        FOLDER=work / 'data' / 'own' / 'videos' / 'zoom_in',
+        OUT=Path(tempfile.mkdtemp(dir=work), 'out'),
+    )
+    pattern = rf'\b({"|".join(stands_for)})\b'
+    words = [re.sub(pattern, lambda m: str(stands_for[m[1]]), w) for w in words]
+    if 'dist_' in str(command) or words[0] == 'torchrun':  # two cores, not 8 GPUs
+        words = [re.sub('(^|=)8$', r'\g<1>2', word) for word in words]
+    added = ADDED.get(command.tool[0].stem, '') if command.tool else ''
+    return [sys.executable if word == 'python' else word for word in words] + (
+        [] if '--help' in words else added.split()
+    )
+
+
+def small(name: Path, work: Path) -> Path:
+    """A quick copy of one of our configs, and weights of it beside."""
+    from mmaction.registry import MODELS
+
+    config = work / name
+    if config.is_file():
+        return config
+    cfg = Config.fromfile(ROOT / name)
+    for stream in cfg.model.get('streams', [cfg.model]):
+        stream.backbone.update(pretrained=None, depth=18)
+        stream.cls_head.in_channels = 512
+    cfg.load_from = None
+    for part in ('train', 'val', 'test'):
+        loader = cfg[f'{part}_dataloader']
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        # Batch norm needs more than one value, and the small maps have one a clip.
+        loader.drop_last = part == 'train'
+        loader.dataset.pipeline = shrink(loader.dataset.pipeline)
+        cfg[f'{part}_pipeline'] = loader.dataset.pipeline
+    cfg.train_cfg.update(max_epochs=1, val_interval=1)
+    config.parent.mkdir(parents=True, exist_ok=True)
+    cfg.dump(config)
+    weights = MODELS.build(cfg.model).state_dict()
+    torch.save(dict(state_dict=weights, meta={}), config.with_suffix('.pth'))
+    return config
+
+
+def prepare(work: Path) -> Path:
+    """The folder that the commands run in: tools, and raw data where people have it."""
+    init_default_scope('mmaction')
+    for name in ('tools', 'docs'):  # a command may write there
+        shutil.copytree(ROOT / name, work / name)
+    (work / 'bin').mkdir()
+    (work / 'bin' / 'ffmpeg').symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    data = work / 'data'
+    source = MotionSet(train_clips=2, val_clips=1, size=64, frames=12).write(
+        work / 'raw'
+    )
+    clips = sorted(source.glob('videos_train/*/*.mp4'))
+    shutil.copy(clips[-1], work / 'video.mp4')
+
+    for n, name in enumerate(class_names('tiny_kinetics')[:4]):
+        for part in ('train', 'val'):
+            put(clips[n], data / 'kinetics400' / f'videos_{part}' / name / f'{n}.mp4')
+    for clip in clips[-10:]:  # five classes, as the config for own videos has
+        put(clip, data / 'own' / 'videos' / clip.parent.name / clip.name)
+    splits = data / 'hmdb51' / 'annotations' / 'testTrainMulti_7030_splits'
+    for n, name in enumerate(class_names('hmdb51')):
+        videos = [f'{name}_{k}.avi' for k in (1, 2)]
+        for k, video in enumerate(videos, 1):
+            if n < 2:
+                put(clips[k], data / 'hmdb51' / 'videos' / name / video)
+        for split in (1, 2, 3):
+            text = ''.join(f'{video} {k} \n' for k, video in enumerate(videos, 1))
+            path = splits / f'{name}_test_split{split}.txt'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    return work
+
+
+def put(clip: Path, path: Path) -> None:
+    """Copy a clip into folders that need not be there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(clip, path)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

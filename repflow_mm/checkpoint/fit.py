@@ -1,0 +1,104 @@
+"""Whether weights fit a model: MMEngine loads what does, and warns about the rest."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from repflow_mm.errors import InputError
+
+
+def weights(
+    file: str, checkpoint: Any, state: Mapping[str, Tensor], key: str = 'state_dict'
+) -> dict[str, Tensor]:
+    """The weights in a checkpoint, once they are weights.
+
+    Args:
+        file (str): What messages call it.
+        checkpoint (Any): What was loaded.
+        state (Mapping[str, Tensor]): The model's own.
+        key (str): Where they are. Defaults to `'state_dict'`; a bare dict of weights
+            counts too.
+
+    Returns:
+        dict[str, Tensor]: By name, without `module.` in front.
+
+    Raises:
+        ValueError: If there are none, or they are of another kind of number.
+    """
+    given = checkpoint.get(key, checkpoint) if isinstance(checkpoint, dict) else None
+    if not isinstance(given, dict):
+        raise InputError(f'{file} holds no {key}, a dict of weights by name')
+    found = {}
+    for name, value in given.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise InputError(
+                f'{file} is no {key}: weights are tensors by name, and entry '
+                f'{str(name)[:40]!r} is a {type(value).__name__}'
+            )
+        found[name.removeprefix('module.')] = value
+    for name in found.keys() & state.keys():
+        if _kind(found[name]) != _kind(state[name]):
+            raise InputError(
+                f'{file} has {name} as {found[name].dtype}, the model as '
+                f'{state[name].dtype}: MMEngine would convert it without a word'
+            )
+    return found
+
+
+def check_fit(
+    file: str,
+    given: Mapping[str, Tensor],
+    state: Mapping[str, Tensor],
+    backbone_only: bool = False,
+) -> None:
+    """Refuse weights of another architecture.
+
+    Args:
+        file (str): What messages call it.
+        given (Mapping[str, Tensor]): The weights.
+        state (Mapping[str, Tensor]): The model's own.
+        backbone_only (bool): For fine-tuning: only those of the backbone have to be
+            there, and of it not those of the flow layer. Defaults to False.
+
+    Raises:
+        ValueError: If they do not fit.
+    """
+    wanted = [k for k in state if not _is_count(k)]
+    missing = [k for k in wanted if k not in given]
+    reshaped = [k for k in wanted if k in given and given[k].shape != state[k].shape]
+    unknown = [k for k in given if k not in state and not _is_count(k)]
+    if backbone_only:
+        missing = [k for k in missing if _is_pretrained(k)]
+        reshaped = [k for k in reshaped if _is_pretrained(k)]
+        unknown = []
+    if not missing and not reshaped and not unknown:
+        return
+    counts = [
+        f'{len(keys)} {what} (first: {keys[0][:100]!r})'
+        for keys, what in (
+            (missing, 'weights of the model are not in it'),
+            (reshaped, 'have another shape'),
+            (unknown, 'of its weights are not in the model'),
+        )
+        if keys
+    ]
+    raise InputError(
+        f'{file} is of another architecture: '
+        f'{"; ".join(counts)}. Use the config it was trained with'
+    )
+
+
+def _kind(tensor: Tensor) -> str:
+    if tensor.is_complex() or tensor.is_floating_point():
+        return 'complex' if tensor.is_complex() else 'float'
+    return 'bool' if tensor.dtype == torch.bool else 'integer'
+
+
+def _is_pretrained(key: str) -> bool:
+    return key.startswith('backbone.') and not key.startswith('backbone.flow.')
+
+
+def _is_count(key: str) -> bool:
+    return key.endswith('num_batches_tracked')

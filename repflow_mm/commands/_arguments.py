@@ -1,0 +1,142 @@
+"""Arguments that the commands share: videos, and the network that looks at them."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mmengine.config import DictAction
+from torch import nn
+
+from repflow_mm.errors import InputError, MissingFileError
+from repflow_mm.inference.recognizer import load_recognizer
+from repflow_mm.preparation.video_files import VIDEO_SUFFIXES, find_videos
+from repflow_mm.video import VideoError
+
+
+def add_videos(parser: argparse.ArgumentParser) -> None:
+    """Add `videos`: files, folders of them, and lists."""
+    parser.add_argument(
+        'videos',
+        nargs='+',
+        type=Path,
+        metavar='VIDEO',
+        help='videos, folders, or lists (.txt) of a path, or `path label`, a line',
+    )
+    parser.add_argument(
+        '--root', type=Path, help="folder of a list's paths (default: the list's own)"
+    )
+
+
+def videos_of(args: argparse.Namespace) -> dict[Path, Path]:
+    """The videos that were asked for.
+
+    Args:
+        args (argparse.Namespace): With what :func:`add_videos` added.
+
+    Returns:
+        dict[Path, Path]: Each video's file, and what its results are called: its name
+        without the suffix, and of those in a folder or a list their path there.
+
+    Raises:
+        FileNotFoundError: If there is no such file, or no video in a folder or list.
+        ValueError: If results of two videos would have one name.
+    """
+    found: dict[Path, Path] = {}
+    for path in args.videos:
+        if path.is_dir():
+            inside = find_videos(path)[0]
+            if not inside:
+                known = ', '.join(VIDEO_SUFFIXES)
+                raise MissingFileError(f'no video in {path} (they end in {known})')
+            found |= {path / name: Path(name).with_suffix('') for name in inside}
+        elif path.is_file() and path.suffix == '.txt':
+            found |= _listed(path, args.root or path.parent)
+        elif path.is_file() and path.suffix:
+            found[path] = Path(path.stem)
+        elif path.is_file():
+            raise InputError(f'{path} has no suffix: a video ends in .mp4 or the like')
+        else:
+            raise MissingFileError(f'there is no video {path}')
+    by_name: dict[Path, Path] = {}
+    for path, name in found.items():
+        if name in by_name and args.out is not None:
+            raise InputError(
+                f'{by_name[name]} and {path} would write the same files: give them '
+                'one after the other, with another --out'
+            )
+        by_name[name] = path
+    return found
+
+
+def _listed(path: Path, root: Path) -> dict[Path, Path]:
+    found = {}
+    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+        if not line.strip():
+            continue
+        name, _, label = line.strip().rpartition(' ')
+        # A path may hold spaces and end in a number: the file that is there counts.
+        names = [line.strip(), name] if label.lstrip('-').isdigit() else [line.strip()]
+        there = [name for name in names if name and (root / name).is_file()]
+        if not there:
+            raise MissingFileError(
+                f'{path}:{number}: there is no {names[-1]} in {root}: set --root'
+            )
+        inside = Path(there[0].lstrip('/')).with_suffix('')
+        found[root / there[0]] = Path(inside.name) if '..' in inside.parts else inside
+    if not found:
+        raise MissingFileError(f'{path} lists no video')
+    return found
+
+
+def each_video(videos: Mapping[Path, Path], work: Callable[[Path, Path], None]) -> None:
+    """Do something with every video; one that cannot be read does not stop the rest.
+
+    Args:
+        videos (Mapping[Path, Path]): From :func:`videos_of`.
+        work (Callable): Called with a video and what its results are called.
+
+    Raises:
+        ValueError: At the end, with the names of those that could not be read.
+    """
+    failures = []
+    for path, name in videos.items():
+        try:
+            work(path, name)
+        except VideoError as error:
+            failures.append(str(error))
+    if failures:
+        raise InputError(
+            f'{len(failures)} of {len(videos)} videos could not be read: '
+            + '; '.join(failures)
+        )
+
+
+def seconds(text: str) -> float:
+    """A place in a video, as `--start` takes it."""
+    value = float(text)
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f'must be 0 or more seconds, got {text}')
+    return value
+
+
+def add_model(parser: argparse.ArgumentParser, required: bool) -> None:
+    """Add `--config`, `--checkpoint`, `--device` and `--cfg-options`."""
+    parser.add_argument(
+        '--config', required=required, help='the config that it was trained with'
+    )
+    parser.add_argument(
+        '--checkpoint', required=required, help='its weights: a file, or a URL'
+    )
+    parser.add_argument('--device', help='such as cpu or cuda:1; a GPU if there is')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override entries of the config; class_names=FILE names the classes',
+    )
+
+
+def model_of(args: argparse.Namespace) -> nn.Module:
+    """The network that was asked for, see :func:`load_recognizer`."""
+    return load_recognizer(args.config, args.checkpoint, args.device, args.cfg_options)

@@ -1,0 +1,107 @@
+"""Time and weigh the solver, the layer and whole networks.
+
+`python tools/benchmark.py` prints the tables of `docs/benchmarks.md`. What is compared
+runs in turns within one process, so that a busy machine slows all of it.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from mmengine.registry import init_default_scope
+
+from repflow_mm.benchmark import tables
+from repflow_mm.benchmark.measure import machine
+from repflow_mm.errors import InputError, command
+from repflow_mm.models.complexity import FAMILIES
+from repflow_mm.ops import backends, representation_flow
+
+
+def check_kernels(names: Sequence[str], device: torch.device) -> None:
+    """Refuse to time a kernel that is wrong.
+
+    Raises:
+        ValueError: If outputs or gradients leave the fp64 reference's by 1e-10 (RMS of
+            the error over RMS of the reference; 1e-4 for a kernel of fp32 alone).
+    """
+    torch.manual_seed(0)
+    exact = torch.float64 if device.type == 'cpu' else torch.float32
+    limit = 1e-10 if exact == torch.float64 else 1e-4
+    for size in ((1, 9), (28, 28), (57, 33)):
+        f1 = 255 * torch.rand(2, 3, *size, dtype=torch.float64)
+        f2 = f1 + 10 * torch.rand_like(f1)
+        cotangents = [torch.randn_like(f1) for _ in range(2)]
+        results = {}
+        for name in names:
+            dtype = torch.float64 if name == 'reference' else exact
+            pair = [f.to(device, dtype, copy=True).requires_grad_() for f in (f1, f2)]
+            flow = representation_flow(*pair, backend=name)
+            g = [c.to(device, dtype) for c in cotangents]
+            results[name] = [*flow, *torch.autograd.grad(flow, pair, g)]
+        for name, values in results.items():
+            for ours, theirs in zip(values, results['reference'], strict=True):
+                theirs = theirs.detach().double()
+                error = (ours.detach().double() - theirs).norm()
+                if not error <= limit * theirs.norm() + 1e-12:
+                    raise InputError(
+                        f'backend {name!r} is wrong on maps of {size}: nothing is '
+                        'timed. Run python -m pytest tests/ops and report what fails'
+                    )
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, and print markdown; JSON to a file if one is named.
+
+    Args:
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = argparse.ArgumentParser(
+        description='What motion costs: the solver, the layer, whole networks'
+    )
+    names_of_tables = ('solver', 'scaling', 'layer', 'models', 'two-stream')
+    parser.add_argument(
+        '--tables', nargs='+', choices=names_of_tables, default=names_of_tables
+    )
+    parser.add_argument('--families', nargs='+', choices=FAMILIES, default=[*FAMILIES])
+    parser.add_argument('--depths', nargs='+', type=int, default=[18, 34, 50])
+    parser.add_argument('--repeats', type=int, default=11)
+    parser.add_argument(
+        '--device', default='cuda' if torch.cuda.is_available() else 'cpu'
+    )
+    parser.add_argument('--json', type=Path, help='write the figures here too')
+    args = parser.parse_args(argv)
+    if args.repeats < 1:
+        raise InputError(f'--repeats must be at least 1, got {args.repeats}')
+    init_default_scope('mmaction')
+    device = torch.device(args.device)
+    fused = 'cpu' if device.type == 'cpu' else 'triton'
+    names = [
+        'reference',
+        *(n for n, why in backends().items() if n == fused and not why),
+    ]
+    check_kernels(names, device)
+    few = min(args.repeats, 3)  # networks take seconds
+    makers = {
+        'solver': lambda: tables.solver_table(names, device, args.repeats),
+        'scaling': lambda: tables.scaling_table(names[-1], device, args.repeats),
+        'layer': lambda: tables.layer_table(names, device, args.repeats),
+        'models': lambda: tables.model_table(args.families, args.depths, device, few),
+        'two-stream': lambda: tables.two_stream_table(few),
+    }
+    about = machine(device)
+    print(', '.join(f'{key} {value}' for key, value in about.items()), end='\n\n')
+    print('Median of the runs, and their range.\n')
+    made = []
+    for name in args.tables:
+        made.append(makers[name]())
+        print(made[-1].markdown(), flush=True)
+    if args.json:
+        rows = [
+            asdict(table) | dict(rows=[[str(c) for c in row] for row in table.rows])
+            for table in made
+        ]
+        args.json.write_text(json.dumps(dict(machine=about, tables=rows), indent=1))

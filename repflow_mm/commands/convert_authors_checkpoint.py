@@ -1,0 +1,39 @@
+"""Convert the authors' published weights for `configs/legacy/`."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from repflow_mm.checkpoint.load import load_checkpoint
+from repflow_mm.errors import InputError, command
+from repflow_mm.models.legacy_weights import convert_authors_weights
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Convert a checkpoint of the authors for `configs/legacy/`.
+
+    Args:
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = argparse.ArgumentParser(description='Convert a checkpoint of the authors')
+    parser.add_argument('source', type=Path, help='their checkpoint')
+    parser.add_argument('target', type=Path, help='the file to write')
+    args = parser.parse_args(argv)
+    weights = load_checkpoint(args.source, 'cpu')
+    if isinstance(weights, dict):
+        weights = weights.get('state_dict', weights)
+    tensors = isinstance(weights, dict) and all(
+        isinstance(value, Tensor) for value in weights.values()
+    )
+    if not tensors or not weights:
+        raise InputError(f'{args.source} holds no state dict')
+    try:
+        state_dict = convert_authors_weights(weights)
+    except ValueError as error:
+        raise InputError(f'{args.source}: {error}') from None
+    torch.save(dict(state_dict=state_dict, meta={}), args.target)
+    print(f'wrote {args.target}')

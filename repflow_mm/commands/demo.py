@@ -1,0 +1,191 @@
+"""Classify videos of any length, with their flow beside them."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from torch import nn
+
+from repflow_mm.commands._arguments import (
+    add_model,
+    add_videos,
+    each_video,
+    model_of,
+    videos_of,
+)
+from repflow_mm.errors import InputError, command
+from repflow_mm.files import write_bytes
+from repflow_mm.inference.sight import Window, look
+from repflow_mm.inference.windows import WindowedVideo
+from repflow_mm.video.writers import GifWriter, Mp4Writer
+from repflow_mm.visualization.choice import LEAST, most_active, shared_scale
+from repflow_mm.visualization.side_by_side import side_by_side
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the best classes of videos.
+
+    Args:
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = argparse.ArgumentParser(
+        description='Show a trained network videos of any length: the best classes, '
+        'averaged over the windows that it sees one after the other, and with --out '
+        'the videos again with labels and flow beside them'
+    )
+    add_videos(parser)
+    add_model(parser, required=True)
+    parser.add_argument(
+        '--out',
+        type=Path,
+        metavar='FOLDER',
+        help='write NAME.mp4, NAME.gif (its first 150 frames) and predictions.json',
+    )
+    parser.add_argument('--top', type=int, default=5, help='classes to print')
+    args = parser.parse_args(argv)
+    if args.top < 1:
+        raise InputError(f'--top must be at least 1, got {args.top}')
+    videos = videos_of(args)
+    model = model_of(args)
+    console, started = Console(highlight=False, soft_wrap=True), time.perf_counter()
+    predictions, windows = [], 0
+
+    def show(path: Path, name: Path) -> None:
+        nonlocal windows
+        scores = _watch(model, path, args.out and args.out / name, console)
+        windows += len(scores)
+        mean = scores.mean(axis=0)
+        best = [int(label) for label in mean.argsort()[::-1][: args.top]]
+        console.print(f'{path}', markup=False, style='bold')
+        for label in best:
+            line = f'  {100 * mean[label]:5.1f} %  {model.class_names[label]}'
+            console.print(line, markup=False)
+        predictions.append(
+            dict(
+                video=str(path),
+                windows=len(scores),
+                classes=[model.class_names[label] for label in best],
+                labels=best,
+                scores=[round(float(mean[label]), 6) for label in best],
+            )
+        )
+
+    try:
+        each_video(videos, show)
+    finally:
+        if args.out is not None and predictions:
+            text = json.dumps(predictions, indent=2, ensure_ascii=False) + '\n'
+            write_bytes(args.out / 'predictions.json', text.encode())
+        _summary(windows, started, console)
+
+
+def _summary(windows: int, started: float, console: Console) -> None:
+    spent = time.perf_counter() - started
+    console.print(f'{windows} windows in {spent:.1f} s{_memory()}')
+
+
+def _watch(
+    model: nn.Module, path: Path, out: Path | None, console: Console
+) -> np.ndarray:
+    """Scores of every window, `(windows, classes)`."""
+    video = WindowedVideo(path, model.cfg)
+    columns = (
+        TextColumn('{task.description}', markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn('windows'),
+        TimeRemainingColumn(),
+    )
+    scores = []
+    with ExitStack() as stack:
+        writer = None
+        if out is not None:
+            writer = stack.enter_context(_SideBySideVideo(out, video))
+        progress = stack.enter_context(
+            Progress(
+                *columns,
+                console=console,
+                transient=True,
+                disable=not console.is_terminal,
+            )
+        )
+        task = progress.add_task(path.name, total=len(video))
+        for window in look(model, video):
+            scores.append(window.scores)
+            if writer is not None:
+                writer.add(window, model.class_names)
+            progress.advance(task)
+    return np.stack(scores)
+
+
+class _SideBySideVideo:
+    """The mp4 and the gif of one video."""
+
+    def __init__(self, path: Path, video: WindowedVideo) -> None:
+        fps = video.fps / np.diff(video.indices[0]).max(initial=1)
+        self._last = -1
+        self._flow: tuple[str, int, float] | None = None
+        with ExitStack() as stack:
+            self._writers = [
+                stack.enter_context(writer(path.with_name(path.name + suffix), fps))
+                for suffix, writer in (('.mp4', Mp4Writer), ('.gif', GifWriter))
+            ]
+            self._files = stack.pop_all()
+
+    def __enter__(self) -> '_SideBySideVideo':
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._files.__exit__(*error)
+
+    def add(self, window: Window, names: Sequence[str]) -> None:
+        """Write the frames of a window that the one before had not."""
+        flow, scale, caption = None, 1.0, ''
+        if window.flows:
+            name = next(iter(window.flows))
+            flows = window.flows[name].flow()
+            if self._flow is None or self._flow[2] == LEAST:
+                # Chosen once something moves: pictures of one video are to be compared.
+                (channel,) = most_active(flows, 1)
+                self._flow = name, channel, shared_scale([flows[:, channel]])
+            _, channel, scale = self._flow
+            flow = flows[:, channel]
+            caption = f'{name}, channel {channel} of {flows.shape[1]}'
+        best = window.scores.argsort()[::-1][:3]
+        answers = [(names[label], float(window.scores[label])) for label in best]
+        for i, (index, frame) in enumerate(
+            zip(window.indices, window.frames, strict=True)
+        ):
+            if index > self._last:
+                shown = flow if flow is None else flow[i]
+                picture = side_by_side(frame, shown, scale, caption, answers)
+                for writer in self._writers:
+                    writer.add(picture)
+        self._last = window.indices[-1]
+
+
+def _memory() -> str:
+    if resource is None:
+        return ''
+    unit = 2**30 if sys.platform == 'darwin' else 2**20  # bytes there, else KiB
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return f', {own:.2f} GiB of memory at most (and what the decoder takes)'

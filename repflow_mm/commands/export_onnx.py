@@ -1,0 +1,62 @@
+"""Export a recognizer to ONNX, checked against PyTorch."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+import repflow_mm.plugin  # noqa: F401  registers the models
+from repflow_mm.benchmark.measure import Table
+from repflow_mm.errors import InputError, command
+from repflow_mm.export.deployable import clip_shape
+from repflow_mm.export.table import COLUMNS, export_with_progress, row
+from repflow_mm.inference.recognizer import load_recognizer
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Export a trained recognizer.
+
+    Args:
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = argparse.ArgumentParser(
+        description='Export a recognizer to ONNX, checked against PyTorch'
+    )
+    parser.add_argument('config', help='config file, or the name of one of ours')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('out', type=Path, help='ONNX file to write')
+    parser.add_argument(
+        '--frames', type=int, help="of a clip; default: the test pipeline's"
+    )
+    parser.add_argument(
+        '--size',
+        type=int,
+        nargs='+',
+        help="of a frame, one side or height and width; default: the test pipeline's",
+    )
+    parser.add_argument('--repeats', type=int, default=5, help='runs to take times of')
+    args = parser.parse_args(argv)
+    if args.size and len(args.size) > 2:
+        raise InputError(f'--size takes a side, or height and width, got {args.size}')
+    if min(args.frames or 1, args.repeats, *(args.size or [1])) < 1:
+        raise InputError('--frames, --size and --repeats must be at least 1')
+    model = load_recognizer(args.config, args.checkpoint, 'cpu')
+    size = args.size and (args.size[0], args.size[-1])
+    clip = (args.frames, *size) if args.frames and size else clip_shape(model.cfg)
+    clip = (args.frames or clip[0], *(size or clip[1:]))
+
+    console = Console(stderr=True)
+    exported = export_with_progress(model, clip, args.out, console)
+    frames, height, width = clip
+    print(
+        f'{exported.path}: opset {exported.opset}\n'
+        f'frames: uint8 (batch, 3, {frames}, {height}, {width}), RGB; '
+        f'logits: float32 (batch, {model.cls_head.num_classes})\n'
+        f'max relative error against PyTorch: {exported.error:.1e}\n'
+    )
+    title = f'One clip of {frames}x{height}x{width} on the CPU'
+    table = Table(title, COLUMNS)
+    table.rows.append(row(Path(args.config).stem, model, exported, clip, args.repeats))
+    print(table.markdown(), end='')

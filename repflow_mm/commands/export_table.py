@@ -1,0 +1,76 @@
+"""Size and speed of our networks, exported.
+
+Each with flow behind block 3, and its twin without; weights at random. The times are
+taken in turns, so that a busy machine slows both.
+"""
+
+import repflow_mm.plugin  # noqa: F401  mends the stack before anything else
+
+# isort: split
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.registry import init_default_scope
+from rich.console import Console
+
+from repflow_mm.benchmark.measure import Table, machine
+from repflow_mm.errors import command
+from repflow_mm.export.table import COLUMNS, export_with_progress, row
+from repflow_mm.models.complexity import FAMILIES, FLOWS
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the table as markdown.
+
+    Args:
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = argparse.ArgumentParser(
+        description='Size and speed of exported networks, with and without flow'
+    )
+    parser.add_argument('--families', nargs='+', choices=FAMILIES, default=[*FAMILIES])
+    parser.add_argument('--depths', nargs='+', type=int, default=[18, 50])
+    parser.add_argument('--frames', type=int, default=16)
+    parser.add_argument('--size', type=int, default=224)
+    parser.add_argument('--repeats', type=int, default=5)
+    args = parser.parse_args(argv)
+    init_default_scope('mmaction')
+    clip = args.frames, args.size, args.size
+    console = Console(stderr=True)
+    table = Table(f'One clip of {"x".join(map(str, clip))} on the CPU', COLUMNS)
+    about = machine(torch.device('cpu'))
+    print(', '.join(f'{key} {value}' for key, value in about.items()), end='\n\n')
+    with tempfile.TemporaryDirectory() as folder:
+        for family in args.families:
+            for depth in args.depths:
+                for flow in ('RGB', 'RepFlow'):
+                    name = f'{family}-{depth}' + (' + RepFlow' * (flow != 'RGB'))
+                    model = _recognizer(family, depth, flow)
+                    file = Path(folder) / 'model.onnx'
+                    exported = export_with_progress(model, clip, file, console)
+                    table.rows.append(row(name, model, exported, clip, args.repeats))
+    print(table.markdown(), end='')
+
+
+def _recognizer(family: str, depth: int, flow: str) -> torch.nn.Module:
+    torch.manual_seed(0)
+    backbone = dict(FAMILIES[family], depth=depth, flow=FLOWS[flow], pretrained=None)
+    channels = 512 if depth < 50 else 2048
+    return MODELS.build(
+        dict(
+            type='Recognizer3D',
+            backbone=backbone,
+            cls_head=dict(type='I3DHead', num_classes=400, in_channels=channels),
+            data_preprocessor=dict(
+                type='ActionDataPreprocessor',
+                mean=[123.675, 116.28, 103.53],
+                std=[58.395, 57.12, 57.375],
+                format_shape='NCTHW',
+            ),
+        )
+    )

@@ -1,0 +1,62 @@
+"""Write the features of videos, before the network's head."""
+
+import argparse
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from repflow_mm.commands._arguments import (
+    add_model,
+    add_videos,
+    each_video,
+    model_of,
+    videos_of,
+)
+from repflow_mm.errors import command
+from repflow_mm.files import write_bytes
+from repflow_mm.inference.features import video_features
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the features of videos.
+
+    Args:
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = argparse.ArgumentParser(
+        description='Write one NAME.npz a video: clip (W, D), the features of each '
+        'window that the network sees, averaged over space and time; frame (W, T, D), '
+        'averaged over space alone; seconds (W, 2), where each window begins and ends'
+    )
+    add_videos(parser)
+    add_model(parser, required=True)
+    parser.add_argument(
+        '--out', type=Path, required=True, metavar='FOLDER', help='where they go'
+    )
+    args = parser.parse_args(argv)
+    videos = videos_of(args)
+    model = model_of(args)
+    console = Console(highlight=False, soft_wrap=True)
+    progress = Progress(console=console, disable=not console.is_terminal)
+
+    def show(path: Path, name: Path) -> None:
+        features = video_features(model, path)
+        target = args.out / name.with_name(name.name + '.npz')
+        content = io.BytesIO()
+        np.savez(content, **features)
+        write_bytes(target, content.getvalue())
+        windows, frames, size = features['frame'].shape
+        console.print(
+            f'{target}: {windows} windows, {frames} frames, {size} features',
+            markup=False,
+        )
+        progress.advance(task)
+
+    with progress:
+        task = progress.add_task('videos', total=len(videos))
+        each_video(videos, show)

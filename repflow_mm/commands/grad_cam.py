@@ -1,0 +1,123 @@
+"""Draw where the score of a class came from (Grad-CAM)."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps
+from rich.console import Console
+from rich.progress import Progress
+from torch import nn
+
+from repflow_mm.commands._arguments import (
+    add_model,
+    add_videos,
+    each_video,
+    model_of,
+    seconds,
+    videos_of,
+)
+from repflow_mm.errors import InputError, command
+from repflow_mm.inference.grad_cam import grad_cam
+from repflow_mm.inference.recognizer import flow_layers
+from repflow_mm.inference.sight import frames_of
+from repflow_mm.inference.windows import WindowedVideo
+from repflow_mm.visualization.rows import Row, draw_rows
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw Grad-CAM of videos.
+
+    Args:
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = argparse.ArgumentParser(
+        description='Draw where the score of a class came from (Grad-CAM), at stages '
+        'of the network, for one window of each video'
+    )
+    add_videos(parser)
+    add_model(parser, required=True)
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('grad_cam'),
+        metavar='FOLDER',
+        help='gets NAME.png (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--stages',
+        nargs='+',
+        metavar='MODULE',
+        help='such as backbone.layer4 (default: the flow layers and the backbone)',
+    )
+    parser.add_argument(
+        '--label', help='class, by its name or number (default: the best one)'
+    )
+    parser.add_argument('--start', type=seconds, default=0, metavar='SECOND')
+    parser.add_argument('--columns', type=int, default=6, help='frames to show')
+    args = parser.parse_args(argv)
+    if args.columns < 1:
+        raise InputError(f'--columns must be at least 1, got {args.columns}')
+    videos = videos_of(args)
+    model = model_of(args)
+    stages = args.stages or [*flow_layers(model), 'backbone']
+    label = None if args.label is None else _label(args.label, model.class_names)
+    console = Console(highlight=False, soft_wrap=True)
+    progress = Progress(console=console, disable=not console.is_terminal)
+
+    def show(path: Path, name: Path) -> None:
+        target = args.out / name.with_name(name.name + '.png')
+        _draw(model, path, target, stages, label, args.start, args.columns)
+        console.print(f'{target}', markup=False)
+        progress.advance(task)
+
+    with progress:
+        task = progress.add_task('videos', total=len(videos))
+        each_video(videos, show)
+
+
+def _draw(
+    model: nn.Module,
+    path: Path,
+    target: Path,
+    stages: list[str],
+    label: int | None,
+    start: float,
+    columns: int,
+) -> None:
+    video = WindowedVideo(path, model.cfg)
+    video.skip_to(start)
+    indices = video.indices[0]
+    packed = next(iter(video))
+    heats, label = grad_cam(model, packed, len(indices), stages, label)
+    frames = frames_of(packed['inputs'], len(indices))
+    shown = np.unique(np.linspace(0, len(indices) - 1, columns).round().astype(int))
+    rows = [Row('frame', frames[shown])]
+    rows += [
+        Row(stage, np.stack([_glow(frames[i], heat[i]) for i in shown]))
+        for stage, heat in heats.items()
+    ]
+    times = [f'{indices[i] / video.fps:.2f} s' for i in shown]
+    title = f'{path.name}: Grad-CAM of {model.class_names[label]!r}'
+    draw_rows(rows, target, title, times)
+
+
+def _glow(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """The frame in grey, and the heat over it."""
+    grey = frame.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
+    glow = 255 * colormaps['inferno'](heat)[..., :3]
+    share = 0.75 * heat[..., None] ** 0.5
+    return ((1 - share) * grey + share * glow).round().astype(np.uint8)
+
+
+def _label(asked: str, names: Sequence[str]) -> int:
+    if asked in names:
+        return names.index(asked)
+    if asked.isdigit() and int(asked) < len(names):
+        return int(asked)
+    raise InputError(
+        f'--label {asked!r} is no class: give a number below {len(names)}, or a name '
+        f'such as {names[0]!r}'
+    )

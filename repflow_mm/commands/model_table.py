@@ -1,0 +1,46 @@
+"""Print parameters and FLOPs of the backbones, with and without flow."""
+
+import argparse
+from collections.abc import Sequence
+
+from mmengine.registry import init_default_scope
+
+import repflow_mm.plugin  # noqa: F401  registers the backbones
+from repflow_mm.errors import command
+from repflow_mm.models.complexity import FAMILIES, FLOWS, build, flops, parameters
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the table as markdown.
+
+    Args:
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = argparse.ArgumentParser(
+        description='Parameters and FLOPs of the backbones, with and without flow'
+    )
+    parser.add_argument('--frames', type=int, default=32)
+    parser.add_argument('--size', type=int, default=224)
+    args = parser.parse_args(argv)
+    init_default_scope('mmaction')
+    print(
+        f'| backbone | parameters | against RGB | GFLOPs, {args.frames}x{args.size}'
+        f'x{args.size} | against RGB |\n|---|---|---|---|---|'
+    )
+    for family in FAMILIES:
+        for depth in (18, 34, 50):
+            base = None
+            for flow in FLOWS:
+                model = build(family, depth, flow)
+                counts = parameters(model), flops(model, args.frames, args.size)
+                base = base or counts
+                more = [
+                    f'{100 * (count / least - 1):+.1f} %'
+                    for count, least in zip(counts, base, strict=True)
+                ]
+                name = f'{family}-{depth}' + ('' if flow == 'RGB' else f' + {flow}')
+                print(
+                    f'| {name} | {counts[0] / 1e6:.2f} M | {more[0]} | '
+                    f'{counts[1] / 1e9:.0f} | {more[1]} |'
+                )

@@ -1,0 +1,94 @@
+"""Train an action recognizer."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
+from repflow_mm.commands._launch import add_launch_arguments, check_exists, load_config
+from repflow_mm.engine.launch import launch
+from repflow_mm.errors import InputError, command
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train a recognizer.
+
+    Args:
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = argparse.ArgumentParser(description='Train an action recognizer')
+    parser.add_argument('config', help='config file, or the name of one of ours')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CKPT',
+        help='resume from this checkpoint, or from the latest in the work dir',
+    )
+    parser.add_argument(
+        '--amp', action='store_true', help='automatic mixed precision (needs a GPU)'
+    )
+    parser.add_argument(
+        '--no-validate', action='store_true', help='do not evaluate while training'
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate by the actual over the intended batch size',
+    )
+    parser.add_argument('--seed', type=int, help='random seed')
+    parser.add_argument(
+        '--diff-rank-seed', action='store_true', help='another seed on every rank'
+    )
+    parser.add_argument(
+        '--deterministic', action='store_true', help='deterministic algorithms'
+    )
+    add_launch_arguments(parser)
+    args = parser.parse_args(argv)
+    cfg = load_config(args)
+
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        _enable_amp(cfg)
+    if args.resume == 'auto':
+        # With nothing to resume yet, weights to start from are still wanted.
+        cfg.resume = Path(cfg.work_dir, 'last_checkpoint').is_file()
+        cfg.load_from = None if cfg.resume else cfg.get('load_from')
+    elif args.resume is not None:
+        check_exists(args.resume)
+        cfg.resume, cfg.load_from = True, args.resume
+    if args.auto_scale_lr:
+        if cfg.get('auto_scale_lr') is None:
+            raise InputError(
+                f'{args.config} has no auto_scale_lr: add auto_scale_lr=dict('
+                'base_batch_size=...), the batch size its learning rate is meant for'
+            )
+        cfg.auto_scale_lr.enable = True
+    # What is said on the command line goes before what the config says.
+    randomness = dict(cfg.get('randomness') or {})
+    if args.seed is not None or 'seed' not in randomness:
+        randomness['seed'] = args.seed
+    randomness['diff_rank_seed'] = args.diff_rank_seed or randomness.get(
+        'diff_rank_seed', False
+    )
+    randomness['deterministic'] = args.deterministic or randomness.get(
+        'deterministic', False
+    )
+    cfg.randomness = randomness
+    launch(cfg, 'train', args.launcher, args.local_rank)
+
+
+def _enable_amp(cfg: Config) -> None:
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise InputError(f'--amp cannot be combined with optim_wrapper.type={kind!r}')
+    if not torch.cuda.is_available():
+        raise InputError('--amp needs a GPU, and PyTorch finds none: leave it out')
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')

@@ -1,0 +1,59 @@
+"""What a known fault of the stack is, and how faults are looked for."""
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+UNREPORTED = 'not reported upstream to our knowledge'
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One known fault of the installed stack.
+
+    Args:
+        name (str): What is broken, in a few words.
+        upstream (str): The upstream report.
+        until (str): When this entry can go.
+        present (Callable): Whether the fault is there now.
+        patch (Callable, optional): Works around it in this process.
+        command (str): What the user has to do where we cannot.
+        stops_training (bool): Whether nothing runs while it is there.
+    """
+
+    name: str
+    upstream: str
+    until: str
+    present: Callable[[], bool]
+    patch: Callable[[], None] | None = None
+    command: str = ''
+    stops_training: bool = False
+
+
+def package_file(package: str, name: str) -> Path | None:
+    """Where a file of an installed package is, without importing the package."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / name
+    return path if path.is_file() else None
+
+
+def mentions(package: str, name: str, text: str) -> bool:
+    """Whether a file of an installed package has a text in it."""
+    path = package_file(package, name)
+    return path is not None and text in path.read_text(encoding='utf-8')
+
+
+def version(*distributions: str) -> tuple[int, ...] | None:
+    """The version of the first of some distributions that is installed."""
+    for distribution in distributions:
+        try:
+            version = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        digits = (part for part in version.split('+')[0].split('.'))
+        return tuple(int(part) for part in digits if part.isdigit())
+    return None

@@ -1,0 +1,23 @@
+"""Hooks for MMEngine's Runner, registered in MMAction2's `HOOKS`."""
+
+from repflow_mm.engine.hooks.bad_videos import BadVideosHook
+from repflow_mm.engine.hooks.checks import (
+    CheckLabelsHook,
+    CheckLossHook,
+    CheckWeightsHook,
+)
+from repflow_mm.engine.hooks.flow_log import FlowLogHook
+from repflow_mm.engine.hooks.prediction_pictures import PredictionPicturesHook
+from repflow_mm.engine.hooks.safe_checkpoint import SafeCheckpointHook
+from repflow_mm.engine.hooks.sync_buffers import IterSyncBuffersHook
+
+__all__ = [
+    'BadVideosHook',
+    'CheckLabelsHook',
+    'CheckLossHook',
+    'CheckWeightsHook',
+    'FlowLogHook',
+    'IterSyncBuffersHook',
+    'PredictionPicturesHook',
+    'SafeCheckpointHook',
+]

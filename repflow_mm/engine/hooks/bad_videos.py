@@ -1,0 +1,138 @@
+"""Accounts for videos that cannot be read: none is dropped in silence."""
+
+from pathlib import Path
+
+from mmaction.registry import HOOKS
+from mmengine.dist import all_gather_object, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from repflow_mm.errors import InputError
+
+
+@HOOKS.register_module()
+class BadVideosHook(Hook):
+    """Log, count and limit the videos that could not be read.
+
+    Needs :class:`repflow_mm.datasets.CheckedVideoDataset`. Each is logged once with its
+    path. In training, where others took their places, too many of them end the run; the
+    count is kept in checkpoints. In validation they count as wrong. A test that met
+    one ends with the list and without a figure, unless told to score them as wrong.
+
+    Args:
+        max_share (float): Share of the training videos, 0 to 1, beyond which the run
+            stops. Defaults to 0.01.
+        test (str): `'stop'` or `'wrong'`. Defaults to `'stop'`.
+
+    Raises:
+        ValueError: If an argument is something else.
+    """
+
+    priority = 'VERY_HIGH'  # before LoggerHook tells of an accuracy
+
+    def __init__(self, max_share: float = 0.01, test: str = 'stop') -> None:
+        if not 0 <= max_share <= 1:
+            raise InputError(f'max_share is a share from 0 to 1, got {max_share}')
+        if test not in ('stop', 'wrong'):
+            raise InputError(f"test must be 'stop' or 'wrong', got {test!r}")
+        self.max_share = max_share
+        self.test = test
+        self._train: dict[str, str] = {}
+        self._logged: set[str] = set()
+        self._met: dict[str, str] = {}
+
+    def before_train(self, runner: Runner) -> None:
+        """Take up the count of the run that is resumed."""
+        self._train = dict(runner.message_hub.get_info('bad_videos', {}))
+        self._logged = set(self._train)
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        """Count those of a batch; raises `ValueError` if they are too many."""
+        found = _bad_videos(data_batch)
+        if found.keys() - self._train.keys():
+            self._train.update(found)
+            self._check_share(runner)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Add up what the processes met; raises `ValueError` if it is too much."""
+        if self._gather(self._train):
+            self._check_share(runner)
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Begin to count."""
+        self._met = {}
+
+    def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        """Count those of a batch."""
+        self._met.update(_bad_videos(data_batch))
+
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Say how many count as wrong."""
+        if self._gather(self._met):
+            self._log(runner, self._met)
+            # With the epoch: MMEngine's logger gives no warning twice.
+            runner.logger.warning(
+                f'epoch {runner.epoch}: {_count(self._met)} of '
+                f'{len(runner.val_dataloader.dataset)} for validation cannot be read '
+                'and count as wrong'
+            )
+
+    before_test_epoch = before_val_epoch
+    after_test_iter = after_val_iter
+
+    def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Raise `ValueError` after the list of them, or say how they were scored."""
+        if not self._gather(self._met):
+            return
+        self._log(runner, self._met)
+        found = f'{_count(self._met)} of {len(runner.test_dataloader.dataset)} '
+        if self.test == 'wrong':
+            runner.logger.warning(f'{found}cannot be read and count as wrong')
+            return
+        path = Path(runner.log_dir, 'bad_videos.txt')
+        if is_main_process():
+            path.write_text(''.join(f'{k}\t{v}\n' for k, v in self._met.items()))
+        raise InputError(
+            f'{found}cannot be read, so there is no figure (the list: {path}). Mend '
+            'them or take them off the list, or count them as wrong: --cfg-options '
+            'default_hooks.bad_videos.test=wrong'
+        )
+
+    def _check_share(self, runner: Runner) -> None:
+        self._log(runner, self._train)
+        runner.message_hub.update_info('bad_videos', dict(self._train))
+        total = len(runner.train_dataloader.dataset)
+        if len(self._train) > self.max_share * total:
+            path, reason = list(self._train.items())[-1]
+            raise InputError(
+                f'{_count(self._train)} of {total} for training cannot be read, more '
+                f'than {self.max_share:.1%} (the last one: {path}: {reason}). Find '
+                'them all with tools/prepare_data.py, or raise '
+                'default_hooks.bad_videos.max_share'
+            )
+
+    def _gather(self, found: dict[str, str]) -> dict[str, str]:
+        """Add what the other processes found, the same order in all."""
+        for part in all_gather_object(dict(found)):
+            found.update(part)
+        return found
+
+    def _log(self, runner: Runner, found: dict[str, str]) -> None:
+        for path, reason in found.items():
+            if path not in self._logged:
+                runner.logger.warning(f'cannot read {path}: {reason}')
+        self._logged.update(found)
+
+
+def _bad_videos(batch: dict) -> dict[str, str]:
+    return {
+        path: reason
+        for sample in batch.get('data_samples', ())
+        for path, reason in sample.metainfo.get('bad_videos', ())
+    }
+
+
+def _count(found: dict) -> str:
+    return f'{len(found)} video' if len(found) == 1 else f'{len(found)} videos'

@@ -1,0 +1,133 @@
+"""Hooks that stop a run before wrong input turns into wrong numbers."""
+
+import math
+from typing import Any
+
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop, Runner
+from torch import nn
+
+from repflow_mm.checkpoint.fit import check_fit, weights
+from repflow_mm.errors import InputError
+
+
+@HOOKS.register_module()
+class CheckLabelsHook(Hook):
+    """Before a run, check the labels of every list against the model's classes.
+
+    Needs :class:`repflow_mm.datasets.CheckedVideoDataset`; other datasets are
+    left alone.
+    """
+
+    def before_run(self, runner: Runner) -> None:
+        """Raise `ValueError` on a label out of range."""
+        head = getattr(_model(runner), 'cls_head', None)
+        num_classes = getattr(head, 'num_classes', None)
+        for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
+            if isinstance(loop, BaseLoop) and num_classes is not None:
+                dataset = loop.dataloader.dataset
+                if hasattr(dataset, 'check_labels'):
+                    dataset.check_labels(num_classes)
+
+
+@HOOKS.register_module()
+class CheckLossHook(Hook):
+    """Stop a run whose loss is NaN or infinite.
+
+    Nothing else does: clipping turns a NaN into a NaN for every weight, and the run
+    goes on to write checkpoints of them. A gradient that overflowed is no reason: with
+    fp16 the loss scaler meets them and leaves the step out.
+
+    Args:
+        interval (int): Iterations from one look to the next, at least 1. Looking
+            is free, as MMEngine logs every iteration's losses as numbers, and has
+            waited for them. Defaults to 1.
+    """
+
+    def __init__(self, interval: int = 1) -> None:
+        if not isinstance(interval, int) or interval < 1:
+            raise InputError(f'interval must be an integer >= 1, got {interval!r}')
+        self.interval = interval
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Raise `ValueError` if a loss is not finite."""
+        if not self.every_n_train_iters(runner, self.interval):
+            return
+        for name in outputs or ():
+            history = runner.message_hub.log_scalars.get(f'train/{name}')
+            if 'loss' in name and history and not math.isfinite(history.current()):
+                raise InputError(
+                    f'{name} is {history.current()} at iteration {runner.iter + 1}: '
+                    'lower the learning rate, clip gradients '
+                    '(optim_wrapper.clip_grad), or look for broken input; the last '
+                    'checkpoint is from before'
+                )
+
+
+@HOOKS.register_module()
+class CheckWeightsHook(Hook):
+    """Refuse a checkpoint of another architecture, or of no weights at all.
+
+    MMEngine loads what fits and warns about the rest, and the numbers are those
+    of a half-initialised network. Testing and resuming need every weight;
+    fine-tuning (`load_from`) needs every weight of the backbone but those of the
+    flow layer. Integers are no weights where the model has floats. To resume, the
+    counts and the log have to be there too. `default_hooks=dict(check_weights=None)`
+    leaves the choice to MMEngine.
+    """
+
+    priority = 'VERY_HIGH'  # before EMAHook loads its copy
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Raise `ValueError` if the checkpoint does not fit."""
+        state = _model(runner).state_dict()
+        file = f'checkpoint {runner._load_from}'
+        given = weights(file, checkpoint, state)
+        if runner._resume:
+            _check_resumable(file, checkpoint, state)
+        training = isinstance(runner._train_loop, BaseLoop)
+        fine_tuning = training and not runner._resume
+        check_fit(file, given, state, backbone_only=fine_tuning)
+
+
+def _check_resumable(file: str, checkpoint: dict, state: dict) -> None:
+    def inside(key: str) -> dict:
+        value = checkpoint.get(key)
+        return value if isinstance(value, dict) else {}
+
+    meta, hub = inside('meta'), inside('message_hub')
+    sound = {
+        "meta with 'epoch' and 'iter'": all(
+            type(meta.get(name)) is int and meta[name] >= 0
+            for name in ('epoch', 'iter')
+        ),
+        'message_hub': all(
+            isinstance(hub.get(name), dict)
+            for name in ('log_scalars', 'runtime_info', 'resumed_keys')
+        ),
+        'optimizer': isinstance(checkpoint.get('optimizer', {}), dict),
+        'param_schedulers': isinstance(
+            checkpoint.get('param_schedulers', []), list | dict
+        ),
+    }
+    for name, there in sound.items():
+        if not there:
+            raise InputError(
+                f'{file} cannot be resumed, it has no {name}: load its weights alone '
+                'with load_from'
+            )
+    if 'ema_state_dict' in checkpoint:
+        weights(file, checkpoint, state, 'ema_state_dict')
+
+
+def _model(runner: Runner) -> nn.Module:
+    model = runner.model
+    return model.module if is_model_wrapper(model) else model

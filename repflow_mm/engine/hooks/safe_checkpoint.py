@@ -1,0 +1,114 @@
+"""Checkpoints that a kill, a full disk or a power cut cannot take away."""
+
+from collections import deque
+from pathlib import Path
+
+from mmaction.registry import HOOKS
+from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
+from repflow_mm.files import is_unfinished, write_bytes, write_text
+
+
+@register_backend('atomic')
+class AtomicBackend(LocalBackend):
+    """Local files that are written atomically, even across a power cut.
+
+    Raises:
+        OutputError: If a file cannot be written; an older one of that name is kept.
+    """
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write bytes."""
+        write_bytes(filepath, obj)
+
+    def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
+        """Write text."""
+        write_bytes(filepath, obj.encode(encoding))
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """MMEngine's `CheckpointHook`, with nothing lost whenever the run ends.
+
+    A checkpoint and `last_checkpoint` are each written whole or not at all, and an old
+    checkpoint goes only when the new one is there. Inside an epoch, `latest.pth` is
+    written too, which :class:`ResumableTrainLoop` resumes from.
+
+    Args:
+        within_epoch (int): Iterations between checkpoints inside an epoch; 0 for none.
+            Defaults to 0.
+        backend_args (dict, optional): As for `CheckpointHook`. Defaults to
+            `dict(backend='atomic')`, local files.
+        **kwargs: As for `CheckpointHook`.
+    """
+
+    def __init__(
+        self,
+        *args,
+        within_epoch: int = 0,
+        backend_args: dict | None = None,
+        **kwargs,
+    ) -> None:
+        backend_args = backend_args or dict(backend='atomic')
+        super().__init__(*args, backend_args=backend_args, **kwargs)
+        self.within_epoch = within_epoch
+
+    def before_train(self, runner: Runner) -> None:
+        """Remove what a kill left half written."""
+        super().before_train(runner)
+        if is_main_process():
+            for path in Path(runner.work_dir).iterdir():
+                if is_unfinished(path.name):
+                    path.unlink()
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        """Save inside an epoch, but not between the parts of a gradient."""
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        due = self.within_epoch > 0 and (batch_idx + 1) % self.within_epoch == 0
+        if not due or self.end_of_epoch(runner.train_dataloader, batch_idx):
+            return
+        if (runner.iter + 1) % runner.optim_wrapper._accumulative_counts == 0:
+            meta = dict(epoch=runner.epoch, iter=runner.iter + 1)
+            self._save(runner, 'latest.pth', meta)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
+        """Save if it is the best one; the checkpoint says that it was validated."""
+        runner.message_hub.update_info('epoch_validated', runner.epoch)
+        super().after_val_epoch(runner, metrics)
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        kept = getattr(self, 'keep_ckpt_ids', deque())
+        outdated = ['latest.pth']
+        if self.max_keep_ckpts > 0 and step not in kept:
+            if len(kept) == self.max_keep_ckpts:
+                outdated.append(self.filename_tmpl.format(kept.popleft()))
+            kept.append(step)
+            runner.message_hub.update_info('keep_ckpt_ids', list(kept))
+        self._save(runner, self.filename_tmpl.format(step), meta)
+        if is_main_process():
+            for name in outdated:
+                path = self.file_backend.join_path(self.out_dir, name)
+                if self.file_backend.isfile(path):
+                    self.file_backend.remove(path)
+
+    def _save(self, runner: Runner, name: str, meta: dict) -> None:
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            name,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        if is_main_process():
+            pointer = Path(runner.work_dir, 'last_checkpoint')
+            write_text(pointer, self.last_ckpt)

@@ -1,0 +1,222 @@
+"""What a motion layer is, and the shell that most of them share."""
+
+import inspect
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from repflow_mm.errors import InputError, InputTypeError
+from repflow_mm.layers.fusion import Fusion
+
+TEMPORAL = ('valid', 'same')
+
+
+class MotionLayer(nn.Module):
+    """Motion features of a clip, in the shape of the features that came in.
+
+    The contract that backbones, necks, hooks, pictures and exporters rely on. A layer
+    gives `features`; fusing them with what came in is done here.
+
+    Args:
+        in_channels (int): Channels in and out, `C`.
+        temporal (str): `'valid'` gives only frames that have a motion; `'same'` gives
+            `T`, repeating the last. Defaults to `'valid'`.
+        zero_init_residual (bool): With `fusion='add'`, start as the identity. Defaults
+            to True.
+
+    Attributes:
+        fuse (Fusion): How motion meets the features it was computed from. Subclasses
+            register it last: optimizers in checkpoints know parameters by position.
+        min_frames (int): The fewest frames that a clip may have.
+        n_iters (int | None): Iterations behind the flow, if it is found iteratively.
+
+    Shape:
+        - Input: `(N, C, T, H, W)`, `T >= min_frames`.
+        - Output: `(N, C, T', H, W)`, `T' = T` for `temporal='same'`.
+
+    Raises:
+        InputTypeError: If `in_channels` is not an integer.
+        InputError: On an unknown option, and in `forward` on a wrong shape or too few
+            frames.
+    """
+
+    fuse: Fusion
+    min_frames = 2
+    n_iters: int | None = None
+
+    def __init__(
+        self,
+        in_channels: int,
+        temporal: str = 'valid',
+        zero_init_residual: bool = True,
+    ) -> None:
+        super().__init__()
+        check_count('in_channels', in_channels)
+        check_choice('temporal', temporal, TEMPORAL)
+        self.in_channels = in_channels
+        self.temporal = temporal
+        self.zero_init_residual = zero_init_residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Motion features of a clip, see the class."""
+        check_clip(x, self.in_channels, self.min_frames, type(self).__name__)
+        return self.fuse(x, self.features(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """Motion features, `(N, C, T', H, W)`, before they are fused."""
+        raise NotImplementedError
+
+    def reset_parameters(self) -> None:
+        """Set every learned weight to its start value."""
+        raise NotImplementedError
+
+    def flow(
+        self, x: Tensor, n_iters: int | None = None
+    ) -> tuple[Tensor, Tensor] | None:
+        """The flow behind the features, for pictures and analysis.
+
+        Args:
+            x (Tensor): Features `(N, C, T, H, W)`, as `forward` gets them.
+            n_iters (int, optional): Stop after so many iterations, to see how the
+                estimate develops. Defaults to the layer's.
+
+        Returns:
+            tuple[Tensor, Tensor] | None: `(u_x, u_y)`, each `(N, C', T - 1, H, W)`, in
+            pixels of the feature map, +x right and +y down. None where the layer
+            computes no flow.
+        """
+        return None
+
+    def log_scalars(self) -> dict[str, Tensor]:
+        """Learned quantities to follow in a training log, 0-dim, by name."""
+        return {}
+
+    @property
+    def starts_as_identity(self) -> bool:
+        """Whether the motion is added, scaled by a batch norm that starts at zero."""
+        return self.fuse.kind == 'add' and self.zero_init_residual
+
+    @classmethod
+    def options(cls) -> set[str]:
+        """Names of the arguments that the layer takes besides `in_channels`."""
+        return named_arguments(cls.__init__) - {'in_channels'}
+
+
+class BottleneckMotion(MotionLayer):
+    """The shell of layers that compare neighbouring frames (Fig. 3 of the paper).
+
+    A 1x1 convolution reduces the channels, :meth:`motion` compares neighbouring frames,
+    another 1x1 convolution expands the channels, batch norm. A layer of this kind
+    overrides :meth:`motion`, and :meth:`make_motion` where that needs modules.
+
+    Args:
+        in_channels (int): Channels in and out, `C`.
+        flow_channels (int): Channels that motion is computed on, `C'`. Defaults to 32.
+        fusion (str): See :class:`Fusion`. Defaults to `'none'`.
+        temporal (str): As for :class:`MotionLayer`.
+        zero_init_residual (bool): As for :class:`MotionLayer`.
+        **motion: Arguments of :meth:`make_motion`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        flow_channels: int = 32,
+        fusion: str = 'none',
+        temporal: str = 'valid',
+        zero_init_residual: bool = True,
+        **motion,
+    ) -> None:
+        super().__init__(in_channels, temporal, zero_init_residual)
+        check_count('flow_channels', flow_channels)
+        self.reduce = nn.Conv3d(in_channels, flow_channels, 1, bias=False)
+        width = self.make_motion(flow_channels, **motion)
+        self.expand = nn.Conv3d(width, in_channels, 1, bias=False)
+        self.bn = nn.BatchNorm3d(in_channels)
+        self.fuse = Fusion(fusion, in_channels)
+        self.reset_parameters()
+
+    def make_motion(self, channels: int) -> int:
+        """Register the modules that :meth:`motion` needs.
+
+        Args:
+            channels (int): `C'`.
+
+        Returns:
+            int: Channels of what :meth:`motion` gives.
+        """
+        return channels
+
+    def motion(self, g: Tensor) -> Tensor:
+        """Compare neighbouring frames.
+
+        Args:
+            g (Tensor): Reduced features `(N, C', T, H, W)`.
+
+        Returns:
+            Tensor: `(N, M, T - 1, H, W)`, `M` being what :meth:`make_motion` returned.
+        """
+        raise NotImplementedError
+
+    def features(self, x: Tensor) -> Tensor:
+        """See :meth:`MotionLayer.features`."""
+        motion = self.bn(self.expand(self.motion(self.reduce(x))))
+        if self.temporal == 'same':
+            # The last frame has no successor; a zero there would say that the
+            # motion stops.
+            motion = torch.cat((motion, motion[:, :, -1:]), dim=2)
+        return motion
+
+    def reset_parameters(self) -> None:
+        """Set every learned weight of the shell to its start value."""
+        for conv in (self.reduce, self.expand):
+            nn.init.kaiming_normal_(conv.weight, mode='fan_out')
+        self.bn.reset_parameters()
+        if self.starts_as_identity:
+            nn.init.zeros_(self.bn.weight)
+
+    @classmethod
+    def options(cls) -> set[str]:
+        """See :meth:`MotionLayer.options`."""
+        own = super().options() | named_arguments(BottleneckMotion.__init__)
+        return own | named_arguments(cls.make_motion) - {'in_channels', 'channels'}
+
+
+def named_arguments(function: Callable) -> set[str]:
+    """Names of a function's arguments, without `self`, `*args` and `**kwargs`."""
+    variadic = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name for p in parameters if p.kind not in variadic} - {'self'}
+
+
+def check_count(name: str, value: int) -> None:
+    """Raise unless `value` is an integer of at least 1."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InputTypeError(f'{name} must be an int, got {value!r}')
+    if value < 1:
+        raise InputError(f'{name} must be at least 1, got {value}')
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise `InputError` unless `value` is one of `choices`."""
+    if value not in choices:
+        raise InputError(f'{name} must be one of {choices}, got {value!r}')
+
+
+def check_clip(x: Tensor, channels: int, frames: int, what: str) -> None:
+    """Raise `InputError` unless `x` is `(N, channels, T >= frames, H, W)`."""
+    if x.dim() != 5:
+        raise InputError(
+            f'{what} needs features (N, C, T, H, W), got shape {tuple(x.shape)}'
+        )
+    if x.shape[1] != channels:
+        raise InputError(
+            f'{what} was built for {channels} channels and got {x.shape[1]}: set '
+            f'in_channels={x.shape[1]}'
+        )
+    if x.shape[2] < frames:
+        raise InputError(
+            f'{what} compares neighbouring frames and got a clip of {x.shape[2]}: '
+            f'sample at least {frames} frames (clip_len >= {frames})'
+        )

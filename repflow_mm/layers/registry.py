@@ -1,0 +1,82 @@
+"""Motion layers by name: what `flow=dict(type=...)` in a config can mean."""
+
+import difflib
+from collections.abc import Callable, Mapping
+
+from repflow_mm.errors import InputError, InputTypeError
+from repflow_mm.layers.base import MotionLayer
+
+_LAYERS: dict[str, type[MotionLayer]] = {}
+_LISTENERS: list[Callable[[str, type[MotionLayer]], None]] = []
+
+
+def register_layer(
+    name: str,
+) -> Callable[[type[MotionLayer]], type[MotionLayer]]:
+    """Make a motion layer known by a name, as a class decorator.
+
+    The layer can then stand in `flow=dict(type=NAME)` behind any stage and, once
+    `repflow_mm.plugin` is imported, as `neck=dict(type=NAME)`.
+
+    Args:
+        name (str): The name.
+
+    Raises:
+        InputError: If another layer has this name.
+    """
+
+    def register(layer: type[MotionLayer]) -> type[MotionLayer]:
+        if _LAYERS.get(name, layer) is not layer:
+            raise InputError(f'there is a motion layer {name!r} already')
+        _LAYERS[name] = layer
+        for listener in _LISTENERS:
+            listener(name, layer)
+        return layer
+
+    return register
+
+
+def on_register(listener: Callable[[str, type[MotionLayer]], None]) -> None:
+    """Call a function with the name and class of each layer, past and to come."""
+    _LISTENERS.append(listener)
+    for name, layer in _LAYERS.items():
+        listener(name, layer)
+
+
+def layer_names() -> tuple[str, ...]:
+    """The names of all motion layers."""
+    return tuple(_LAYERS)
+
+
+def build_layer(cfg: Mapping, in_channels: int) -> MotionLayer:
+    """Build a motion layer from a config.
+
+    Args:
+        cfg (Mapping): Arguments of the layer; `type` is its name, by default
+            `'RepFlow'`.
+        in_channels (int): Channels of the features it works on.
+
+    Returns:
+        MotionLayer: The layer.
+
+    Raises:
+        InputError: On an unknown type or option.
+        InputTypeError: If `cfg` is no dict.
+    """
+    if not isinstance(cfg, Mapping):
+        raise InputTypeError(
+            f'flow must be a dict, such as dict(type="RepFlow"), got {cfg!r}'
+        )
+    options = dict(cfg)
+    name = options.pop('type', 'RepFlow')
+    if name not in _LAYERS:
+        raise InputError(f'flow.type must be one of {layer_names()}, got {name!r}')
+    layer = _LAYERS[name]
+    for option in options.keys() - layer.options():
+        near = difflib.get_close_matches(option, layer.options(), 1)
+        hint = f', did you mean {near[0]!r}?' if near else ':'
+        raise InputError(
+            f'{name} has no option {option!r}{hint} it takes '
+            f'{", ".join(sorted(layer.options()))}'
+        )
+    return layer(in_channels, **options)

@@ -1,0 +1,194 @@
+"""TV-L1 on feature maps in plain PyTorch: the definition of truth.
+
+Every fused kernel is held to this file, outputs and gradients. Equation numbers
+are those of Piergiovanni & Ryoo, *Representation Flow for Action Recognition*
+(CVPR 2019); `docs/fidelity.md` lists where and why we leave the printed text.
+
+All maps are `(N, C, H, W)` (any leading shape works for the named parts), x
+grows to the right and y downwards, and flow is in pixels of the feature map.
+Nothing here changes its inputs, and each map is computed by itself.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# |grad F2|^2 below this is a flat spot: a tenth of a grey level a pixel, on maps in
+# [0, 255]. The slope of the data term grows as 1 / |grad F2|: a far smaller guard
+# lets the rounding noise of a black bar drown every other gradient.
+FLAT = 1e-2
+
+_SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
+
+Scalar = float | Tensor
+
+
+def sobel_kernels(scale: float = 1 / 8) -> Tensor:
+    """Sobel filters as cross-correlation kernels (Eq. 8, flipped).
+
+    The paper prints the kernels for a true convolution, which flips them: the
+    gradient is right minus left and lower minus upper.
+
+    Args:
+        scale (float): Factor on the integer kernel. `1 / 8` makes the filter a
+            derivative per pixel; the paper prints it without a factor.
+
+    Returns:
+        Tensor: `(2, 3, 3)`, the x and the y kernel.
+    """
+    kernel_x = torch.tensor(_SOBEL_X) * scale
+    return torch.stack((kernel_x, kernel_x.T))
+
+
+def image_gradient(f: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradient of a feature map by two 3x3 filters (Eq. 8).
+
+    The border is replicated: zero padding would invent edges.
+
+    Args:
+        f (Tensor): Maps `(N, C, H, W)`.
+        kernels (Tensor): `(2, 3, 3)`, x and y, cross-correlation convention.
+
+    Returns:
+        tuple[Tensor, Tensor]: x and y derivative, each `(N, C, H, W)`.
+    """
+    # Not a convolution call: autocast and TF32 would round 255-range maps.
+    height, width = f.shape[-2:]
+    padded = F.pad(f, (1, 1, 1, 1), mode='replicate')
+    weights = kernels.to(f)[..., None, None, None, None]
+    gradient = sum(
+        weights[:, i, j] * padded[..., i : i + height, j : j + width]
+        for i in range(3)
+        for j in range(3)
+    )
+    return gradient[0], gradient[1]
+
+
+def forward_gradient(u: Tensor) -> tuple[Tensor, Tensor]:
+    """Forward differences, zero at the last column and row.
+
+    The negative adjoint of :func:`divergence` with its start weights, as in
+    Zach et al. (2007); the paper prints a Sobel filter here (Eq. 10), with
+    which the flow is worse than none (`docs/fidelity.md`).
+
+    Args:
+        u (Tensor): `(..., H, W)`.
+
+    Returns:
+        tuple[Tensor, Tensor]: x and y difference, each `(..., H, W)`.
+    """
+    return (
+        torch.diff(u, dim=-1, append=u[..., -1:]),
+        torch.diff(u, dim=-2, append=u[..., -1:, :]),
+    )
+
+
+def divergence(p_x: Tensor, p_y: Tensor, w_x: Tensor, w_y: Tensor) -> Tensor:
+    """Weighted backward differences, zero outside the map (Eqs. 6 and 9).
+
+    With weights `[-1, 1]` this is `p_x[i] - p_x[i-1] + p_y[j] - p_y[j-1]`, the
+    negative adjoint of :func:`forward_gradient` on dual fields whose last
+    column (x) and row (y) are zero, which is where the iteration keeps them.
+
+    Args:
+        p_x (Tensor): Dual field in x, `(..., C, H, W)`.
+        p_y (Tensor): Dual field in y, `(..., C, H, W)`.
+        w_x (Tensor): Weights of `(p_x[i-1], p_x[i])`, `(2,)` or `(C, 2)`.
+        w_y (Tensor): Weights of `(p_y[j-1], p_y[j])`, `(2,)` or `(C, 2)`.
+
+    Returns:
+        Tensor: `(..., C, H, W)`.
+    """
+    x_before, x_here = w_x[..., None, None].unbind(-3)
+    y_before, y_here = w_y[..., None, None].unbind(-3)
+    return (
+        x_here * p_x
+        + x_before * F.pad(p_x, (1, -1))
+        + y_here * p_y
+        + y_before * F.pad(p_y, (0, 0, 1, -1))
+    )
+
+
+def threshold_step(
+    u: Tensor, g: Tensor, g_squared: Tensor, rho_c: Tensor, bound: Scalar
+) -> Tensor:
+    """Pointwise minimiser of the data term: Eqs. 2 and 3.
+
+    The three branches of Eq. 3 are one clamp, continuous in its arguments.
+
+    Args:
+        u (Tensor): Flow `(2, N, C, H, W)`, x then y.
+        g (Tensor): Gradient of the second map, same shape.
+        g_squared (Tensor): `|g|^2`, at least :data:`FLAT`, `(N, C, H, W)`.
+        rho_c (Tensor): `F2 - F1`, `(N, C, H, W)`.
+        bound (float | Tensor): `lam * theta`.
+
+    Returns:
+        Tensor: `v`, shaped like `u`.
+    """
+    rho = rho_c + (g * u).sum(0)
+    step = (-rho / g_squared).clamp(-bound, bound)
+    return u + step * g
+
+
+def dual_step(
+    p_x: Tensor, p_y: Tensor, grad_x: Tensor, grad_y: Tensor, rate: Scalar
+) -> tuple[Tensor, Tensor]:
+    """Projected ascent on the dual field: Eq. 5, so that `|p| <= 1` holds.
+
+    Args:
+        p_x (Tensor): Dual field in x.
+        p_y (Tensor): Dual field in y.
+        grad_x (Tensor): x derivative of the flow, same shape.
+        grad_y (Tensor): y derivative of the flow, same shape.
+        rate (float | Tensor): `tau / theta`.
+
+    Returns:
+        tuple[Tensor, Tensor]: The new `p_x` and `p_y`.
+    """
+    # The addend keeps the square root's slope finite at zero, and is lost to
+    # rounding anywhere else.
+    tiny = torch.finfo(grad_x.dtype).tiny
+    scale = 1 + rate * (grad_x.square() + grad_y.square() + tiny).sqrt()
+    return (p_x + rate * grad_x) / scale, (p_y + rate * grad_y) / scale
+
+
+def representation_flow(
+    f1: Tensor,
+    f2: Tensor,
+    *,
+    n_iters: int,
+    tau: Scalar,
+    lam: Scalar,
+    theta: Scalar,
+    div_x: Tensor,
+    div_y: Tensor,
+    image_kernels: Tensor,
+    flow_kernels: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Unroll Algorithm 1 on checked arguments.
+
+    Called through :func:`repflow_mm.ops.tvl1.representation_flow`, which documents
+    and checks the arguments. `flow_kernels=None` takes forward differences for
+    the gradient of the flow; kernels `(2, 3, 3)` are the literal Eq. 10.
+    """
+    g = torch.stack(image_gradient(f2, image_kernels))
+    g_squared = g.square().sum(0).clamp_min(FLAT)
+    rho_c = f2 - f1
+    bound, rate = lam * theta, tau / theta
+
+    def flow_gradient(u: Tensor) -> tuple[Tensor, Tensor]:
+        if flow_kernels is None:
+            return forward_gradient(u)
+        grad_x, grad_y = image_gradient(u.flatten(0, 1), flow_kernels)
+        return grad_x.view_as(u), grad_y.view_as(u)
+
+    u = torch.zeros_like(g)  # both flow components at once: (2, N, C, H, W)
+    p_x, p_y = torch.zeros_like(g), torch.zeros_like(g)
+    for iteration in range(n_iters):
+        u = threshold_step(u, g, g_squared, rho_c, bound)
+        if iteration > 0:  # the first divergence is that of zero
+            u = u + theta * divergence(p_x, p_y, div_x, div_y)
+        if iteration + 1 < n_iters:  # nothing reads the last dual step
+            p_x, p_y = dual_step(p_x, p_y, *flow_gradient(u), rate)
+    return u[0], u[1]

@@ -1,0 +1,202 @@
+"""The public op: checks its arguments once and picks a backend."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from repflow_mm.errors import InputError, InputTypeError
+from repflow_mm.ops.tvl1 import fused, reference
+
+_IMAGE_GRADS = {'sobel': 1 / 8, 'sobel_unscaled': 1.0}
+_FLOW_GRADS = ('forward', 'sobel')
+
+
+def representation_flow(
+    f1: Tensor,
+    f2: Tensor,
+    *,
+    n_iters: int = 20,
+    tau: float | Tensor = 0.25,
+    lam: float | Tensor = 0.15,
+    theta: float | Tensor = 0.3,
+    div_x: Tensor | None = None,
+    div_y: Tensor | None = None,
+    image_grad: str | Tensor = 'sobel',
+    flow_grad: str = 'forward',
+    backend: str = 'auto',
+) -> tuple[Tensor, Tensor]:
+    """Flow from `f1` to `f2`, one TV-L1 problem per map and channel.
+
+    Algorithm 1 of Piergiovanni & Ryoo (CVPR 2019), with the errata of
+    `docs/fidelity.md`. Differentiable in the maps and in every tensor argument.
+
+    Args:
+        f1 (Tensor): First maps, `(N, C, H, W)`. The start values of the scalars
+            mean what they mean in TV-L1 when values span [0, 255].
+        f2 (Tensor): Second maps, same shape, dtype and device.
+        n_iters (int): Iterations to unroll, at least 1. Defaults to 20.
+        tau (float | Tensor): Time step of the dual update (Eq. 5), > 0.
+        lam (float | Tensor): Weight of the data term (Eq. 3), > 0.
+        theta (float | Tensor): Tightness of the coupling (Eq. 4), > 0. Scalars
+            are floats or 0-dim tensors.
+        div_x (Tensor, optional): Divergence weights in x (Eq. 9), `(2,)` or
+            `(C, 2)`. Defaults to `[-1, 1]`.
+        div_y (Tensor, optional): Divergence weights in y, likewise.
+        image_grad (str | Tensor): `'sobel'` (Eq. 8 over 8, so that flow is in
+            pixels), `'sobel_unscaled'` (Eq. 8 as printed), or kernels
+            `(2, 3, 3)` for x and y in cross-correlation convention.
+        flow_grad (str): `'forward'` differences, or `'sobel'`, Eq. 10 as
+            printed (worse than no flow on known motion, `docs/fidelity.md`).
+        backend (str): `'auto'`, `'reference'`, `'cpu'` or `'triton'`. `'auto'`
+            is the fastest that supports device, dtype, shape and options; in what
+            `torch.export`, `torch.onnx` and `torch.jit.trace` record it is plain
+            PyTorch, which runs where this package is not.
+
+    Returns:
+        tuple[Tensor, Tensor]: `(u_x, u_y)`, each `(N, C, H, W)` in the dtype of
+        `f1`: flow in pixels, +x to the right, +y down. fp16 and bf16 maps are
+        computed in fp32, since squares of 255-range gradients overflow fp16.
+
+    Raises:
+        TypeError: If a map is not a floating-point tensor, or `n_iters` not an
+            integer.
+        ValueError: If shapes, dtypes or devices disagree, a scalar is out of
+            range, an option is unknown, or a backend asked for by name cannot
+            run here.
+    """
+    _check_maps(f1, f2)
+    if not isinstance(n_iters, int) or isinstance(n_iters, bool):
+        raise InputTypeError(f'n_iters must be an int, got {n_iters!r}')
+    if n_iters < 1:
+        raise InputError(f'n_iters must be at least 1, got {n_iters}')
+    if flow_grad not in _FLOW_GRADS:
+        raise InputError(f'flow_grad must be one of {_FLOW_GRADS}, got {flow_grad!r}')
+    names = ('auto', 'reference', *fused.BACKENDS)
+    if backend not in names:
+        raise InputError(f'backend must be one of {names}, got {backend!r}')
+    dtype = torch.promote_types(f1.dtype, torch.float32)
+    image_kernels = _image_kernels(image_grad)
+    solve = _backend(backend, f1, image_kernels, flow_grad)
+    u_x, u_y = solve(
+        f1.to(dtype),
+        f2.to(dtype),
+        n_iters=n_iters,
+        tau=_scalar('tau', tau, dtype),
+        lam=_scalar('lam', lam, dtype),
+        theta=_scalar('theta', theta, dtype),
+        div_x=_div_weights('div_x', div_x, f1, dtype),
+        div_y=_div_weights('div_y', div_y, f1, dtype),
+        image_kernels=image_kernels,
+    )
+    return u_x.to(f1.dtype), u_y.to(f1.dtype)
+
+
+def backends() -> dict[str, str]:
+    """Which backends this machine has.
+
+    Returns:
+        dict[str, str]: By name, why it cannot run; empty where it can.
+    """
+    return {'reference': ''} | {
+        name: kernel.missing() for name, kernel in fused.BACKENDS.items()
+    }
+
+
+def _backend(
+    backend: str, f: Tensor, image_kernels: Tensor, flow_grad: str
+) -> Callable[..., tuple[Tensor, Tensor]]:
+    """The fastest solver that takes this call; the one place of this decision."""
+    flow_kernels = reference.sobel_kernels(1.0) if flow_grad == 'sobel' else None
+    plain = partial(reference.representation_flow, flow_kernels=flow_kernels)
+    name = backend
+    if backend == 'auto':
+        name = 'reference' if _recorded() else fused.DEVICES.get(f.device.type)
+    if name not in fused.BACKENDS:
+        return plain
+    kernel = fused.BACKENDS[name]
+    if flow_grad != 'forward':
+        reason = "flow_grad='sobel' is not fused"
+    elif image_kernels.requires_grad:
+        reason = 'learned filters of the image gradient are not fused'
+    else:
+        reason = kernel.UNAVAILABLE or kernel.unfit(f)
+    if not reason:
+        return partial(fused.representation_flow, backend=name)
+    if backend == 'auto':
+        return plain
+    raise InputError(
+        f'backend {backend!r} cannot run: {reason}; backend="auto" takes the fastest '
+        'that can'
+    )
+
+
+def _recorded() -> bool:
+    """Whether this call becomes part of a program that leaves this process."""
+    # Not `torch.compiler.is_exporting`: versions before 2.13 say yes to torch.compile
+    # too, and 2.6 has neither.
+    exporting = getattr(torch.compiler, '_is_exporting_flag', False)
+    return exporting or torch.jit.is_tracing()
+
+
+def _check_maps(f1: Tensor, f2: Tensor) -> None:
+    for name, f in (('f1', f1), ('f2', f2)):
+        if not isinstance(f, Tensor) or not f.is_floating_point():
+            got = f.dtype if isinstance(f, Tensor) else type(f).__name__
+            raise InputTypeError(f'{name} must be a floating-point tensor, got {got}')
+        if f.dim() != 4:
+            raise InputError(
+                f'{name} must have shape (N, C, H, W), got {tuple(f.shape)}'
+            )
+    if (f1.shape, f1.dtype, f1.device) != (f2.shape, f2.dtype, f2.device):
+        raise InputError(
+            'f1 and f2 must agree in shape, dtype and device, got '
+            f'{tuple(f1.shape)} {f1.dtype} {f1.device} and '
+            f'{tuple(f2.shape)} {f2.dtype} {f2.device}'
+        )
+    if f1.shape[-2] == 0 or f1.shape[-1] == 0:
+        raise InputError(f'maps need at least one pixel, got {tuple(f1.shape)}')
+
+
+def _scalar(name: str, value: float | Tensor, dtype: torch.dtype) -> float | Tensor:
+    if isinstance(value, Tensor):
+        if value.dim() != 0:
+            raise InputError(
+                f'{name} must be a float or a 0-dim tensor, got shape '
+                f'{tuple(value.shape)}'
+            )
+        return value.to(dtype)  # not compared with 0: that would wait for a GPU
+    if not value > 0:
+        raise InputError(f'{name} must be > 0, got {value}')
+    return value
+
+
+def _div_weights(
+    name: str, weights: Tensor | None, f: Tensor, dtype: torch.dtype
+) -> Tensor:
+    if weights is None:
+        return torch.tensor((-1.0, 1.0), dtype=dtype, device=f.device)
+    channels = f.shape[1]
+    if tuple(weights.shape) not in ((2,), (channels, 2)):
+        raise InputError(
+            f'{name} must have shape (2,) or (C, 2) = ({channels}, 2), got '
+            f'{tuple(weights.shape)}'
+        )
+    return weights.to(dtype)
+
+
+def _image_kernels(image_grad: str | Tensor) -> Tensor:
+    if isinstance(image_grad, Tensor):
+        if tuple(image_grad.shape) != (2, 3, 3):
+            raise InputError(
+                'image_grad kernels must have shape (2, 3, 3), got '
+                f'{tuple(image_grad.shape)}'
+            )
+        return image_grad
+    if image_grad not in _IMAGE_GRADS:
+        raise InputError(
+            f'image_grad must be one of {tuple(_IMAGE_GRADS)} or (2, 3, 3) '
+            f'kernels, got {image_grad!r}'
+        )
+    return reference.sobel_kernels(_IMAGE_GRADS[image_grad])

@@ -1,0 +1,280 @@
+"""Checkpoints: MMEngine's load, hostile and broken ones do not."""
+
+import json
+import os
+import shutil
+import threading
+from collections import OrderedDict
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from repflow_mm.checkpoint import load_checkpoint
+from tests.helpers.faults import checkpoints as faults
+
+
+@pytest.fixture
+def loaders(plugin):
+    """By our function, and by MMEngine's own entry."""
+    return (
+        load_checkpoint,
+        lambda path: CheckpointLoader.load_checkpoint(str(path), 'cpu'),
+    )
+
+
+def as_mmengine_saves() -> dict:
+    hub = MessageHub('a test')
+    hub.update_scalar('train/loss', 1.5)
+    hub.update_scalar('train/loss', np.float64(2.5))
+    hub.update_info('epoch', 3)
+    hub.update_info('nothing', np.array([]))
+    hub.update_info('table', np.asfortranarray(np.arange(6.0).reshape(2, 3)))
+    hub.update_info('names', np.array(['a', 'bc'], dtype=object))
+    hub.update_info('best', np.float32(0.5))
+    return dict(
+        meta=dict(epoch=3, dataset_meta=dict(classes=np.array(['a', 'b']))),
+        state_dict=OrderedDict(weight=torch.arange(3.0)),
+        message_hub=hub.state_dict(),
+        optimizer=dict(state={0: dict(momentum_buffer=None)}, param_groups=[]),
+    )
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+def test_what_mmengine_saves_loads(loaders, tmp_path, zipped):
+    path = tmp_path / 'epoch_3.pth'
+    torch.save(as_mmengine_saves(), path, _use_new_zipfile_serialization=zipped)
+    for load in loaders:
+        checkpoint = load(path)
+        assert torch.equal(checkpoint['state_dict']['weight'], torch.arange(3.0))
+        buffer = checkpoint['message_hub']['log_scalars']['train/loss']
+        assert isinstance(buffer, HistoryBuffer)
+        assert buffer.mean() == 2.0 and buffer.statistics('max') == 2.5
+        info = checkpoint['message_hub']['runtime_info']
+        assert info['best'] == np.float32(0.5) and info['nothing'].shape == (0,)
+        np.testing.assert_array_equal(info['table'], np.arange(6.0).reshape(2, 3))
+        assert list(info['names']) == ['a', 'bc']
+        buffer.update(3.0)
+        assert type(buffer.data[0]) is np.ndarray and buffer.mean() == 7 / 3
+        assert list(checkpoint['meta']['dataset_meta']['classes']) == ['a', 'b']
+
+
+def test_what_an_older_numpy_saved_loads(loaders, tmp_path):
+    path = tmp_path / 'old.pth'
+    torch.save(as_mmengine_saves(), path, _use_new_zipfile_serialization=False)
+    renamed = path.read_bytes().replace(b'numpy._core.multi', b'numpy.core.multi')
+    assert b'numpy.core.multi' in renamed
+    path.write_bytes(renamed)
+    for load in loaders:
+        assert load(path)['message_hub']['log_scalars']['train/loss'].mean() == 2.0
+
+
+class Hostile:
+    """Pickles as a call of any function, which leaves a trace if it runs."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+@pytest.mark.parametrize(
+    ('function', 'args', 'name'),
+    [
+        (os.system, 'touch {trace}', f'{os.name}.system'),
+        (eval, 'open({trace!r}, "w")', 'eval'),
+        (exec, 'open({trace!r}, "w")', 'exec'),
+        (getattr, (HistoryBuffer, '__init__'), 'builtins.getattr'),
+        (getattr, (np.ndarray, 'tofile'), 'builtins.getattr'),
+        (partial, (eval, 'open({trace!r}, "w")'), 'functools.partial'),
+        (shutil.rmtree, '{trace}', 'shutil.rmtree'),
+    ],
+)
+def test_anything_else_is_refused_by_name(
+    loaders, tmp_path, function, args, name, zipped
+):
+    trace = tmp_path / 'ran'
+    if isinstance(args, str):
+        args = (args.format(trace=str(trace)),)
+    path = tmp_path / 'hostile.pth'
+    torch.save(
+        dict(state_dict={}, extra=Hostile(function, *args)),
+        path,
+        _use_new_zipfile_serialization=zipped,
+    )
+    for load in loaders:
+        with pytest.raises(ValueError, match='is refused: it pickles') as error:
+            load(path)
+        assert name in str(error.value) and '\n' not in str(error.value)
+    assert not trace.exists()
+
+
+def test_no_environment_switch_opens_the_door(loaders, tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    trace, path = tmp_path / 'ran', tmp_path / 'hostile.pth'
+    torch.save(dict(extra=Hostile(os.system, f'touch {trace}')), path)
+    for load in loaders:
+        with pytest.raises(ValueError, match='is refused'):
+            load(path)
+    assert not trace.exists()
+
+
+def test_a_switch_that_torch_obeys_is_named(loaders, tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    path = tmp_path / 'good.pth'
+    torch.save(as_mmengine_saves(), path)
+    for load in loaders:
+        with pytest.raises(RuntimeError, match='unset TORCH_FORCE_WEIGHTS_ONLY_LOAD'):
+            load(path)
+
+
+def test_a_configuration_inside_is_not_left_where_resume_would_execute_it(tmp_path):
+    path = tmp_path / 'hostile.pth'
+    torch.save(dict(meta=dict(config='import os', epoch=1)), path)
+    meta = load_checkpoint(path)['meta']
+    assert meta == dict(config_text='import os', epoch=1)
+
+
+class Forged:
+    """Pickles as any chain of a call and a state."""
+
+    def __init__(self, function, args, state=None):
+        self.reduced = function, args, state
+
+    def __reduce__(self):
+        return self.reduced
+
+
+def forged_dtype(code: str, *state):
+    return Forged(np.dtype, (code, False, True), state or None)
+
+
+RECONSTRUCT = np.zeros(0).__reduce__()[0]
+SCALAR = np.float64(0).__reduce__()[0]
+
+
+@pytest.mark.parametrize(
+    'forged',
+    [
+        Forged(np.ndarray, ((1,), 'O', b'A' * 8)),
+        Forged(
+            RECONSTRUCT,
+            (np.ndarray, (1,), 'O'),
+            (1, (1,), forged_dtype('O8'), False, b'A' * 8),
+        ),
+        Forged(SCALAR, (forged_dtype('O8'), b'A' * 8)),
+        forged_dtype('V8'),
+        forged_dtype('S1', 3, '|', None, None, None, 200, 1, 0),
+        forged_dtype('S1', 3, '|', ('i4', 2), None, None, -1, -1, 0),
+    ],
+    ids=['ndarray', 'objects', 'object', 'void', 'longer', 'structured'],
+)
+def test_numpy_builds_nothing_out_of_forged_bytes(loaders, tmp_path, forged):
+    path = tmp_path / 'forged.pth'
+    torch.save(dict(state_dict={}, extra=forged), path)
+    for load in loaders:
+        try:
+            loaded = load(path)['extra']
+        except ValueError as error:
+            assert 'is refused' in str(error) or 'cannot be read' in str(error)
+        else:  # what can be read is read by the bytes that are there
+            assert np.dtype(loaded) == np.dtype('S1')
+
+
+def test_what_others_allow_stays_theirs(tmp_path):
+    path = tmp_path / 'good.pth'
+    torch.save(as_mmengine_saves(), path)
+    before = set(torch.serialization.get_safe_globals())
+    with torch.serialization.safe_globals([Hostile]):
+        load_checkpoint(path)
+        assert set(torch.serialization.get_safe_globals()) == before | {Hostile}
+    assert set(torch.serialization.get_safe_globals()) == before
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='there is such a device')
+def test_weights_for_another_device_are_not_called_truncated(tmp_path):
+    there = faults.tensor(faults.Storage(4, location='cuda:0'))
+    path = faults.archive(tmp_path / 'gpu.pth', faults.pickled(there))
+    with pytest.raises(RuntimeError, match='on a CUDA device'):
+        load_checkpoint(path)
+    for target in ('cpu', torch.device('cpu'), {'cuda:0': 'cpu'}, lambda data, _: data):
+        assert torch.equal(load_checkpoint(path, target), torch.zeros(4))
+
+
+@pytest.fixture(scope='module')
+def results(run_python, tmp_path_factory) -> list[dict]:
+    """What loading each fault did, in a process of its own."""
+    folder = tmp_path_factory.mktemp('faults') / 'files'
+    ran = run_python(
+        '-m', 'tests.helpers.faults.checkpoints', folder, '--damaged', '100'
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert [path.name for path in folder.parent.iterdir()] == ['files']
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+@pytest.mark.parametrize('kind', ['real', 'harmless', 'hostile', 'damaged'])
+def test_faults_are_refused_in_one_line_at_no_cost(results, kind):
+    results = [result for result in results if result['kind'] == kind]
+    ends = dict(
+        real={'loads'},
+        harmless={'loads'},
+        hostile={'refused'},
+        damaged={'loads', 'refused'},
+    )[kind]
+    assert len(results) == dict(real=2, damaged=400).get(kind, len(results)) > 0
+    for result in results:
+        assert result['end'] in ends, result
+        assert '\n' not in result['message'] and len(result['message']) < 600, result
+        assert result['seconds'] < 5 and result['grown_mib'] < 200, result
+
+
+def test_every_flipped_byte_of_a_weight_is_noticed(tmp_path):
+    (zipped, _), weights = faults.real(tmp_path), {}
+    weights = load_checkpoint(zipped)['state_dict']
+    for _, path in faults.damaged(zipped, tmp_path, 200, 1):
+        try:
+            loaded = load_checkpoint(path)['state_dict']
+        except (ValueError, KeyError):
+            continue
+        for name in weights.keys() & loaded.keys():
+            assert torch.equal(weights[name], loaded[name])
+
+
+def test_a_missing_file(loaders, tmp_path):
+    for load in loaders:
+        with pytest.raises(FileNotFoundError, match='no checkpoint at'):
+            load(tmp_path / 'nowhere.pth')
+
+
+def test_downloads_are_as_safe(plugin, tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    served = tmp_path / 'served'
+    served.mkdir()
+    torch.save(as_mmengine_saves(), served / 'good.pth')
+    torch.save(dict(extra=Hostile(eval, '1')), served / 'bad.pth')
+    handler = partial(SimpleHTTPRequestHandler, directory=served)
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f'http://127.0.0.1:{server.server_port}'
+        good = CheckpointLoader.load_checkpoint(f'{url}/good.pth', 'cpu')
+        assert good['meta']['epoch'] == 3
+        with pytest.raises(ValueError, match='it pickles builtins.eval'):
+            CheckpointLoader.load_checkpoint(f'{url}/bad.pth', 'cpu')
+        server.shutdown()
+    cached = Path(torch.hub.get_dir()) / 'checkpoints' / 'good.pth'
+    assert cached.is_file()
+
+
+def test_torchvision_addresses_need_no_torchvision(plugin):
+    from mmengine.runner import checkpoint
+
+    urls = checkpoint.get_torchvision_models()
+    assert urls['resnet50'].startswith('https://') and urls['resnet50'][-4:] == '.pth'

@@ -1,0 +1,55 @@
+"""The benchmark at its smallest, and that it times no kernel that is wrong."""
+
+import json
+
+import pytest
+import torch
+
+from repflow_mm.benchmark import tables
+from repflow_mm.commands import benchmark as run
+from repflow_mm.ops import backends
+
+
+def test_tables(plugin, capsys, tmp_path):
+    path = tmp_path / 'figures.json'
+    argv = ['--tables', 'solver', '--repeats', '1', '--device', 'cpu']
+    run.main([*argv, '--json', str(path)])
+    out = capsys.readouterr().out
+    made = json.loads(path.read_text())['tables']
+    assert [table['title'].split()[1] for table in made] == ['solver:']
+    for table in made:
+        assert table['rows'][0][0] == 'reference'
+        assert f'## {table["title"]}' in out
+        assert all(len(row) == len(table['columns']) for row in table['rows'])
+    assert 'PyTorch' in out and 'commit' in out
+
+
+def test_the_layer(plugin, monkeypatch):
+    small = torch.rand(1, 512, 3, 5, 5)
+    monkeypatch.setattr(tables.torch, 'rand', lambda *size, **options: small)
+    table = tables.layer_table(['reference'], torch.device('cpu'), 1)
+    assert [len(row) for row in table.rows] == [len(table.columns)]
+
+
+def test_a_network_beside_its_twin(plugin, monkeypatch):
+    small = torch.rand(1, 3, 8, 32, 32)
+    monkeypatch.setattr(tables.torch, 'rand', lambda *size, **options: small)
+    table = tables.model_table(['2D ResNet'], [18], torch.device('cpu'), 1)
+    names = [row[0] for row in table.rows]
+    assert names == [f'2D ResNet-18{flow}' for flow in ('', ' + RepFlow', ' + FcF')]
+    assert table.rows[0][2] == table.rows[0][4] == '1.000x'
+
+
+@pytest.mark.skipif(bool(backends()['cpu']), reason=backends()['cpu'])
+def test_a_wrong_kernel_is_not_timed(plugin, monkeypatch, capsys):
+    right = run.representation_flow
+
+    def wrong(*args, backend, **options):
+        u_x, u_y = right(*args, backend=backend, **options)
+        return u_x * (1 + 1e-6 * (backend == 'cpu')), u_y
+
+    monkeypatch.setattr(run, 'representation_flow', wrong)
+    with pytest.raises(SystemExit):
+        run.main(['--tables', 'solver', '--device', 'cpu'])
+    captured = capsys.readouterr()
+    assert "backend 'cpu' is wrong" in captured.err and '##' not in captured.out

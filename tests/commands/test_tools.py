@@ -1,0 +1,236 @@
+"""The tools as a user runs them: subprocesses, real files, both stacks."""
+
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mmengine
+import pytest
+import torch
+
+from repflow_mm.checkpoint.slim import publish
+from tests.conftest import OLD_STACK, ROOT, VIDEOS
+
+REPFLOW = 'configs/repflow_r18_block2_motion.py'
+
+STACKS = [
+    'new',
+    pytest.param(
+        'old',
+        marks=pytest.mark.skipif(
+            not OLD_STACK.is_dir(),
+            reason='mmaction2 1.1 is laid out by `quickstart.py test` alone',
+        ),
+    ),
+]
+
+
+def motion_options(motion_set: Path) -> list[str]:
+    return [
+        f'{loader}_dataloader.dataset.{key}={motion_set / value}'
+        for loader, part in (('train', 'train'), ('val', 'val'), ('test', 'val'))
+        for key, value in (
+            ('ann_file', f'motion_{part}_list_videos.txt'),
+            ('data_prefix.video', f'videos_{part}'),
+        )
+    ]
+
+
+def ok(result: subprocess.CompletedProcess) -> str:
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-3000:]
+    return result.stdout + result.stderr
+
+
+@pytest.mark.parametrize('stack', STACKS)
+def test_train_killed_resumed_and_tested(run_python, motion_set, tmp_path, stack):
+    show = 'import mmaction; print(mmaction.__version__)'
+    version = ok(run_python('-c', show, stack=stack)).split()[-1]
+    assert version == {'new': '1.2.0', 'old': '1.1.0'}[stack]
+
+    work = tmp_path / 'work'
+    options = ['--cfg-options', 'train_cfg.max_epochs=3', *motion_options(motion_set)]
+    options += ['train_dataloader.batch_size=5']
+    train = ['tools/train.py', REPFLOW, '--work-dir', work]
+
+    env = dict(PYTHONPATH=str(OLD_STACK)) if stack == 'old' else {}
+    first = subprocess.Popen(
+        [sys.executable, *map(str, train), *options],
+        cwd=ROOT,
+        env={**os.environ, **env},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 200
+    while not (work / 'last_checkpoint').is_file():
+        assert first.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert not (work / 'epoch_3.pth').exists()
+
+    text = ok(run_python(*train, '--resume', *options, stack=stack))
+    assert re.search(r'resumed epoch: [12]', text) and (work / 'epoch_3.pth').is_file()
+
+    scores = tmp_path / 'scores.pkl'
+    slim = publish(work / 'epoch_3.pth', tmp_path / 'r18.pth')
+    assert slim.stat().st_size < 0.3 * (work / 'epoch_3.pth').stat().st_size
+    test = ['tools/test.py', REPFLOW, slim, '--work-dir', work]
+    text = ok(run_python(*test, '--dump', scores, *options, stack=stack))
+    assert re.search(r'acc/top1: [\d.]+', text)
+    assert 'MultiScaleDeformableAttention' not in text  # noise of mmcv-lite
+
+    # What was tested are the averaged weights: the model as trained is the other.
+    checkpoint = torch.load(work / 'epoch_3.pth', weights_only=False)
+    averaged, trained = checkpoint['state_dict'], checkpoint['ema_state_dict']
+    key = 'backbone.layer4.1.conv2.conv.weight'
+    assert not torch.equal(averaged[key], trained[f'module.{key}'])
+    predictions = pickle.loads(scores.read_bytes())
+    assert len(predictions) == 10
+    if stack == 'new':
+        from mmaction.apis import inference_recognizer, init_recognizer
+
+        cfg = mmengine.Config.fromfile(ROOT / REPFLOW)
+        model = init_recognizer(cfg, None, device='cpu')
+        model.load_state_dict(averaged)
+        video = motion_set / 'videos_val' / 'still' / '0000.mp4'
+        again = inference_recognizer(model, str(video)).pred_score
+        torch.testing.assert_close(again, predictions[0]['pred_score'])
+
+
+def test_our_configs_run_under_mmaction2s_own_train(run_python, motion_set, tmp_path):
+    import mmaction
+
+    script = Path(mmaction.__file__).parent / '.mim' / 'tools' / 'train.py'
+    result = run_python(
+        script,
+        ROOT / REPFLOW,
+        '--work-dir',
+        tmp_path / 'work',
+        '--cfg-options',
+        'train_cfg.max_epochs=1',
+        *motion_options(motion_set),
+        cwd=tmp_path,
+    )
+    ok(result)
+    assert (tmp_path / 'work' / 'epoch_1.pth').is_file()
+
+
+SMALL_KINETICS = """
+_base_ = {base!r}
+model = dict(
+    backbone=dict(depth=18, pretrained=None, flow=dict(n_iters=3)),
+    cls_head=dict(num_classes=3, in_channels=512),
+)
+dataset = dict(ann_file={ann_file!r}, data_prefix=dict(video={videos!r}))
+train_dataloader = dict(
+    batch_size=2, num_workers=1, dataset=dict(**dataset)
+)
+val_dataloader = dict(batch_size=2, num_workers=1, dataset=dict(**dataset))
+test_dataloader = dict(num_workers=1, dataset=dict(**dataset))
+train_cfg = dict(max_epochs=2, val_interval=1)
+param_scheduler = [dict(type='CosineAnnealingLR', T_max=2, by_epoch=True)]
+"""
+
+
+@pytest.mark.skipif(not VIDEOS.is_dir(), reason=f'no real clips at {VIDEOS.name}/')
+def test_two_epochs_and_a_test_on_real_videos(run_python, tmp_path):
+    names = ('demo.mp4', 'test.mp4', 'test.avi', 'demo_spatiotemporal_det.mp4')
+    ann_file = tmp_path / 'list.txt'
+    ann_file.write_text(''.join(f'{name} {i % 3}\n' for i, name in enumerate(names)))
+    config = tmp_path / 'small.py'
+    base = ROOT / 'configs' / 'repflow_r50_block3_kinetics400.py'
+    config.write_text(
+        SMALL_KINETICS.format(
+            base=str(base), ann_file=str(ann_file), videos=str(VIDEOS)
+        )
+    )
+    smaller = ['test_dataloader.dataset.pipeline.1.num_clips=2']
+    for loader in ('train', 'val', 'test'):
+        pipeline = f'{loader}_dataloader.dataset.pipeline'
+        smaller += [f'{pipeline}.1.clip_len=4', f'{pipeline}.3.scale=(-1,72)']
+    smaller += [
+        'train_dataloader.dataset.pipeline.4.input_size=64',
+        'train_dataloader.dataset.pipeline.5.scale=(64,64)',
+        'val_dataloader.dataset.pipeline.4.crop_size=64',
+        'test_dataloader.dataset.pipeline.4.crop_size=72',
+    ]
+    options = ['--work-dir', tmp_path / 'work', '--cfg-options', *smaller]
+    ok(run_python('tools/train.py', config, *options))
+    text = ok(
+        run_python('tools/test.py', config, tmp_path / 'work' / 'epoch_2.pth', *options)
+    )
+    assert re.search(r'acc/top1: [\d.]+', text)
+
+
+def test_a_zoo_model_is_fine_tuned_on_own_classes(
+    run_python, motion_set, tmp_path, plugin
+):
+    import mmaction
+    from mmaction.registry import MODELS
+    from mmengine.config import Config
+
+    zoo = Path(mmaction.__file__).parent / '.mim/configs/recognition/r2plus1d'
+    zoo = zoo / 'r2plus1d_r34_8xb8-32x2x1-180e_kinetics400-rgb.py'
+    donor = Config.fromfile(zoo).model
+    donor.backbone.norm_cfg.type = 'BN3d'
+    donor = MODELS.build(donor).eval()
+    for name, value in donor.named_buffers():
+        if name.endswith('running_mean'):
+            value.normal_(0, 0.1)
+    path = tmp_path / 'zoo.pth'
+    torch.save({'state_dict': donor.state_dict(), 'meta': {}}, path)
+
+    config = ROOT / 'configs' / 'finetune_r2plus1d_r34_own_videos.py'
+    cfg = Config.fromfile(config)
+    assert cfg.load_from.rsplit('/', 2)[1] == zoo.stem  # the zoo's own name of it
+    model = MODELS.build(cfg.model).eval()
+    keys = model.load_state_dict(
+        {k: v for k, v in donor.state_dict().items() if k[:9] == 'backbone.'},
+        strict=False,
+    )
+    assert not keys.unexpected_keys
+    clip = torch.rand(1, 3, 8, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(model.backbone(clip), donor.backbone(clip))
+
+    # Ten classes where the zoo has 400, in frames and sizes that two cores take.
+    own = tmp_path / 'own.py'
+    own.write_text(f"""
+_base_ = {str(config)!r}
+model = dict(cls_head=dict(num_classes=10))
+load_from = {str(path)!r}
+pipeline = [
+    dict(type='DecordInit'),
+    dict(type='SampleFrames', clip_len=4, frame_interval=1, num_clips=1),
+    dict(type='DecordDecode'),
+    dict(type='CenterCrop', crop_size=56),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=pipeline))
+val_dataloader = dict(dataset=dict(pipeline=pipeline))
+train_cfg = dict(max_epochs=1)
+default_hooks = dict(checkpoint=dict(save_best=None, save_optimizer=False))
+""")
+    result = run_python(
+        'tools/train.py',
+        own,
+        f'--work-dir={tmp_path / "work"}',
+        '--cfg-options',
+        *motion_options(motion_set),
+    )
+    log = ok(result)
+    assert 'acc/top1' in log
+    weights = torch.load(tmp_path / 'work/epoch_1.pth', weights_only=False)
+    weights = weights['state_dict']
+    assert weights['cls_head.fc_cls.weight'].shape == (10, 512)
+    # One step from the zoo's weights, not from new ones; the layer has begun to learn.
+    start = donor.state_dict()['backbone.layer4.0.conv1.conv.conv_s.weight']
+    after = weights['backbone.layer4.0.conv1.conv.conv_s.weight']
+    assert 0 < (after - start).norm() < 0.1 * start.norm()
+    assert weights['backbone.flow.bn.weight'].abs().max() > 0

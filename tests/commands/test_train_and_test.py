@@ -1,0 +1,176 @@
+"""The command lines on wrong input: one line that names the fix, exit 2."""
+
+import json
+import shutil
+
+import cv2
+import matplotlib
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+
+from repflow_mm.commands import test, train
+from tests.conftest import ROOT
+
+REPFLOW = ROOT / 'configs' / 'repflow_r18_block2_motion.py'
+RGB = ROOT / 'configs' / 'rgb_r18_motion.py'
+
+
+@pytest.fixture(autouse=True)
+def _fresh_loggers():
+    """MMEngine keeps loggers, and they the stream that pytest gave one test."""
+    yield
+    MMLogger._instance_dict.clear()
+
+
+@pytest.fixture
+def argv(motion_set, tmp_path):
+    """Options that point a demo config at the small set."""
+    options = [
+        f'{loader}_dataloader.{key}={value}'
+        for loader, part in (('train', 'train'), ('val', 'val'), ('test', 'val'))
+        for key, value in (
+            ('dataset.ann_file', motion_set / f'motion_{part}_list_videos.txt'),
+            ('dataset.data_prefix.video', motion_set / f'videos_{part}'),
+            ('num_workers', 0),
+            ('persistent_workers', False),
+            ('batch_size', 2),
+        )
+    ]
+    return [
+        '--work-dir',
+        str(tmp_path / 'work'),
+        '--cfg-options',
+        'train_cfg.max_epochs=1',
+        'model.backbone.flow.n_iters=2',
+        *options,
+    ]
+
+
+@pytest.fixture
+def error(capsys, plugin):
+    """Run a command line and return the one line it ends in."""
+
+    def run(main, *argv) -> str:
+        with pytest.raises(SystemExit) as stop:
+            main([str(arg) for arg in argv])
+        assert stop.value.code == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert lines[-1].startswith('error: ')
+        assert 'Traceback' not in '\n'.join(lines)
+        return lines[-1]
+
+    return run
+
+
+def list_of(motion_set, tmp_path, text: str) -> str:
+    path = tmp_path / 'list.txt'
+    path.write_text(text)
+    return f'train_dataloader.dataset.ann_file={path}'
+
+
+def test_no_config(error):
+    assert 'no config at nowhere.py' in error(train.main, 'nowhere.py')
+
+
+def test_no_checkpoint(error, argv):
+    assert 'no checkpoint at no.pth' in error(test.main, REPFLOW, 'no.pth', *argv)
+    line = error(train.main, REPFLOW, '--resume', 'no.pth', *argv)
+    assert 'no checkpoint at no.pth' in line
+
+
+def test_a_file_that_is_missing_from_the_set(error, argv, motion_set, tmp_path):
+    bad = list_of(motion_set, tmp_path, 'still/0000.mp4 0\nstill/9.mp4 0\n')
+    line = error(train.main, REPFLOW, *argv, bad)
+    assert 'list.txt, line 2: there is no video' in line and 'still/9.mp4' in line
+
+
+def test_an_empty_list(error, argv, motion_set, tmp_path):
+    bad = list_of(motion_set, tmp_path, '')
+    assert 'lists no videos' in error(train.main, REPFLOW, *argv, bad)
+
+
+def test_a_label_out_of_range(error, argv, motion_set, tmp_path):
+    bad = list_of(motion_set, tmp_path, 'still/0000.mp4 0\nstill/0001.mp4 10\n')
+    line = error(train.main, REPFLOW, *argv, bad)
+    assert 'line 2: label 10 is out of range for 10 classes' in line
+
+
+def test_an_unknown_block(error, argv):
+    line = error(train.main, REPFLOW, *argv, 'model.backbone.after=layer2')
+    assert "after must be one of ('input', 'block1'" in line
+
+
+def test_an_unknown_learn_name(error, argv):
+    line = error(train.main, REPFLOW, *argv, 'model.backbone.flow.learn=[div,tav]')
+    assert "unknown names ['tav']" in line and "'theta'" in line
+
+
+def test_no_display(error, argv, monkeypatch):
+    monkeypatch.setattr(matplotlib, 'get_backend', lambda: 'Agg')
+    line = error(test.main, REPFLOW, 'any.pth', '--show', *argv)
+    assert 'no display' in line and '--show-dir FOLDER' in line
+
+
+def test_clips_of_one_frame(error, argv):
+    bad = 'train_dataloader.dataset.pipeline.1.clip_len=1'
+    line = error(train.main, REPFLOW, *argv, bad)
+    assert 'at least 2 frames' in line
+
+
+def test_options_that_cannot_work_here(error, argv, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    assert '--amp needs a GPU' in error(train.main, REPFLOW, '--amp', *argv)
+    line = error(test.main, REPFLOW, REPFLOW, '--dump', 'scores.txt', *argv)
+    assert "end 'scores.txt' in .pkl" in line
+
+
+def test_a_checkpoint_of_another_architecture(error, argv, tmp_path):
+    train.main([str(RGB), *(a for a in argv if 'flow.n_iters' not in a)])
+    checkpoint = tmp_path / 'rgb.pth'
+    shutil.move(tmp_path / 'work' / 'epoch_1.pth', checkpoint)
+    line = error(test.main, REPFLOW, checkpoint, *argv)
+    assert 'another architecture' in line and 'backbone.flow.' in line
+    line = error(train.main, REPFLOW, '--resume', checkpoint, *argv)
+    assert 'another architecture' in line
+    line = error(test.main, REPFLOW, checkpoint, *argv, 'model.backbone.depth=34')
+    assert 'another architecture' in line
+    # Fine-tuning from it is no mistake: the flow layer starts afresh.
+    train.main([str(REPFLOW), *argv, f'load_from={checkpoint}'])
+    shutil.rmtree(tmp_path / 'work')
+    deeper = [f'load_from={checkpoint}', 'model.backbone.depth=34']
+    line = error(train.main, REPFLOW, *argv, *deeper)
+    assert 'another architecture' in line
+
+
+def test_the_other_options(argv, tmp_path, plugin):
+    options = ['--no-validate', '--seed', '3', '--auto-scale-lr', '--deterministic']
+    train.main([str(REPFLOW), *options, *argv])
+    torch.use_deterministic_algorithms(False)
+    work = tmp_path / 'work'
+    (saved,) = work.glob('*.py')
+    cfg = Config.fromfile(saved)
+    assert cfg.randomness.seed == 3 and cfg.randomness.deterministic
+    (log,) = work.glob('*/vis_data/scalars.json')
+    rows = [json.loads(line) for line in log.open()]
+    assert not any('acc/top1' in row for row in rows)
+    row = next(row for row in rows if 'lr' in row)
+    assert row['lr'] < 1e-3 * 2 / 16 + 1e-9  # 2 clips, the rate is for 16
+
+    pictures = tmp_path / 'pictures'
+    checkpoint = str(work / 'epoch_1.pth')
+    show = ['--show-dir', str(pictures), '--interval', '4']
+    test.main([str(REPFLOW), checkpoint, *show, *argv])
+    names = sorted(path.name for path in pictures.iterdir())
+    assert names == ['000000.png', '000004.png', '000008.png']
+    assert cv2.imread(str(pictures / names[0])).std() > 10
+
+
+def test_a_bug_keeps_its_traceback(plugin, monkeypatch):
+    def broken(*_):
+        raise ValueError('somebody else failed')
+
+    monkeypatch.setattr(train, 'launch', broken)
+    with pytest.raises(ValueError, match='somebody else'):
+        train.main([str(REPFLOW)])

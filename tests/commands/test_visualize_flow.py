@@ -1,0 +1,84 @@
+import cv2
+import numpy as np
+import pytest
+
+from tests.inference.conftest import CONFIG
+
+PICTURES = ('flow', 'iterations', 'comparison', 'flow_of_flow')
+
+
+@pytest.fixture(scope='module')
+def main(plugin):
+    from repflow_mm.commands.visualize_flow import main
+
+    return main
+
+
+@pytest.fixture
+def network(checkpoint):
+    return ['--config', str(CONFIG), '--checkpoint', str(checkpoint), '--device', 'cpu']
+
+
+def test_pictures_and_page_of_a_network(main, network, long_video, tmp_path, capsys):
+    out = ['--out', str(tmp_path), '--html', '--arrows', '--channels', '3', '30']
+    main([str(long_video), *network, *out])
+    name = long_video.stem
+    written = [tmp_path / f'{name}_{kind}.png' for kind in PICTURES]
+    written.append(tmp_path / f'{name}.html')
+    assert capsys.readouterr().out.split() == list(map(str, written))
+    for path in written[:-1]:
+        picture = cv2.imread(str(path))
+        assert picture.shape[1] > 1000 and picture.std() > 20
+    page = written[-1].read_text(encoding='utf-8')
+    assert 'rotate_clockwise' in page and '<script src' not in page
+
+
+def test_a_clip_of_a_network(model, long_video):
+    from repflow_mm.inference.explorer_clip import explorer_clip
+    from repflow_mm.inference.sight import look
+    from repflow_mm.inference.strips import Strips
+    from repflow_mm.inference.subject import seen_subject
+    from repflow_mm.inference.windows import WindowedVideo
+
+    subject = seen_subject(model, str(long_video), 0.2, 64, None)
+    # From the window that begins next, each frame once.
+    np.testing.assert_allclose(subject.times * 25, np.arange(8, 27))
+    assert len(subject.frames) == 19 and subject.scores.shape == (3, 10)
+    clip = explorer_clip(Strips(subject, 6, top=2))
+    assert clip.iterations == (1, 2, 5, 8)
+    assert clip.flow.shape == (4, 2, 19, 14, 14, 2)
+    second = list(look(model, WindowedVideo(long_video, model.cfg)))[2]
+    flow = second.flows['backbone.flow']
+    for place, channel in enumerate(clip.channels):
+        for step, n in enumerate(clip.iterations):
+            np.testing.assert_allclose(
+                clip.flow[step, place, 8:16], flow.flow(n)[:, channel], atol=1e-6
+            )
+    np.testing.assert_allclose(clip.scores[1], second.scores)
+    np.testing.assert_allclose(clip.windows[1] * 25, (16, 23))
+    speeds = np.hypot(*np.moveaxis(clip.flow[-1], -1, 0)).mean((1, 2, 3))
+    assert speeds[0] >= speeds[1] > 0
+
+
+def test_without_a_network(main, long_video, tmp_path):
+    main([str(long_video), '--out', str(tmp_path), '--size', '32', '--columns', '3'])
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {f'{long_video.stem}_{kind}.png' for kind in PICTURES}
+
+
+def test_wrong_input(main, network, long_video, short_video, tmp_path, capsys):
+    twin = str(CONFIG.with_name('rgb_r18_motion.py'))
+    video = str(long_video)
+    for command, message in (
+        ([video, '--config', str(CONFIG)], 'go together: give both, or neither'),
+        ([video, *network, '--channels', '32'], 'has channels 0 to 31'),
+        ([video, *network, '--layer', 'neck'], "must be one of backbone.flow, got 'ne"),
+        ([video, '--columns', '0'], '--columns must be at least 1, got 0'),
+        ([str(short_video), '--start', '0.1'], 'flow needs two frames, and it has 1'),
+        ([video, *network, '--config', twin], 'another architecture'),
+    ):
+        with pytest.raises(SystemExit):
+            main([*command, '--out', str(tmp_path)])
+        error = capsys.readouterr().err
+        assert message in error and error.count('\n') == 1
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,123 @@
+"""The motion set: determinism, motion, files that decord reads."""
+
+import json
+
+import decord
+import numpy as np
+import pytest
+import torch
+
+from repflow_mm.datasets import ACCELERATION_CLASSES, CLASSES, MotionSet
+from repflow_mm.layers import normalise_clip
+from repflow_mm.ops.tvl1 import representation_flow
+
+SET = MotionSet(seed=3, train_clips=2, val_clips=1, frames=6)
+
+
+def flow(clip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean flow of a clip away from its border, in pixels."""
+    grey = torch.from_numpy(clip.mean(-1)).float()
+    grey = grey - grey.mean((1, 2), keepdim=True)  # the flicker
+    maps = normalise_clip(grey[None, None])[0, 0]
+    u_x, u_y = representation_flow(maps[:-1, None], maps[1:, None], n_iters=100)
+    return tuple(u.mean((0, 1))[8:-8, 8:-8].numpy() for u in (u_x, u_y))
+
+
+def test_the_same_seed_gives_the_same_frames():
+    again = MotionSet(seed=3, train_clips=2, val_clips=1, frames=6)
+    for label in range(len(CLASSES)):
+        clip = SET.clip('train', label, 1)
+        assert clip.dtype == np.uint8 and clip.shape == (6, 64, 64, 3)
+        assert np.array_equal(clip, again.clip('train', label, 1))
+
+
+def test_clips_splits_and_seeds_differ():
+    clip = SET.clip('train', 0, 0)
+    for other in (
+        SET.clip('train', 0, 1),
+        SET.clip('val', 0, 0),
+        MotionSet(seed=4, frames=6).clip('train', 0, 0),
+    ):
+        assert np.abs(clip.astype(int) - other).mean() > 10
+
+
+@pytest.mark.parametrize('name', CLASSES)
+def test_content_moves_as_the_class_says(name):
+    centre = np.arange(48) - 23.5
+    x, y = np.meshgrid(centre, centre)
+    measured = []
+    for index in range(6):
+        u_x, u_y = flow(SET.clip('val', CLASSES.index(name), index))
+        turn = (x * u_y - y * u_x).mean() / (x**2 + y**2).mean()
+        growth = (x * u_x + y * u_y).mean() / (x**2 + y**2).mean()
+        slant = abs((y * u_x).mean() / (y**2).mean())
+        measured.append((u_x.mean(), u_y.mean(), turn, growth, slant))
+    u_x, u_y, turn, growth, slant = np.mean(measured, axis=0)
+    pixel, rate = 0.4, 0.015
+    assert (u_x > pixel) == (name == 'move_right')
+    assert (u_x < -pixel) == (name == 'move_left')
+    assert (u_y > pixel) == (name == 'move_down')
+    assert (u_y < -pixel) == (name == 'move_up')
+    assert (turn > rate) == (name == 'rotate_clockwise')
+    assert (turn < -rate) == (name == 'rotate_counterclockwise')
+    assert (growth > rate) == (name == 'zoom_in')
+    assert (growth < -rate) == (name == 'zoom_out')
+    if name == 'shear':
+        assert slant > rate
+
+
+def test_files_are_in_the_kinetics_layout_and_decord_reads_them(motion_set):
+    lines = (motion_set / 'motion_train_list_videos.txt').read_text().splitlines()
+    assert len(lines) == 2 * len(CLASSES)
+    assert lines[0] == 'still/0000.mp4 0'
+    truth = MotionSet(train_clips=2, val_clips=1, size=64, frames=8)
+    for line in lines[::7]:
+        name, label = line.split()
+        reader = decord.VideoReader(str(motion_set / 'videos_train' / name))
+        assert len(reader) == 8
+        decoded = reader.get_batch(range(8)).asnumpy().astype(int)
+        drawn = truth.clip('train', int(label), int(name[-8:-4])).astype(int)
+        error = np.abs(decoded - drawn).mean()
+        assert 0 < error < 12  # compressed, and still the same picture
+    assert (motion_set / 'label_map_motion.txt').read_text().split() == list(CLASSES)
+
+
+def test_writing_again_keeps_the_set_and_another_one_is_refused(motion_set, tmp_path):
+    options = json.loads((motion_set / 'motion_set.json').read_text())
+    stamp = (motion_set / 'videos_val' / 'still' / '0000.mp4').stat().st_mtime_ns
+    assert MotionSet(**options).write(motion_set) == motion_set
+    assert (
+        motion_set / 'videos_val' / 'still' / '0000.mp4'
+    ).stat().st_mtime_ns == stamp
+    with pytest.raises(ValueError, match='made with other options'):
+        MotionSet(seed=9).write(motion_set)
+    with pytest.raises(ValueError, match='is no motion set'):
+        SET.write(tmp_path)
+
+
+def test_accelerations_differ_in_nothing_but_the_course_of_speed():
+    accelerations = MotionSet(kind='acceleration', frames=12)
+    assert accelerations.classes == ACCELERATION_CLASSES
+    speeds = {}
+    for label, name in enumerate(ACCELERATION_CLASSES):
+        measured = []
+        for index in range(8):
+            clip = accelerations.clip('val', label, index)
+            grey = torch.from_numpy(clip.mean(-1)).float()
+            grey = grey - grey.mean((1, 2), keepdim=True)
+            maps = normalise_clip(grey[None, None])[0, 0]
+            u_x, u_y = representation_flow(maps[:-1, None], maps[1:, None], n_iters=60)
+            inner = (..., slice(8, -8), slice(8, -8))
+            u_x, u_y = u_x[inner].mean((1, 2, 3)), u_y[inner].mean((1, 2, 3))
+            measured.append(torch.stack((u_x, u_y)).numpy())
+        velocity = np.array(measured)  # (clips, 2, pairs)
+        speeds[name] = np.hypot(velocity[:, 0], velocity[:, 1]).mean(0)
+        backwards = (velocity * velocity.mean(2, keepdims=True)).sum(1) < 0
+        assert (backwards.mean() > 0.2) == (name == 'to_and_fro')
+    early, late = slice(0, 4), slice(-4, None)
+    assert speeds['speeding_up'][late].mean() > 2 * speeds['speeding_up'][early].mean()
+    assert (
+        speeds['slowing_down'][early].mean() > 2 * speeds['slowing_down'][late].mean()
+    )
+    steady = speeds['constant']
+    assert steady[late].mean() == pytest.approx(steady[early].mean(), rel=0.25)

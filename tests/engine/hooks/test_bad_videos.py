@@ -1,0 +1,180 @@
+"""Videos that cannot be read, in whole runs: counted, limited, never dropped."""
+
+import re
+import shutil
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.runner import Runner
+
+from repflow_mm.commands import test, train
+from repflow_mm.engine import BadVideosHook
+from tests.conftest import ROOT
+
+CONFIG = str(ROOT / 'configs' / 'rgb_r18_motion.py')
+CLASSES = 10
+
+
+@pytest.fixture(autouse=True)
+def _fresh_loggers():
+    yield
+    MMLogger._instance_dict.clear()
+
+
+@pytest.fixture
+def broken_set(motion_set, tmp_path):
+    """One of 20 training videos and two of 10 validation videos are broken."""
+    folder = tmp_path / 'motion'
+    shutil.copytree(motion_set, folder)
+    for name in (
+        'videos_train/still/0001.mp4',
+        'videos_val/still/0000.mp4',
+        'videos_val/zoom_in/0000.mp4',
+    ):
+        assert (folder / name).is_file()
+        (folder / name).write_bytes(b'no video')
+    return folder
+
+
+@pytest.fixture
+def options(broken_set, tmp_path):
+    def build(workers: int) -> list[str]:
+        options = [
+            f'{loader}_dataloader.{key}={value}'
+            for loader, part in (('train', 'train'), ('val', 'val'), ('test', 'val'))
+            for key, value in (
+                ('dataset.ann_file', broken_set / f'motion_{part}_list_videos.txt'),
+                ('dataset.data_prefix.video', broken_set / f'videos_{part}'),
+                ('num_workers', workers),
+                ('persistent_workers', workers > 0),
+                ('batch_size', 5),
+            )
+        ]
+        return [
+            '--work-dir',
+            str(tmp_path / 'work'),
+            '--cfg-options',
+            'train_cfg.max_epochs=2',
+            'train_cfg.val_begin=1',
+            'train_cfg.val_interval=1',
+            *options,
+        ]
+
+    return build
+
+
+def log_of(tmp_path) -> str:
+    return '\n'.join(path.read_text() for path in tmp_path.rglob('20*.log'))
+
+
+def test_a_run_goes_on_and_says_what_it_left_out(plugin, options, tmp_path):
+    share = 'default_hooks.bad_videos.max_share=0.05'
+    train.main([CONFIG, *options(1), share])
+    log = log_of(tmp_path)
+    assert len(re.findall(r'cannot read .*train/still/0001\.mp4: ', log)) == 1
+    assert len(re.findall(r'cannot read .*val/still/0000\.mp4: ', log)) == 1
+    wrong = '2 videos of 10 for validation cannot be read and count as wrong'
+    assert log.count(wrong) == 2  # once an epoch
+    found = MessageHub.get_current_instance().get_info('bad_videos')
+    (path,) = found
+    assert path.endswith('train/still/0001.mp4')
+
+
+def test_too_many_end_the_run(plugin, options, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        train.main(
+            [
+                CONFIG,
+                *options(1),
+                'train_dataloader.batch_size=20',
+                'default_hooks.bad_videos.max_share=0.04',
+            ]
+        )
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert stop.value.code == 2
+    assert '1 video of 20 for training cannot be read, more than 4.0%' in line
+    assert 'still/0001.mp4' in line and line.startswith('error: ')
+
+
+def test_a_disk_that_is_gone_ends_the_run_in_one_line(
+    plugin, options, broken_set, capsys
+):
+    for path in (broken_set / 'videos_train').rglob('*.mp4'):
+        path.write_bytes(b'')
+    with pytest.raises(SystemExit) as stop:
+        train.main([CONFIG, *options(1)])
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert stop.value.code == 2 and line.startswith('error: 10 videos in a row')
+
+
+def test_a_test_gives_no_figure_or_counts_them_as_wrong(
+    plugin, options, tmp_path, capsys
+):
+    checkpoint = str(tmp_path / 'untrained.pth')
+    model = MODELS.build(Config.fromfile(CONFIG).model)
+    torch.save(dict(state_dict=model.state_dict()), checkpoint)
+    arguments = [CONFIG, checkpoint, *options(0)]
+    with pytest.raises(SystemExit) as stop:
+        test.main(arguments)
+    said = capsys.readouterr()
+    line = said.err.strip().splitlines()[-1]
+    assert stop.value.code == 2 and 'acc/top1' not in said.out + said.err
+    assert '2 videos of 10 cannot be read, so there is no figure' in line
+    (written,) = tmp_path.rglob('bad_videos.txt')
+    assert str(written) in line
+    assert [row.split('\t')[0][-15:] for row in written.read_text().splitlines()] == [
+        '/still/0000.mp4',
+        'oom_in/0000.mp4',
+    ]
+
+    test.main([*arguments, 'default_hooks.bad_videos.test=wrong'])
+    said = capsys.readouterr()
+    assert '2 videos of 10 cannot be read and count as wrong' in said.out + said.err
+    assert 'acc/top1' in said.out + said.err
+
+
+def test_every_prediction_right_but_two_is_80_percent(plugin, options, tmp_path):
+    """The figure that is reported counts the two as wrong, whatever is predicted."""
+    config = Config.fromfile(CONFIG)
+    pairs = (option.split('=') for option in options(0)[3:])
+    config.merge_from_dict({key: value for key, value in pairs})
+    config.test_dataloader.update(batch_size=5, num_workers=0, persistent_workers=False)
+    config.work_dir = str(tmp_path / 'work')
+    config.train_cfg = config.train_dataloader = config.optim_wrapper = None
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    config.param_scheduler = config.custom_hooks = None
+    config.default_hooks.bad_videos.test = 'wrong'
+    runner = Runner.from_cfg(config)
+    labels = [
+        runner.test_dataloader.dataset.get_data_info(i)['label'] for i in range(10)
+    ]
+
+    class Oracle:
+        def __call__(self, batch):
+            for sample in batch['data_samples']:
+                label = labels[self.seen]
+                self.seen += 1
+                score = runner.model.cls_head.fc_cls.bias.new_zeros(CLASSES)
+                score[label] = 1
+                sample.set_pred_score(score).set_pred_label(score.argmax(keepdim=True))
+            return batch['data_samples']
+
+        seen = 0
+
+    runner.model.test_step = Oracle()
+    assert runner.test()['acc/top1'] == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ('options', 'match'),
+    [
+        (dict(max_share=5), 'a share from 0 to 1'),
+        (dict(test='no'), "'stop' or 'wrong'"),
+    ],
+)
+def test_wrong_options(plugin, options, match):
+    with pytest.raises(ValueError, match=match):
+        BadVideosHook(**options)

@@ -1,0 +1,79 @@
+"""Checkpoints are whole or not there, whatever happens while they are written."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from repflow_mm.checkpoint import load_checkpoint
+from repflow_mm.engine.hooks.safe_checkpoint import AtomicBackend
+from tests.conftest import ROOT
+from tests.helpers.faults.runs import write_config
+
+
+def test_a_file_is_replaced_whole(plugin, tmp_path):
+    path = tmp_path / 'new' / 'a.pth'
+    backend = AtomicBackend()
+    backend.put(b'first', path)
+    backend.put(b'second, longer', path)
+    assert path.read_bytes() == b'second, longer'
+    backend.put_text('déjà', tmp_path / 'last_checkpoint')
+    assert (tmp_path / 'last_checkpoint').read_text(encoding='utf-8') == 'déjà'
+    assert os.listdir(path.parent) == ['a.pth']
+
+
+def test_a_kill_at_any_byte_leaves_a_whole_file(plugin, tmp_path):
+    """A reader never sees half a file, and a kill leaves none."""
+    path = tmp_path / 'a.pth'
+    code = f"""
+import itertools, repflow_mm.plugin
+from repflow_mm.engine.hooks.safe_checkpoint import AtomicBackend
+for i in itertools.count():
+    AtomicBackend().put(bytes([i % 256]) * 4_000_000, {str(path)!r})
+    if i == 0:
+        print('ready', flush=True)
+"""
+    process = subprocess.Popen(
+        [sys.executable, '-c', code], cwd=ROOT, stdout=subprocess.PIPE
+    )
+    process.stdout.readline()  # by now the file is there
+    for _ in range(100):
+        data = path.read_bytes()
+        assert len(data) == 4_000_000 and len(set(data)) == 1
+    process.send_signal(signal.SIGKILL if os.name == 'posix' else signal.SIGTERM)
+    process.communicate()
+    data = path.read_bytes()
+    assert len(data) == 4_000_000 and len(set(data)) == 1
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='limits the size of files')
+def test_a_full_disk_ends_in_one_line_and_leaves_the_checkpoint(
+    run_python, motion_set, tmp_path
+):
+    config = write_config(tmp_path, motion_set, workers=0, within_epoch=2)
+    work = tmp_path / 'work'
+    # From iteration 3 on files may grow to 10 MB: logs can, checkpoints cannot.
+    limited = tmp_path / 'limited.py'
+    limited.write_text(
+        config.read_text() + 'custom_hooks.append(dict(type="FullDiskHook", at=3))\n'
+    )
+    result = run_python('tools/train.py', limited, f'--work-dir={work}', '--seed=5')
+    assert result.returncode == 2
+    line = result.stderr.strip().splitlines()[-1]
+    assert line.startswith(f'error: {work}/epoch_1.pth cannot be written (File too')
+    assert 'Traceback' not in result.stderr
+    pointer = (work / 'last_checkpoint').read_text()
+    assert pointer == str(work / 'latest.pth')
+    assert load_checkpoint(pointer)['meta']['iter'] == 2
+    assert not list(work.glob('*.part'))
+
+
+def test_a_work_dir_that_cannot_be_written(run_python, motion_set, tmp_path):
+    config = write_config(tmp_path, motion_set, workers=0)
+    (tmp_path / 'file').write_text('')
+    result = run_python('tools/train.py', config, f'--work-dir={tmp_path}/file/work')
+    assert result.returncode == 2
+    line = result.stderr.strip().splitlines()[-1]
+    assert line.startswith(f'error: cannot write into work dir {tmp_path}/file/work (')

@@ -1,0 +1,139 @@
+"""Export every CNN recognizer with motion in it: `python -m tests.helpers.zoo`.
+
+Prints a table of `docs/export.md`. Small clips, few iterations, weights at random, the
+flow layer's last batch norm not at zero (it would hide the flow). What cannot be
+exported is tried once more without flow.
+"""
+
+import sys
+import tempfile
+import time
+import types
+from pathlib import Path
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmengine.registry import init_default_scope
+
+import repflow_mm.plugin  # noqa: F401  mends and registers
+from repflow_mm.export.deployable import Deployable
+from repflow_mm.export.onnx import export_onnx, relative_error
+from repflow_mm.models.complexity import FAMILIES
+from tests.models.test_zoo import NO_NECK, ZOO, config_of
+
+FLOW = dict(flow_channels=4, n_iters=2, zero_init_residual=False)
+HEAD = dict(type='I3DHead', num_classes=10, average_clips='prob')
+FRAMES = dict(
+    type='ActionDataPreprocessor',
+    mean=[120.0] * 3,
+    std=[58.0] * 3,
+    format_shape='NCTHW',
+)
+
+
+def own(backbone: dict, channels: int) -> dict:
+    """A recognizer around one of our backbones."""
+    return dict(
+        type='Recognizer3D',
+        backbone=dict(backbone, pretrained=None),
+        cls_head=dict(HEAD, in_channels=channels),
+        data_preprocessor=FRAMES,
+    )
+
+
+def candidates():
+    """Name, config, the same without flow, and the clip."""
+    for cfg in FAMILIES.values():
+        for depth, channels, kind in ((18, 512, 'RepFlow'), (50, 2048, 'FcF')):
+            flow = dict(FLOW, type=kind)
+            model, twin = (
+                own(dict(cfg, depth=depth, flow=f), channels) for f in (flow, None)
+            )
+            yield f'{cfg["type"]}-{depth}, {kind}', model, twin, (8, 64, 64)
+    rgb, flow = (
+        own(dict(FAMILIES['2D ResNet'], depth=18, flow=f), 512) for f in (None, FLOW)
+    )
+    late = dict(type='LateFusion', streams=[rgb, flow], data_preprocessor=FRAMES)
+    yield 'LateFusion', late, rgb, (8, 64, 64)
+    legacy = dict(type='LegacyRepFlowResNet50', n_iters=2)
+    legacy = own(legacy, 2048)
+    del legacy['backbone']['pretrained']
+    yield 'LegacyRepFlowResNet50', legacy, rgb, (16, 64, 64)
+    for name, (_, after, shape, segments) in ZOO.items():
+        frames = shape[0] if len(shape) == 4 else shape[2]
+        try:
+            spliced, plain = config_of(name), config_of(name)
+        except pytest.skip.Exception:  # MobileOne, without mmpretrain
+            continue
+        spliced.backbone = dict(
+            type='FlowAugmented', backbone=spliced.backbone, after=after, flow=FLOW
+        )
+        if segments:
+            spliced.backbone.num_segments = segments
+        yield f'{name}, `{after}`', spliced, plain, (frames, *shape[-2:])
+        if name in NO_NECK:
+            continue
+        cfg = config_of(name)
+        channels = 1280 if 'MobileNetV2' in name else cfg.cls_head.in_channels
+        cfg.neck = dict(type='RepFlow', in_channels=channels, **FLOW)
+        if len(shape) == 4:
+            cfg.neck.num_segments = frames
+        else:
+            frames = max(frames, 16)
+        if cfg.cls_head.type in ('TSMHead', 'TRNHead'):
+            cfg.neck.update(keep_frames=True, temporal='same')
+        yield f'{name}, neck', cfg, plain, (frames, *shape[-2:])
+
+
+def attempt(cfg: dict, clip: tuple[int, int, int], path: Path) -> str:
+    """The cells of one row after its name."""
+    torch.manual_seed(0)
+    model = MODELS.build(cfg).eval()
+    for name, statistic in model.named_buffers():
+        if name.endswith('running_mean'):
+            statistic.normal_(0, 0.1)
+    start = time.perf_counter()
+    exported = export_onnx(model, clip, path)
+    seconds = time.perf_counter() - start
+    deployable, frames = Deployable(model), torch.randint(256, (3, 3, *clip))
+    try:
+        with torch.no_grad():
+            traced = torch.jit.trace(deployable, frames[:2], check_trace=False)
+            traced_error = relative_error(traced(frames), deployable(frames))
+    except RuntimeError as error:
+        traced_error = str(error).splitlines()[0]
+    else:
+        traced_error = f'{traced_error:.0e}'
+    return f'{exported.nodes} | {exported.error:.0e} | {traced_error} | {seconds:.0f}'
+
+
+def main() -> None:
+    """Print the table."""
+    init_default_scope('mmaction')
+    ops = types.ModuleType('mmcv.ops')  # a shift by nothing, as in test_zoo
+    ops.tin_shift = lambda x, offsets: x + 0 * offsets.sum()
+    sys.modules['mmcv.ops'] = ops
+    wanted = sys.argv[1:]
+    print(
+        '| recognizer | nodes | ONNX, error | TorchScript, error | export and check |'
+    )
+    print('|---|---|---|---|---|')
+    with tempfile.TemporaryDirectory() as folder:
+        for name, cfg, plain, clip in candidates():
+            if wanted and not any(word in name for word in wanted):
+                continue
+            path = Path(folder) / 'model.onnx'
+            try:
+                cells = attempt(cfg, clip, path)
+            except ValueError as error:
+                try:
+                    without = f'without flow: {attempt(plain, clip, path)}'
+                except ValueError:
+                    without = 'nor without flow'
+                cells = f'- | - | - | {error} ({without})'
+            print(f'| {name} | {cells} |', flush=True)
+
+
+if __name__ == '__main__':
+    main()

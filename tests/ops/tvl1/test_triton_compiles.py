@@ -1,0 +1,45 @@
+"""Triton's kernels, compiled down to machine code for GPUs that are not here."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from repflow_mm.ops.tvl1 import triton
+from tests.conftest import ROOT
+
+CODE = """
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource, compile
+from repflow_mm.ops.tvl1 import triton_kernels
+
+INTEGERS = 'channels h w n_iters div_stride maps segment scratch_stride'.split()
+for name in ('tvl1_fwd_kernel', 'tvl1_bwd_kernel'):
+    kernel = getattr(triton_kernels, name)
+    types = {p.name: '*fp32' for p in kernel.params} | {'sums': '*fp64'}
+    types |= {p.name: 'i32' for p in kernel.params if p.name in INTEGERS}
+    types = {p.name: types[p.name] for p in kernel.params} | {'BLOCK': 'constexpr'}
+    built = compile(
+        ASTSource(fn=kernel, signature=types, constexprs={'BLOCK': 1024}),
+        target=GPUTarget('cuda', CAPABILITY, 32),
+        options=dict(num_warps=8),
+    )
+    assert built.asm['cubin']
+    assert built.metadata.shared <= 48 * 1024, built.metadata.shared
+    print(name, 'shared memory', built.metadata.shared)
+"""
+
+
+@pytest.mark.skipif(bool(triton.UNAVAILABLE), reason=triton.UNAVAILABLE)
+@pytest.mark.parametrize('capability', [80, 90])
+def test_kernels_compile(capability):
+    result = subprocess.run(
+        [sys.executable, '-c', CODE.replace('CAPABILITY', str(capability))],
+        env=os.environ | dict(TRITON_INTERPRET='0'),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    print(result.stdout)
