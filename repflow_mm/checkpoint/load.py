@@ -1,8 +1,8 @@
 """Load checkpoints as data: no code in them runs, and no size in them is believed.
 
-`torch.load(weights_only=True)` reads them, after the archive and the names in its pickle
-are checked. Zip files are memory-mapped, so that a tensor is a view of the file and
-cannot be larger than what is there.
+`torch.load(weights_only=True)` reads them, after the archive and the names in its
+pickle are checked. Zip files are memory-mapped, so that a tensor is a view of the file
+and cannot be larger than what is there.
 """
 
 import io

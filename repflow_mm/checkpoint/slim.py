@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -68,7 +69,8 @@ def slim(checkpoint: Any, weights: str | None = None) -> dict:
         for name in ('epoch', 'iter', 'mmengine_version')
         if name in meta
     }
-    if classes := _dict_in(meta, 'dataset_meta').get('classes'):
+    classes = _dict_in(meta, 'dataset_meta').get('classes')
+    if isinstance(classes, list | tuple | np.ndarray):
         kept['dataset_meta'] = dict(classes=list(map(str, classes)))
     kept['mmaction_version'] = version('mmaction2')
     kept['repflow_mm_version'] = repflow_mm.__version__
