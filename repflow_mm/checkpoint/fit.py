@@ -1,4 +1,4 @@
-"""Whether weights fit a model: MMEngine loads what does, and warns about the rest."""
+"""Whether weights fit a model: MMEngine loads what fits, and warns about the rest."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,20 +12,20 @@ from repflow_mm.errors import InputError
 def weights(
     file: str, checkpoint: Any, state: Mapping[str, Tensor], key: str = 'state_dict'
 ) -> dict[str, Tensor]:
-    """The weights in a checkpoint, once they are weights.
+    """The weights in a checkpoint, by name.
 
     Args:
-        file (str): What messages call it.
+        file (str): What messages call the checkpoint.
         checkpoint (Any): What was loaded.
         state (Mapping[str, Tensor]): The model's own.
-        key (str): Where they are. Defaults to `'state_dict'`; a bare dict of weights
-            counts too.
+        key (str): The entry that holds them. Defaults to `'state_dict'`; a bare dict
+            of weights is accepted too.
 
     Returns:
-        dict[str, Tensor]: By name, without `module.` in front.
+        dict[str, Tensor]: By name, without the prefix `module.`.
 
     Raises:
-        ValueError: If there are none, or they are of another kind of number.
+        InputError: If there are none, or they are integers where the model has floats.
     """
     given = checkpoint.get(key, checkpoint) if isinstance(checkpoint, dict) else None
     if not isinstance(given, dict):
@@ -42,7 +42,7 @@ def weights(
         if _kind(found[name]) != _kind(state[name]):
             raise InputError(
                 f'{file} has {name} as {found[name].dtype}, the model as '
-                f'{state[name].dtype}: MMEngine would convert it without a word'
+                f'{state[name].dtype}: MMEngine would convert it silently'
             )
     return found
 
@@ -56,14 +56,14 @@ def check_fit(
     """Refuse weights of another architecture.
 
     Args:
-        file (str): What messages call it.
+        file (str): What messages call the checkpoint.
         given (Mapping[str, Tensor]): The weights.
         state (Mapping[str, Tensor]): The model's own.
-        backbone_only (bool): For fine-tuning: only those of the backbone have to be
-            there, and of it not those of the flow layer. Defaults to False.
+        backbone_only (bool): For fine-tuning: only the backbone's weights have to be
+            there, except those of its flow layer. Defaults to False.
 
     Raises:
-        ValueError: If they do not fit.
+        InputError: If they do not fit.
     """
     wanted = [k for k in state if not _is_count(k)]
     missing = [k for k in wanted if k not in given]

@@ -1,16 +1,17 @@
 """Slim weights for publishing."""
 
 import hashlib
-import io
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 import repflow_mm
 from repflow_mm.checkpoint.load import load_checkpoint
+from repflow_mm.checkpoint.save import to_bytes
 from repflow_mm.errors import InputError
 from repflow_mm.files import write_bytes
 
@@ -19,21 +20,21 @@ _EMA = 'ema_state_dict'
 
 
 def slim(checkpoint: Any, weights: str | None = None) -> dict:
-    """The weights of a checkpoint, and nothing that only a training needs.
+    """The weights of a checkpoint, without what only a training needs.
 
     Args:
-        checkpoint (Any): What :func:`repflow_mm.engine.load_checkpoint` gave.
-        weights (str, optional): With `EMAHook` a checkpoint holds two kinds:
-            `'averaged'`, which was validated, and `'raw'`, as the optimiser left them.
+        checkpoint (Any): What :func:`repflow_mm.checkpoint.load_checkpoint` returned.
+        weights (str, optional): With `EMAHook` a checkpoint holds two sets of weights:
+            `'averaged'`, which was validated, and `'raw'`, as the optimizer left them.
             Without it there are raw ones alone. Defaults to averaged where there are.
 
     Returns:
-        dict: `state_dict`, each tensor in its dtype, and `meta`: which weights these
-        are, where the training was (`epoch`, `iter`), its classes where the dataset
-        named them, and versions.
+        dict: `state_dict`, each tensor in its dtype and in memory of its own, and
+        `meta`: which weights these are, where the training was (`epoch`, `iter`), its
+        classes if the dataset named them, and versions.
 
     Raises:
-        ValueError: If it holds no weights, or not those that are asked for.
+        InputError: If it holds no weights, or not those that are asked for.
     """
     if not isinstance(checkpoint, dict):
         raise InputError(f'it holds a {type(checkpoint).__name__}, no weights')
@@ -58,15 +59,19 @@ def slim(checkpoint: Any, weights: str | None = None) -> dict:
                 'weight should be'
             )
         if key != _EMA or name != 'steps':
-            # A copy: torch.save writes all of the memory that a tensor is part of.
-            state[name.removeprefix('module.')] = value.detach().clone()
+            # A copy: torch.save writes all of the memory that a tensor is part of, and
+            # safetensors takes none that is shared or strided.
+            state[name.removeprefix('module.')] = value.detach().clone(
+                memory_format=torch.contiguous_format
+            )
     kept = {
         name: meta[name]
         for name in ('epoch', 'iter', 'mmengine_version')
         if name in meta
     }
-    if classes := _dict_in(meta, 'dataset_meta').get('classes'):
-        kept['dataset_meta'] = dict(classes=list(classes))
+    classes = _dict_in(meta, 'dataset_meta').get('classes')
+    if isinstance(classes, list | tuple | np.ndarray):
+        kept['dataset_meta'] = dict(classes=list(map(str, classes)))
     kept['mmaction_version'] = version('mmaction2')
     kept['repflow_mm_version'] = repflow_mm.__version__
     kept['weights'] = weights
@@ -79,35 +84,35 @@ def _dict_in(parent: dict, key: str) -> dict:
 
 
 def publish(source: Path, target: Path, weights: str | None = None) -> Path:
-    """Write slim weights, named after what they are, as OpenMMLab does.
+    """Write slim weights atomically, named by their content as OpenMMLab does.
 
     Args:
         source (Path): A checkpoint of a training.
-        target (Path): The file to write, `x.pth`; the first 8 digits of its SHA-256
-            are put in: `x-1a2b3c4d.pth`. The same weights get the same name.
+        target (Path): The file to write, `x.pth` or `x.safetensors`; the first 8 digits
+            of its SHA-256 are put in: `x-1a2b3c4d.pth`. The same weights get the same
+            name.
         weights (str, optional): As for :func:`slim`.
 
     Returns:
-        Path: What was written, whole or not at all.
+        Path: The file written.
 
     Raises:
-        FileNotFoundError: If there is no such checkpoint.
-        ValueError: If it cannot be read or holds no such weights, or if what would be
+        MissingFileError: If there is no such checkpoint.
+        InputError: If it cannot be read or holds no such weights, or if what would be
             written is `source` itself.
-        OSError: If the file cannot be written.
+        OutputError: If the file cannot be written.
     """
     if target.is_dir():
         raise InputError(f'{target} is a folder: name a file in it, such as model.pth')
     checkpoint = load_checkpoint(source, 'cpu')
     try:
         content = slim(checkpoint, weights)
-    except ValueError as error:
+    except InputError as error:
         raise InputError(f'checkpoint {source}: {error}') from None
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    data = buffer.getvalue()
+    suffix = target.suffix or '.pth'
+    data = to_bytes(content, suffix)
     digest = hashlib.sha256(data).hexdigest()[:8]
-    path = target.with_name(f'{target.stem}-{digest}{target.suffix or ".pth"}')
+    path = target.with_name(f'{target.stem}-{digest}{suffix}')
     if path.exists() and path.samefile(source):
         raise InputError(f'{source} is published already, under this very name')
     write_bytes(path, data)

@@ -4,11 +4,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from repflow_mm.checkpoint.load import load_checkpoint
+from repflow_mm.checkpoint import load_checkpoint
+from repflow_mm.checkpoint.save import to_bytes
 from repflow_mm.errors import InputError, command
+from repflow_mm.files import write_bytes
 from repflow_mm.models.legacy_weights import convert_authors_weights
 
 
@@ -33,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f'{args.source} holds no state dict')
     try:
         state_dict = convert_authors_weights(weights)
-    except ValueError as error:
+    except InputError as error:
         raise InputError(f'{args.source}: {error}') from None
-    torch.save(dict(state_dict=state_dict, meta={}), args.target)
+    content = dict(state_dict=state_dict, meta={})
+    write_bytes(args.target, to_bytes(content, args.target.suffix))
     print(f'wrote {args.target}')

@@ -10,26 +10,27 @@ from repflow_mm.errors import command
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write slim weights for shipping.
+    """Write slim weights for publishing.
 
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = argparse.ArgumentParser(
         description='Write the weights of a checkpoint without what only a training '
-        'needs (optimiser, logs, config), for tools/test.py and torch.load alike'
+        'needs (optimizer, logs, config)'
     )
     parser.add_argument('checkpoint', type=Path, help='what a training wrote')
     parser.add_argument(
         'out',
         type=Path,
-        help='the file to write; x.pth becomes x-1a2b3c4d.pth, by its SHA-256',
+        help='the file to write, x.pth or x.safetensors; its name becomes '
+        'x-1a2b3c4d.pth, by its SHA-256',
     )
     parser.add_argument(
         '--weights',
         choices=WEIGHTS,
         help='with EMAHook: the averaged ones, which were validated, or the raw ones, '
-        'as the optimiser left them (default: averaged where there are)',
+        'as the optimizer left them (default: averaged where there are)',
     )
     args = parser.parse_args(argv)
     path = publish(args.checkpoint, args.out, args.weights)

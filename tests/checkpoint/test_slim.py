@@ -3,15 +3,20 @@
 import hashlib
 import re
 
+import numpy as np
 import pytest
 import torch
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
+from safetensors import safe_open
 from torch import nn
 
+from repflow_mm.checkpoint import load_checkpoint
 from repflow_mm.checkpoint.slim import publish
 from repflow_mm.commands.publish_model import main
+from repflow_mm.errors import InputError
 
 
 class Model(BaseModel):
@@ -79,6 +84,56 @@ def test_either_kind_of_weights_and_nothing_else(trained, tmp_path, capsys):
     # The averaged ones unless told otherwise, and the same again has the same name.
     assert publish(checkpoint, tmp_path / 'new' / 'x.pth') == paths['averaged']
     assert len(list((tmp_path / 'new').iterdir())) == 2
+
+
+def test_safetensors_hold_the_same_numbers(trained, tmp_path, plugin):
+    _, checkpoint = trained
+    target = tmp_path / 'x.safetensors'
+    path = publish(checkpoint, target)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert path.name == f'x-{digest[:8]}.safetensors'
+    assert {publish(checkpoint, target) for _ in range(5)} == {path}
+    pickled = load_checkpoint(publish(checkpoint, tmp_path / 'x.pth'))
+    for loaded in (load_checkpoint(path), CheckpointLoader.load_checkpoint(str(path))):
+        assert loaded['meta'] == pickled['meta'] | dict(format='pt')
+        assert loaded['state_dict'].keys() == pickled['state_dict'].keys()
+        for name, value in pickled['state_dict'].items():
+            found = loaded['state_dict'][name]
+            assert found.dtype == value.dtype and torch.equal(found, value)
+    with safe_open(path, 'pt') as file:  # as others read it
+        assert file.metadata()['weights'] == 'averaged'
+    assert publish(path, tmp_path / 'again' / 'x.safetensors').name == path.name
+
+
+def test_tied_and_strided_weights_as_safetensors(tmp_path):
+    whole = torch.rand(4, 6)
+    state = dict(a=whole, b=whole, part=whole[:, 2:], t=whole.T, e=torch.empty(0, 3))
+    state |= dict(half=whole.bfloat16(), count=torch.tensor(3), flag=whole > 0.5)
+    meta = dict(dataset_meta=dict(classes=np.array(['run', 'jump'])))
+    torch.save(dict(state_dict=state, meta=meta), tmp_path / 'a.pth')
+    loaded = load_checkpoint(publish(tmp_path / 'a.pth', tmp_path / 'a.safetensors'))
+    assert loaded['meta']['dataset_meta'] == dict(classes=['run', 'jump'])
+    for name, value in state.items():
+        assert torch.equal(loaded['state_dict'][name], value), name
+
+
+@pytest.mark.parametrize('damage', ['short', 'long', 'header', 'empty', 'other'])
+def test_damaged_safetensors_end_in_one_line(tmp_path, damage):
+    torch.save(dict(state_dict=dict(a=torch.rand(9))), tmp_path / 'a.pth')
+    path = publish(tmp_path / 'a.pth', tmp_path / 'a.safetensors')
+    data = path.read_bytes()
+    path.write_bytes(
+        dict(
+            short=data[:-1],
+            long=(1 << 60).to_bytes(8, 'little') + data[8:],  # of the header
+            header=data.replace(b'[9]', b'[8]'),
+            empty=b'',
+            other=(tmp_path / 'a.pth').read_bytes(),
+        )[damage]
+    )
+    with pytest.raises(InputError, match='it is truncated or no safetensors') as error:
+        load_checkpoint(path)
+    assert '\n' not in str(error.value)
 
 
 def test_weights_as_they_are_stored(tmp_path):

@@ -77,7 +77,7 @@ def test_train_killed_resumed_and_tested(run_python, motion_set, tmp_path, stack
     assert re.search(r'resumed epoch: [12]', text) and (work / 'epoch_3.pth').is_file()
 
     scores = tmp_path / 'scores.pkl'
-    slim = publish(work / 'epoch_3.pth', tmp_path / 'r18.pth')
+    slim = publish(work / 'epoch_3.pth', tmp_path / 'r18.safetensors')
     assert slim.stat().st_size < 0.3 * (work / 'epoch_3.pth').stat().st_size
     test = ['tools/test.py', REPFLOW, slim, '--work-dir', work]
     text = ok(run_python(*test, '--dump', scores, *options, stack=stack))

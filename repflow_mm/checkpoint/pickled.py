@@ -1,0 +1,252 @@
+"""What the pickle in a checkpoint may name, and what each name means.
+
+`torch.load(weights_only=True)` runs nothing but a list of functions. That list is wider
+than weights need (it builds sparse tensors without checking them, and buffers of any
+size) and holds neither numpy nor MMEngine's logs. Here it is narrowed to :data:`NAMES`;
+numpy and logs are read by stand-ins, which check what they are given. numpy's own
+functions are no choice: a forged array or dtype of theirs points anywhere in memory.
+"""
+
+import copy
+import pickletools
+import re
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from torch import Tensor
+from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_globals
+
+from repflow_mm.checkpoint.archive import Refused, require
+
+
+def forbidden(what: str) -> Refused:
+    """The error for what could run code."""
+    return Refused(
+        f'it pickles {what}, which weights do not need and which could run code; '
+        'nothing of it was executed. Ask its author for a checkpoint of plain tensors '
+        '(a state_dict)'
+    )
+
+
+class _Dtype:
+    """Stands in for `numpy.dtype`: numbers, text or objects; nothing structured."""
+
+    def __init__(self, code: str, *flags) -> None:
+        if not re.fullmatch(r'[biufcSUO]\d{1,6}', code):
+            raise forbidden(f'numpy.dtype({code[:20]!r})')
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: tuple) -> None:
+        _, order, *structure = state[:5]
+        if structure != [None, None, None]:
+            raise forbidden('a structured numpy.dtype')
+        self.dtype = self.dtype.newbyteorder('=' if order == '|' else order)
+
+
+class _Array:
+    """Stands in for `numpy.ndarray`, which a pickle names first and fills later."""
+
+    def __init__(self, *args) -> None:
+        self.state = None
+
+    def __setstate__(self, state: tuple) -> None:
+        self.state = state
+
+    def finish(self, finish: Callable) -> np.ndarray:
+        _, shape, dtype, fortran, data = self.state
+        if isinstance(data, list):  # Python objects, unpickled one by one
+            flat = np.empty(len(data), dtype=object)
+            for i, item in enumerate(data):  # at once, numpy would look into lists
+                flat[i] = finish(item)
+        else:
+            flat = np.frombuffer(data, dtype.dtype).copy()  # refuses object pointers
+        return flat.reshape(shape, order='F' if fortran else 'C')
+
+
+def _scalar(dtype: _Dtype, data: bytes) -> np.generic:
+    (value,) = np.frombuffer(data, dtype.dtype)
+    return value
+
+
+class _History:
+    """Stands in for MMEngine's `HistoryBuffer`."""
+
+    def __init__(self, *args) -> None:
+        self.state = {}
+
+    def __setstate__(self, state: dict) -> None:
+        self.state = state
+
+    def finish(self, finish: Callable) -> HistoryBuffer:
+        log, count = (finish(self.state[f'_{row}_history']) for row in ('log', 'count'))
+        numbers = all(isinstance(row, np.ndarray) for row in (log, count))
+        require(numbers, 'it has a log history that is not two rows of numbers')
+        return HistoryBuffer(log, count, self.state['max_length'])
+
+
+def _getattr(owner: Any, name: str) -> None:
+    """`getattr`, as a `HistoryBuffer` pickles its statistics; it has them anyway."""
+    if owner is not _History or name not in ('min', 'max', 'mean', 'current'):
+        raise forbidden('builtins.getattr')
+
+
+def _bytes() -> bytes:
+    """`bytes`: how protocol 2 writes the data of an empty array."""
+    return b''
+
+
+_STAND_INS: dict[str, Callable] = {
+    'numpy.dtype': _Dtype,
+    'numpy.ndarray': _Array,
+    'mmengine.logging.history_buffer.HistoryBuffer': _History,
+    'builtins.bytes': _bytes,
+    'builtins.getattr': _getattr,
+}
+for _module in ('numpy.core.multiarray', 'numpy._core.multiarray'):  # numpy renamed it
+    _STAND_INS |= {f'{_module}._reconstruct': _Array, f'{_module}.scalar': _scalar}
+
+# What torch calls each dtype, and its storage of before.
+_KINDS = dict(
+    float64='Double',
+    float32='Float',
+    float16='Half',
+    bfloat16='BFloat16',
+    int64='Long',
+    int32='Int',
+    int16='Short',
+    int8='Char',
+    uint8='Byte',
+    bool='Bool',
+    complex64='ComplexFloat',
+    complex128='ComplexDouble',
+)
+
+# Each as `module.name`.
+NAMES = frozenset(
+    {
+        '_codecs.encode',  # how protocol 2 writes bytes
+        'builtins.complex',
+        'builtins.set',
+        'collections.Counter',
+        'collections.OrderedDict',
+        'torch.Size',
+        'torch._utils._rebuild_parameter',
+        'torch._utils._rebuild_tensor',
+        'torch._utils._rebuild_tensor_v2',
+        'torch.device',
+        'torch.nn.parameter.Parameter',
+        *_STAND_INS,
+        *(f'torch.{dtype}' for dtype in _KINDS),
+        *(f'torch.{kind}Storage' for kind in _KINDS.values()),
+        *(f'torch.{kind}Tensor' for kind in _KINDS.values()),  # of PyTorch 0.1
+    }
+)
+
+
+def check_names(stream: BinaryIO) -> None:
+    """Read one pickle without executing it; refuse a name outside :data:`NAMES`.
+
+    Raises:
+        Refused: For such a name.
+        ValueError: If it is no pickle.
+    """
+    for opcode, argument, _ in pickletools.genops(stream):
+        if opcode.name in ('GLOBAL', 'INST'):
+            # Protocol 2 is Python 2's.
+            name = argument.replace('__builtin__ ', 'builtins ').replace(' ', '.')
+            if opcode.name == 'INST' or name not in NAMES:
+                raise forbidden(name[:80])
+
+
+_lock = threading.Lock()
+
+
+@contextmanager
+def stand_ins() -> Iterator[None]:
+    """Within it, torch's weights-only unpickler reads numpy and logs as stand-ins.
+
+    What others allowed (`torch.serialization.add_safe_globals`) is not allowed within
+    it, and is afterwards. The list is the process's: one thread at a time.
+    """
+    with _lock:
+        others = get_safe_globals()
+        clear_safe_globals()
+        try:
+            add_safe_globals([(value, name) for name, value in _STAND_INS.items()])
+            yield
+        finally:
+            clear_safe_globals()
+            add_safe_globals(others)
+
+
+_LEAVES = (
+    *(str, bytes, int, float, bool, type(None), complex, set),
+    *(torch.Size, torch.dtype, torch.device, np.generic),
+)
+
+
+def finished(content: Any, size: int) -> Any:
+    """What was unpickled, with arrays and logs for their stand-ins.
+
+    Args:
+        content (Any): What torch's unpickler returned.
+        size (int): Bytes of the file.
+
+    Returns:
+        Any: The same, its tensors in memory of their own, tied ones still tied.
+
+    Raises:
+        Refused: If it holds anything else, or if its tensors claim far more than the
+            file holds.
+        RecursionError: If it is nested hundreds of levels deep.
+    """
+    done: dict[int, tuple[Any, Any]] = {}  # by id: what was found, what it becomes
+    copies: dict = {}
+    storages = set()
+    # Weights may be tied or expanded: eight times is more than any real file needs.
+    room = 8 * size + (1 << 20)
+
+    def own(tensor: Tensor) -> Tensor:
+        nonlocal room
+        storage = tensor.untyped_storage()
+        room -= tensor.numel() * tensor.element_size()
+        if storage.data_ptr() not in storages:
+            storages.add(storage.data_ptr())
+            room -= storage.nbytes()
+        require(room >= 0, 'its tensors claim far more than the file holds')
+        return copy.deepcopy(tensor, copies)
+
+    def convert(value: Any) -> Any:
+        kind = type(value)
+        if kind in (dict, OrderedDict, Counter):
+            for key, item in value.items():
+                value[key] = finish(item)
+            if kind is OrderedDict and vars(value):  # versions of modules
+                metadata = finish(vars(value).get('_metadata'))
+                vars(value).clear()
+                value._metadata = metadata
+        elif kind is list:
+            value[:] = map(finish, value)
+        elif kind is tuple:
+            return tuple(map(finish, value))
+        elif isinstance(value, Tensor):
+            return own(value)
+        elif isinstance(value, _Array | _History):
+            return value.finish(finish)
+        elif not isinstance(value, _LEAVES):
+            raise Refused(f'it holds a {kind.__name__}, which no checkpoint needs')
+        return value
+
+    def finish(value: Any) -> Any:
+        if id(value) not in done:
+            done[id(value)] = (value, value)
+            done[id(value)] = (value, convert(value))
+        return done[id(value)][1]
+
+    return finish(content)
