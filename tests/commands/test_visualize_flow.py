@@ -36,8 +36,9 @@ def test_pictures_and_page_of_a_network(main, network, long_video, tmp_path, cap
 def test_a_clip_of_a_network(model, long_video):
     from repflow_mm.inference.explorer_clip import explorer_clip
     from repflow_mm.inference.sight import look
-    from repflow_mm.inference.strips import Strips
     from repflow_mm.inference.subject import seen_subject
+
+    from repflow_mm.inference.strips import Strips
     from repflow_mm.inference.windows import WindowedVideo
 
     subject = seen_subject(model, str(long_video), 0.2, 64, None)

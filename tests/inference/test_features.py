@@ -46,6 +46,7 @@ def test_a_list_of_videos(features, checkpoint, model, long_video, tmp_path, cap
     np.testing.assert_allclose(found['seconds'][1], (8 / 25, 15 / 25))
     # What the head makes of them is what the network says.
     from repflow_mm.inference.sight import look
+
     from repflow_mm.inference.windows import WindowedVideo
 
     logits = model.cls_head.fc_cls(torch.from_numpy(found['clip'])).softmax(-1)

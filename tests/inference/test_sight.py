@@ -10,6 +10,7 @@ from tests.inference.conftest import CONFIG
 @pytest.fixture(scope='module')
 def seen(model, long_video):
     from repflow_mm.inference.sight import look
+
     from repflow_mm.inference.windows import WindowedVideo
 
     return list(look(model, WindowedVideo(long_video, model.cfg)))
@@ -17,8 +18,8 @@ def seen(model, long_video):
 
 def test_one_window_is_what_mmaction2_makes_of_the_video(model, motion_set):
     from mmaction.apis import inference_recognizer
-
     from repflow_mm.inference.sight import look
+
     from repflow_mm.inference.windows import WindowedVideo
 
     path = next(motion_set.glob('videos_val/move_left/*.mp4'))  # 8 frames
@@ -54,6 +55,7 @@ def test_flow_is_the_layers(model, seen):
 
 def test_of_three_crops_the_middle_one(model, long_video):
     from repflow_mm.inference.sight import look
+
     from repflow_mm.inference.windows import WindowedVideo
 
     cfg = Config.fromfile(CONFIG)
@@ -87,6 +89,7 @@ def test_of_three_crops_the_middle_one(model, long_video):
 )
 def test_which_flow_belongs_to_a_frame(plugin, frames, features, shown, stride):
     from repflow_mm.inference.sight import SeenFlow
+
     from repflow_mm.layers import RepresentationFlow
 
     layer, x = RepresentationFlow(2, 3), torch.rand(1, 2, features, 6, 6)

@@ -1,5 +1,4 @@
 import numpy as np
-
 from repflow_mm.visualization.choice import most_active, shared_scale
 
 

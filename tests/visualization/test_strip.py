@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from repflow_mm.visualization.strip import flow_strip, strip
 
 
