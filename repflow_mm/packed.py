@@ -1,4 +1,4 @@
-"""MMAction2's packed inputs: what `FormatShape` and `PackActionInputs` make of a clip."""
+"""MMAction2's packed inputs: what `PackActionInputs` makes of a clip."""
 
 from torch import Tensor
 

@@ -1,6 +1,7 @@
 """Where clips with flow come from: a network on windows of a video, or bare frames."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -41,7 +42,7 @@ def look(model: nn.Module, video: WindowedVideo) -> Iterator[FlowClip]:
             sample = inference_recognizer(model, packed, lambda data: data)
         times = indices / video.fps
         yield FlowClip(
-            name=str(video.path),
+            name=video.path.name,
             indices=indices,
             times=times,
             frames=to_frames(views[-1]).numpy(),
@@ -118,7 +119,9 @@ def read_frames(
     finally:
         process.close()
     solver = Solver(lambda n_iters: brightness_flow(frames, n_iters), _ITERATIONS)
-    return FlowClip(path, indices, indices / fps, frames, {'brightness': solver})
+    return FlowClip(
+        Path(path).name, indices, indices / fps, frames, {'brightness': solver}
+    )
 
 
 def brightness_flow(frames: np.ndarray, n_iters: int | None = None) -> np.ndarray:

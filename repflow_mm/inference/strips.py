@@ -154,7 +154,7 @@ class Strips:
         clip, steps = self.clip, self._steps(tail)
         rows = [Row('frame', clip.frames[steps])]
         rows += [Row(label, flow[steps]) for label, flow in flows.items()]
-        title = f'{Path(clip.name).name}: {title}'
+        title = f'{clip.name}: {title}'
         columns = [f'{clip.times[i]:.2f} s' for i in steps]
         return save_png(
             draw_sheet(rows, title, columns, unit, arrows=self._arrows), path

@@ -40,7 +40,7 @@ class FlowClip:
     """Frames of a video, and the flow of each motion layer that sees them.
 
     Args:
-        name (str): Of the video.
+        name (str): Of the video, to be shown.
         indices (np.ndarray): Numbers of the frames in the video, `(T,)`.
         times (np.ndarray): Their seconds in the video, `(T,)`.
         frames (np.ndarray): `(T, H, W, 3)`, uint8 RGB: what the network sees.

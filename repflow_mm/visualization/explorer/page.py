@@ -112,9 +112,8 @@ def _page(
     activity = np.hypot(flow[-1, ..., 0], flow[-1, ..., 1]).mean((1, 2, 3))
     order = np.argsort(-activity, kind='stable')
     scale, stored = _quantise(flow, flow[-1], levels)
-    title = Path(clip.name).name
     about |= {
-        'title': title,
+        'title': clip.name,
         'times': np.round(clip.times, 4).tolist(),
         'frame': clip.frames.shape[1:3],
         'map': flow.shape[3:5],
@@ -140,7 +139,7 @@ def _page(
         here.joinpath(name).read_text('utf-8') for name in ('page.css', 'page.js')
     )
     return Template(here.joinpath('page.html').read_text('utf-8')).substitute(
-        title=html.escape(title),
+        title=html.escape(clip.name),
         style=style,
         style_hash=_hash(style),
         script=script,
