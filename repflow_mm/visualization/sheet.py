@@ -45,7 +45,7 @@ def draw_sheet(
     unit: str = '',
     scale: float | None = None,
     arrows: bool = False,
-    size: int = 144,
+    size: int = 168,
 ) -> np.ndarray:
     """Draw rows of tiles. All flows share one scale, and the wheel is its legend.
 
@@ -58,7 +58,7 @@ def draw_sheet(
             all flows.
         arrows (bool): Draw arrows on the flows. Defaults to False.
         size (int): The longer side of a tile, in pixels; its shape is that of the first
-            tile, at most 2:1. Defaults to 144.
+            tile, at most 2:1. Defaults to 168.
 
     Returns:
         np.ndarray: `(H, W, 3)`, uint8 RGB.

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
@@ -47,7 +48,9 @@ def test_frames_are_those_of_the_video(seen, long_video):
 def features_of(model, frames):
     """What the motion layer behind layer1 is given, for frames `(T, 3, H, W)`."""
     with torch.no_grad():
-        packed = dict(inputs=frames.transpose(0, 1)[None])
+        packed = dict(
+            inputs=frames.transpose(0, 1)[None], data_samples=ActionDataSample()
+        )
         data = model.data_preprocessor(pseudo_collate([packed]), False)
         stem = model.backbone.conv1(data['inputs'][0, 0].transpose(0, 1))
         maps = model.backbone.layer1(model.backbone.maxpool(stem))
