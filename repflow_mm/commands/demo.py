@@ -28,11 +28,9 @@ from repflow_mm.commands._arguments import (
 )
 from repflow_mm.errors import InputError, command
 from repflow_mm.files import write_bytes
-from repflow_mm.inference.sight import Window, look
+from repflow_mm.inference.clips import look
 from repflow_mm.inference.windows import WindowedVideo
-from repflow_mm.video.writers import GifWriter, Mp4Writer
-from repflow_mm.visualization.choice import LEAST, most_active, shared_scale
-from repflow_mm.visualization.side_by_side import side_by_side
+from repflow_mm.visualization.demo_video import DemoVideo
 
 try:
     import resource
@@ -119,7 +117,8 @@ def _watch(
     with ExitStack() as stack:
         writer = None
         if out is not None:
-            writer = stack.enter_context(_SideBySideVideo(out, video))
+            fps = video.fps / np.diff(video.indices[0]).max(initial=1)
+            writer = stack.enter_context(DemoVideo(out, fps))
         progress = stack.enter_context(
             Progress(
                 *columns,
@@ -132,55 +131,9 @@ def _watch(
         for window in look(model, video):
             scores.append(window.scores)
             if writer is not None:
-                writer.add(window, model.class_names)
+                writer.add(window)
             progress.advance(task)
-    return np.stack(scores)
-
-
-class _SideBySideVideo:
-    """The mp4 and the gif of one video."""
-
-    def __init__(self, path: Path, video: WindowedVideo) -> None:
-        fps = video.fps / np.diff(video.indices[0]).max(initial=1)
-        self._last = -1
-        self._flow: tuple[str, int, float] | None = None
-        with ExitStack() as stack:
-            self._writers = [
-                stack.enter_context(writer(path.with_name(path.name + suffix), fps))
-                for suffix, writer in (('.mp4', Mp4Writer), ('.gif', GifWriter))
-            ]
-            self._files = stack.pop_all()
-
-    def __enter__(self) -> '_SideBySideVideo':
-        return self
-
-    def __exit__(self, *error) -> None:
-        self._files.__exit__(*error)
-
-    def add(self, window: Window, names: Sequence[str]) -> None:
-        """Write the frames of a window that the one before had not."""
-        flow, scale, caption = None, 1.0, ''
-        if window.flows:
-            name = next(iter(window.flows))
-            flows = window.flows[name].flow()
-            if self._flow is None or self._flow[2] == LEAST:
-                # Chosen once something moves: pictures of one video are to be compared.
-                (channel,) = most_active(flows, 1)
-                self._flow = name, channel, shared_scale([flows[:, channel]])
-            _, channel, scale = self._flow
-            flow = flows[:, channel]
-            caption = f'{name}, channel {channel} of {flows.shape[1]}'
-        best = window.scores.argsort()[::-1][:3]
-        answers = [(names[label], float(window.scores[label])) for label in best]
-        for i, (index, frame) in enumerate(
-            zip(window.indices, window.frames, strict=True)
-        ):
-            if index > self._last:
-                shown = flow if flow is None else flow[i]
-                picture = side_by_side(frame, shown, scale, caption, answers)
-                for writer in self._writers:
-                    writer.add(picture)
-        self._last = window.indices[-1]
+    return np.concatenate(scores)
 
 
 def _memory() -> str:

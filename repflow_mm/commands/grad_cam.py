@@ -20,10 +20,11 @@ from repflow_mm.commands._arguments import (
 )
 from repflow_mm.errors import InputError, command
 from repflow_mm.inference.grad_cam import grad_cam
-from repflow_mm.inference.recognizer import flow_layers
-from repflow_mm.inference.sight import frames_of
 from repflow_mm.inference.windows import WindowedVideo
-from repflow_mm.visualization.rows import Row, draw_rows
+from repflow_mm.layers import motion_layers
+from repflow_mm.packed import to_frames, unpack_views
+from repflow_mm.visualization.flow_clip import even_steps
+from repflow_mm.visualization.sheet import Row, draw_sheet, save_png
 
 
 @command
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--stages',
         nargs='+',
         metavar='MODULE',
-        help='such as backbone.layer4 (default: the flow layers and the backbone)',
+        help='such as backbone.layer4 (default: the motion layers and the backbone)',
     )
     parser.add_argument(
         '--label', help='class, by its name or number (default: the best one)'
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f'--columns must be at least 1, got {args.columns}')
     videos = videos_of(args)
     model = model_of(args)
-    stages = args.stages or [*flow_layers(model), 'backbone']
+    stages = args.stages or [*motion_layers(model), 'backbone']
     label = None if args.label is None else _label(args.label, model.class_names)
     console = Console(highlight=False, soft_wrap=True)
     progress = Progress(console=console, disable=not console.is_terminal)
@@ -92,16 +93,16 @@ def _draw(
     indices = video.indices[0]
     packed = next(iter(video))
     heats, label = grad_cam(model, packed, len(indices), stages, label)
-    frames = frames_of(packed['inputs'], len(indices))
-    shown = np.unique(np.linspace(0, len(indices) - 1, columns).round().astype(int))
+    frames = to_frames(unpack_views(packed['inputs'], len(indices))[-1]).numpy()
+    shown = even_steps(len(indices), columns)
     rows = [Row('frame', frames[shown])]
     rows += [
-        Row(stage, np.stack([_glow(frames[i], heat[i]) for i in shown]))
+        Row(stage, [_glow(frames[i], heat[i]) for i in shown])
         for stage, heat in heats.items()
     ]
     times = [f'{indices[i] / video.fps:.2f} s' for i in shown]
     title = f'{path.name}: Grad-CAM of {model.class_names[label]!r}'
-    draw_rows(rows, target, title, times)
+    save_png(draw_sheet(rows, title, times), target)
 
 
 def _glow(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -17,12 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
 from mmaction.apis import init_recognizer
-from mmaction.registry import DATASETS
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
 from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -30,7 +26,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from repflow_mm.config import SHIPPED
 from repflow_mm.datasets.synthetic.motion_set import CLASSES, MotionSet
 from repflow_mm.errors import InputError, command
+from repflow_mm.inference.clips import look
+from repflow_mm.inference.recognizer import load_recognizer
+from repflow_mm.inference.windows import WindowedVideo
 from repflow_mm.visualization.demo_picture import draw_demo
+from repflow_mm.visualization.flow_clip import FlowClip
 from repflow_mm.visualization.run_log import Curve, read_run
 
 _TRAINED = re.compile(
@@ -120,9 +120,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     _print_table(runs, console)
 
     picture = work_dir / 'motion_demo.png'
-    frames, flows = _look(runs[0], data)
     curves = {run.name: run.log()['acc/top1'] for run in runs}
-    draw_demo(CLASSES, frames, flows, curves, picture)
+    draw_demo(CLASSES, _look(runs[0], data), curves, picture)
     console.print(f'\nPicture: {picture}')
 
 
@@ -210,28 +209,9 @@ def _print_table(runs: list[Run], console: Console) -> None:
     console.print(f'Chance is {100 / len(CLASSES):.0f} %.')
 
 
-def _look(run: Run, data: Path) -> tuple[np.ndarray, np.ndarray]:
-    """One validation clip a class: a frame, and the clip's mean flow by channel."""
-    cfg = Config.fromfile(run.config)
-    part = cfg.test_dataloader.dataset
-    part.ann_file = str(data / 'motion_val_list_videos.txt')
-    part.data_prefix.video = str(data / 'videos_val')
-    dataset = DATASETS.build(part)
-    first = {}
-    for index in range(len(dataset)):
-        first.setdefault(dataset.get_data_info(index)['label'], index)
-    batch = pseudo_collate([dataset[first[label]] for label in range(len(CLASSES))])
-
+def _look(run: Run, data: Path) -> list[FlowClip]:
+    """A validation clip of each class, as the network sees it."""
     with contextlib.redirect_stdout(io.StringIO()):  # it says what it loads
-        model = init_recognizer(cfg, str(run.checkpoint), device='cpu')
-    layer = model.backbone.flow
-    seen = []
-    handle = layer.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    with torch.no_grad():
-        model.test_step(batch)
-        u_x, u_y = layer.flow(seen[0])
-    handle.remove()
-    clips = torch.stack(batch['inputs'])[:, 0]  # (N, 1, C, T, H, W)
-    frames = clips[:, :, clips.shape[2] // 2].permute(0, 2, 3, 1).numpy()
-    flows = torch.stack((u_x, u_y), dim=-1).mean(dim=2).numpy()
-    return frames, flows
+        model = load_recognizer(run.config, run.checkpoint, 'cpu')
+    videos = [min((data / 'videos_val' / name).iterdir()) for name in CLASSES]
+    return [next(look(model, WindowedVideo(video, model.cfg))) for video in videos]

@@ -1,7 +1,7 @@
 """Draw the flow of videos, as pictures and as a page to explore."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -16,11 +16,12 @@ from repflow_mm.commands._arguments import (
     videos_of,
 )
 from repflow_mm.errors import InputError, command
-from repflow_mm.inference.explorer_clip import explorer_clip
+from repflow_mm.inference.clips import read_frames, read_windows
 from repflow_mm.inference.strips import TAIL, Strips
-from repflow_mm.inference.subject import Subject, raw_subject, seen_subject
 from repflow_mm.video.decoders import DECODERS
-from repflow_mm.visualization.explorer.page import write_page
+from repflow_mm.visualization.explorer import write_page
+from repflow_mm.visualization.flow_clip import FlowClip
+from repflow_mm.visualization.tvl1 import clip_tvl1
 
 _PAGE_FRAMES = 64
 
@@ -53,11 +54,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('--start', type=seconds, default=0, metavar='SECOND')
     parser.add_argument('--columns', type=int, default=6, help='frames in a picture')
-    parser.add_argument('--layer', help='flow layer (default: the first)')
+    parser.add_argument(
+        '--layer', help='motion layer (default: the first that has a flow)'
+    )
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument('--channels', type=int, nargs='+', metavar='C')
     chosen.add_argument(
-        '--top', type=int, default=4, help='so many of the most active channels'
+        '--top', type=int, default=4, help='the N most active channels', metavar='N'
     )
     parser.add_argument('--arrows', action='store_true', help='arrows on the colours')
     parser.add_argument(
@@ -74,29 +77,32 @@ def main(argv: Sequence[str] | None = None) -> None:
         if getattr(args, name) < 1:
             raise InputError(f'--{name} must be at least 1, got {getattr(args, name)}')
     videos = videos_of(args)
-    look = _looker(args)
+    read = _reader(args)
     console = Console(highlight=False, soft_wrap=True)
 
     def show(path: Path, name: Path) -> None:
-        for written in _draw(look(str(path)), args.out / name, args, console):
+        for written in _draw(read(str(path)), args.out / name, args, console):
             console.print(f'{written}', markup=False)
 
     each_video(videos, show)
 
 
-def _looker(args: argparse.Namespace) -> Callable[[str], Subject]:
-    window = args.columns + TAIL
-    count = _PAGE_FRAMES if args.html else window
+def _reader(args: argparse.Namespace) -> Callable[[str], FlowClip]:
+    count = _PAGE_FRAMES if args.html else args.columns + TAIL
     if args.config is None:
-        return lambda path: raw_subject(
-            path, args.start, count, window, args.interval, args.size, args.decoder
+        return lambda path: read_frames(
+            path, args.start, count, args.interval, args.size, args.decoder
         )
     model = model_of(args)
-    return lambda path: seen_subject(model, path, args.start, count, args.layer)
+    return lambda path: read_windows(model, path, args.start, count)
 
 
-def _draw(subject: Subject, base: Path, args: argparse.Namespace, console: Console):
-    strips = Strips(subject, args.columns, args.channels, args.top, args.arrows)
+def _draw(
+    clip: FlowClip, base: Path, args: argparse.Namespace, console: Console
+) -> Iterator[Path]:
+    strips = Strips(
+        clip, args.columns, args.layer, args.channels, args.top, args.arrows
+    )
     pictures = {
         'flow.png': strips.draw_channels,
         'iterations.png': strips.draw_iterations,
@@ -104,7 +110,9 @@ def _draw(subject: Subject, base: Path, args: argparse.Namespace, console: Conso
         'flow_of_flow.png': strips.draw_flow_of_flow,
     }
     if args.html:
-        pictures['html'] = lambda path: write_page(explorer_clip(strips), path)
+        pictures['html'] = lambda path: write_page(
+            clip, path, strips.layer, strips.channels, clip_tvl1(clip.frames)
+        )
     for suffix, draw in track(
         pictures.items(),
         description='drawing',

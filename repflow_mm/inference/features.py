@@ -1,4 +1,4 @@
-"""`tools/extract_features.py`: what a network makes of videos, before its head."""
+"""Features of videos: what a network passes to its head."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,8 @@ from mmengine.dataset import pseudo_collate
 from torch import Tensor, nn
 
 from repflow_mm.errors import InputError
-from repflow_mm.inference.windows import WindowedVideo, crops_of
+from repflow_mm.inference.windows import WindowedVideo
+from repflow_mm.packed import unpack_views
 
 
 def video_features(model: nn.Module, path: str | Path) -> dict[str, np.ndarray]:
@@ -39,7 +40,7 @@ def video_features(model: nn.Module, path: str | Path) -> dict[str, np.ndarray]:
         with torch.no_grad():
             data = model.data_preprocessor(pseudo_collate([packed]), False)
             features, _ = model.extract_feat(data['inputs'], test_mode=True)
-        views = crops_of(packed['inputs'], len(video.indices[0]))
+        views = len(unpack_views(packed['inputs'], len(video.indices[0])))
         frames.append(pooled(features, views).mean(dim=0).float().cpu().numpy())
     frame = np.stack(frames)
     ends = np.array([(window[0], window[-1]) for window in video.indices])
@@ -52,11 +53,12 @@ def pooled(features: Tensor | Sequence[Tensor], views: int) -> Tensor:
     Args:
         features (Tensor | Sequence[Tensor]): `(views, C, T, H, W)`,
             `(views * T, C, H, W)` or `(views, C)`; several, such as SlowFast's, are
-            stacked, each frame with the nearest of the others.
+            stacked, each frame with the nearest of the others. Of a network that
+            averages over its views, `(1, ...)`.
         views (int): Crops of the window.
 
     Returns:
-        Tensor: `(views, T, C)`.
+        Tensor: `(views, T, C)`; `(1, T, C)` where views were averaged.
 
     Raises:
         ValueError: On other shapes.
@@ -72,7 +74,8 @@ def pooled(features: Tensor | Sequence[Tensor], views: int) -> Tensor:
     if features.dim() == 5:
         return features.mean(dim=(-2, -1)).transpose(1, 2)
     if features.dim() == 4:
-        return features.mean(dim=(-2, -1)).unflatten(0, (views, -1))
+        each = views if len(features) % views == 0 else 1
+        return features.mean(dim=(-2, -1)).unflatten(0, (each, -1))
     if features.dim() == 2:
         return features[:, None]
     raise InputError(

@@ -14,6 +14,7 @@ from mmengine.dataset import pseudo_collate
 from torch import Tensor, nn
 
 from repflow_mm.errors import InputError
+from repflow_mm.packed import pack_views, unpack_views
 
 
 def grad_cam(
@@ -30,7 +31,8 @@ def grad_cam(
         packed (dict): What the test pipeline packed of the window.
         frames (int): Its frames, `T`.
         stages (list[str]): Sub-modules that give maps, `(N, C, T', H, W)` or
-            `(N * T', C, H, W)`, such as `'backbone.layer4'` or `'backbone.flow'`.
+            `(N * T', C, H, W)`, such as `'backbone.layer4'` or `'backbone.flow'`. Of
+            one that gives several, such as a backbone with `out_indices`, the last.
         label (int, optional): The class. Defaults to the best one.
 
     Returns:
@@ -43,7 +45,7 @@ def grad_cam(
             not depend on it.
     """
     inputs = packed['inputs']
-    shown = inputs[-1:] if inputs.dim() == 5 else inputs[-frames:]
+    shown = pack_views(unpack_views(inputs, frames)[-1:], like=inputs)
     # As if learned: a stage whose weights are frozen has a gradient too.
     packed = packed | dict(inputs=shown.float().requires_grad_())
     maps: dict[str, Tensor] = {}
@@ -76,11 +78,13 @@ def grad_cam(
 
 def _heat(activation: Tensor, slope: Tensor, size: tuple[int, int, int]) -> np.ndarray:
     """Channels weighted by their mean gradient; what speaks for the class."""
+    if activation.dim() == 5 and len(activation) > 1:  # (T, C, 1, H, W)
+        activation, slope = activation[:, :, 0], slope[:, :, 0]
     if activation.dim() == 4:
         activation, slope = (
             x.unflatten(0, (1, -1)).transpose(1, 2) for x in (activation, slope)
         )
-    # One weight a channel and frame: the 2D networks see frames one by one.
+    # One weight per channel and frame: the 2D networks see frames one by one.
     weight = slope.mean(dim=(-2, -1), keepdim=True)
     heat = (weight * activation).sum(dim=1, keepdim=True).relu()
     heat = F.interpolate(heat.float(), size, mode='trilinear')[0, 0]
@@ -98,9 +102,12 @@ def _module(model: nn.Module, stage: str) -> nn.Module:
 
 
 def _keep(maps: dict[str, Tensor], stage: str):
-    def keep(_: nn.Module, args: tuple, output: Tensor) -> None:
-        if isinstance(output, Tensor) and output.dim() in (4, 5):
-            maps[stage] = output
+    def keep(_: nn.Module, args: tuple, output: object) -> None:
+        # A neck gives its features and auxiliary losses, a backbone a map per stage.
+        several = output if isinstance(output, tuple | list) else [output]
+        for each in several:
+            if isinstance(each, Tensor) and each.dim() in (4, 5):
+                maps[stage] = each
 
     return keep
 

@@ -1,4 +1,4 @@
-"""A recognizer, ready to be asked."""
+"""Load a recognizer for inference."""
 
 from collections.abc import Mapping
 from http.client import HTTPException
@@ -15,7 +15,6 @@ from torch import nn
 from repflow_mm.checkpoint.fit import check_fit, weights
 from repflow_mm.config import read_config
 from repflow_mm.errors import InputError, MissingFileError
-from repflow_mm.layers import RepresentationFlow
 from repflow_mm.preparation.class_names import class_names
 
 
@@ -66,28 +65,16 @@ def load_recognizer(
     given = weights(file, loaded, state)
     check_fit(file, given, state)
     model.load_state_dict(given)
-    for head in model.modules():
-        if hasattr(head, 'average_clips'):
-            head.average_clips = 'prob'
+    for module in model.modules():
+        if hasattr(module, 'average_clips'):
+            module.average_clips = 'prob'
+        # It bounds memory for the tens of views of a benchmark. A window has a few,
+        # which have to pass in one batch for the flow of the last to be found.
+        if getattr(module, 'test_cfg', None):
+            module.test_cfg.pop('max_testing_views', None)
     meta = loaded.get('meta') or {}
     model.class_names = _class_names(cfg, meta, model.cls_head.num_classes)
     return model
-
-
-def flow_layers(model: nn.Module) -> dict[str, RepresentationFlow]:
-    """The flow layers of a network.
-
-    Args:
-        model (nn.Module): Any network.
-
-    Returns:
-        dict[str, RepresentationFlow]: By name, in the network's order.
-    """
-    return {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, RepresentationFlow)
-    }
 
 
 def _class_names(cfg: Config, meta: Mapping, count: int) -> tuple[str, ...]:

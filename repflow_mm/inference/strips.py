@@ -6,43 +6,60 @@ from pathlib import Path
 import numpy as np
 
 from repflow_mm.errors import InputError
-from repflow_mm.inference.raw_flow import flow_of_flow
-from repflow_mm.inference.subject import Subject
-from repflow_mm.visualization.choice import most_active
-from repflow_mm.visualization.rows import Row, draw_rows
+from repflow_mm.inference.clips import flow_of_flow
+from repflow_mm.visualization.flow_clip import FlowClip, even_steps, most_active
+from repflow_mm.visualization.sheet import Row, draw_sheet, save_png
 from repflow_mm.visualization.tvl1 import clip_tvl1
 
 # The last frame has no flow of its own, the last three none of the flow of flow.
 TAIL = 3
-_MAP_UNIT = 'pixels of the feature map\nper frame'
-_FRAME_UNIT = 'pixels of the frame\nper frame'
+_MAP_UNIT = 'pixels of the\nfeature map\nper frame'
+_FRAME_UNIT = 'pixels of the\nframe per frame'
 
 
 class Strips:
-    """Draws strips of one clip: the same frames and times in each.
+    """Draws strips of one clip: frames at even steps, and flow below them.
 
     Args:
-        subject (Subject): The clip.
-        columns (int): Frames to show, evenly spread.
+        clip (FlowClip): The clip; of several windows, the first is shown.
+        columns (int): Frames to show, at most.
+        layer (str, optional): The layer. Defaults to the first that computes a flow.
         channels (Sequence[int], optional): Channels to show.
         top (int): If none are given, so many of the most active.
         arrows (bool): Arrows on the flows too. Defaults to False.
 
+    Attributes:
+        layer (str): The layer.
+        channels (list[int]): The channels.
+
     Raises:
-        ValueError: On a channel that the layer has not.
+        InputError: If there is no such layer or channel, or no flow to draw.
     """
 
     def __init__(
         self,
-        subject: Subject,
+        clip: FlowClip,
         columns: int,
+        layer: str | None = None,
         channels: Sequence[int] | None = None,
         top: int = 4,
         arrows: bool = False,
     ) -> None:
-        self.subject = subject
-        self.layer, self.solve = next(iter(subject.layers.items()))
-        self.flow = self.solve(None)
+        self.clip = clip
+        names = list(clip.solvers)
+        if not names:
+            raise InputError(
+                'the network of this config has no motion layer: give a config with '
+                'one, or leave --config and --checkpoint out for the flow of the frames'
+            )
+        if layer is not None and layer not in names:
+            raise InputError(
+                f'--layer must be one of {", ".join(names)}, got {layer!r}'
+            )
+        self.layer = layer or clip.first_flow() or names[0]
+        self.flow = clip.flow(self.layer)
+        if self.flow is None:
+            raise InputError(f'{self.layer} has no flow to draw')
         count = self.flow.shape[1]
         wrong = [c for c in channels or () if not 0 <= c < count]
         if wrong:
@@ -52,28 +69,28 @@ class Strips:
         self.channels = list(channels or most_active(self.flow, top))
         self._columns = columns
         self._arrows = arrows
-        self._stride = subject.frames.shape[2] / self.flow.shape[3]
+        self._frames = columns + TAIL
+        if clip.windows is not None:
+            self._frames = int((clip.times <= clip.windows[0, 1]).sum())
+        self._stride = clip.frames.shape[2] / self.flow.shape[3]
         self._unit = _FRAME_UNIT if self._stride == 1 else _MAP_UNIT
 
     def draw_channels(self, path: Path) -> Path:
         """Frames, and the flow of each channel."""
-        rows = [Row(self._label(c), self.flow[:, c]) for c in self.channels]
-        return self._draw(rows, path, f'flow of {self.layer}', self._unit)
+        flows = {self._label(c): self.flow[:, c] for c in self.channels}
+        return self._draw(flows, path, f'flow of {self.layer}', self._unit)
 
     def draw_iterations(self, path: Path) -> Path:
-        """How the flow of the first channel comes about, iteration by iteration."""
-        channel, counts = self.channels[0], iteration_counts(self.subject.n_iters)
-        rows = [
-            Row(
-                f'{n} iteration{"s" * (n > 1)}',
-                self.flow[:, channel]
-                if n == self.subject.n_iters
-                else self.solve(n)[:, channel],
-            )
-            for n in counts
-        ]
+        """How the flow of the first channel develops, iteration by iteration."""
+        channel = self.channels[0]
+        flows = {
+            'flow' if n is None else f'{n} iteration{"s" * (n > 1)}': self.clip.flow(
+                self.layer, n
+            )[:, channel]
+            for n in self.clip.solvers[self.layer].iterations()
+        }
         title = f'iterations of the flow of {self.layer}, {self._label(channel)}'
-        return self._draw(rows, path, title, self._unit)
+        return self._draw(flows, path, title, self._unit)
 
     def draw_comparison(self, path: Path) -> Path:
         """OpenCV's TV-L1 on the frames beside the layer (Figure 1 of the paper).
@@ -81,19 +98,18 @@ class Strips:
         Both in pixels of the frame.
 
         Raises:
-            ValueError: If OpenCV has no TV-L1.
+            InputError: If OpenCV has no TV-L1.
         """
-        frames = self.subject.frames
+        frames = self.clip.frames
         tvl1 = np.zeros((*frames.shape[:3], 2), dtype=np.float32)
-        for i in self._places(1):
+        for i in self._steps(1):
             tvl1[i] = clip_tvl1(frames[i : i + 2])[0]
-        ours = [
-            Row(f'{self.layer}\n{self._label(c)}', self._stride * self.flow[:, c])
-            for c in self.channels[:2]
-        ]
-        rows = [Row('TV-L1\n(OpenCV)', tvl1), *ours]
+        flows = {'TV-L1\n(OpenCV)': tvl1}
+        for channel in self.channels[:2]:
+            label = f'{self.layer}\n{self._label(channel)}'
+            flows[label] = self._stride * self.flow[:, channel]
         title = f'TV-L1 of the frames, and flow of {self.layer}'
-        return self._draw(rows, path, title, _FRAME_UNIT)
+        return self._draw(flows, path, title, _FRAME_UNIT)
 
     def draw_flow_of_flow(self, path: Path) -> Path:
         """The flow of the flow, and its flow again (Figures 5 and 7 of the paper).
@@ -102,55 +118,44 @@ class Strips:
         the solver with its start values.
         """
         chain = self.layer.rpartition('.')[0]
-        layers = sorted(n for n in self.subject.layers if n.startswith(f'{chain}.'))
+        layers = sorted(n for n in self.clip.solvers if n.startswith(f'{chain}.'))
         channel = self.channels[0]
+        flows = {}
         if len(layers) > 1 and chain.endswith('flows'):
-            rows = []
             for name in layers:
-                flow = self.subject.layers[name](None)
+                flow = self.clip.flow(name)
                 (moving,) = most_active(flow, 1)
-                rows.append(Row(f'{name}\nchannel {moving}', flow[:, moving]))
+                flows[f'{name}\nchannel {moving}'] = flow[:, moving]
         else:
             once = self.flow[:, [channel]]
             twice = flow_of_flow(once)
             thrice = flow_of_flow(twice)
-            labels = 'flow', 'flow of flow', 'flow of flow\nof flow'
-            rows = [
-                Row(label, flow[:, 0])
-                for label, flow in zip(labels, (once, twice, thrice), strict=True)
-            ]
+            flows['flow'] = once[:, 0]
+            flows['flow of flow'] = twice[:, 0]
+            flows['flow of flow\nof flow'] = thrice[:, 0]
         title = f'flow of flow: {self.layer}, {self._label(channel)}'
-        return self._draw(rows, path, title, self._unit, TAIL)
+        return self._draw(flows, path, title, self._unit, TAIL)
 
-    def _places(self, tail: int) -> np.ndarray:
-        last = min(len(self.subject.frames), self.subject.window) - 1 - tail
-        places = np.linspace(0, max(last, 0), self._columns)
-        return np.unique(places.round().astype(int))
+    def _steps(self, tail: int) -> np.ndarray:
+        count = min(len(self.clip.frames), self._frames) - tail
+        return even_steps(max(count, 1), self._columns)
 
     def _label(self, channel: int) -> str:
         return f'channel {channel}' if self.flow.shape[1] > 1 else 'one channel'
 
     def _draw(
-        self, rows: Sequence[Row], path: Path, title: str, unit: str, tail: int = 1
+        self,
+        flows: dict[str, np.ndarray],
+        path: Path,
+        title: str,
+        unit: str,
+        tail: int = 1,
     ) -> Path:
-        subject, places = self.subject, self._places(tail)
-        shown = [
-            Row(row.label, row.tiles[places])
-            for row in (Row('frame', subject.frames), *rows)
-        ]
-        times = [f'{subject.times[i]:.2f} s' for i in places]
-        title = f'{Path(subject.name).name}: {title}'
-        return draw_rows(shown, path, title, times, unit, self._arrows)
-
-
-def iteration_counts(n_iters: int) -> list[int]:
-    """Iterations after which to look: 1, 2, 5, 10, 20, 50, ... and the last.
-
-    Args:
-        n_iters (int): How many there are.
-
-    Returns:
-        list[int]: Increasing; five at most, the last ones.
-    """
-    steps = [s * 10**k for k in range(len(str(n_iters))) for s in (1, 2, 5)]
-    return [*(n for n in steps if n < n_iters), n_iters][-5:]
+        clip, steps = self.clip, self._steps(tail)
+        rows = [Row('frame', clip.frames[steps])]
+        rows += [Row(label, flow[steps]) for label, flow in flows.items()]
+        title = f'{clip.name}: {title}'
+        columns = [f'{clip.times[i]:.2f} s' for i in steps]
+        return save_png(
+            draw_sheet(rows, title, columns, unit, arrows=self._arrows), path
+        )

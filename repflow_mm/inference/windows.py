@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import Compose
-from torch import Tensor
 
 from repflow_mm.errors import InputError
 from repflow_mm.video import VideoError
@@ -147,19 +146,6 @@ class WindowedVideo:
                 frame_interval=self._sampling.interval or None,
             )
             yield self._transform(self._opened | sampled)
-
-
-def crops_of(inputs: Tensor, frames: int) -> int:
-    """How many crops of a window a pipeline packed.
-
-    Args:
-        inputs (Tensor): `(crops, 3, T, H, W)`, or `(crops * T, 3, H, W)`.
-        frames (int): `T`.
-
-    Returns:
-        int: Their number.
-    """
-    return len(inputs) if inputs.dim() == 5 else len(inputs) // frames
 
 
 def _test_pipeline(cfg: Config) -> list[dict]:

@@ -38,23 +38,32 @@ class FlowTap:
 
     Args:
         model (nn.Module): Any network.
+        at_once (bool): Compute the flow within the forward pass, as its autocast has
+            it, and keep that: in training, parameters have changed once the iteration
+            is over. Defaults to False.
 
     Attributes:
         layers (dict[str, MotionLayer]): From :func:`motion_layers`.
-        inputs (dict[str, Tensor]): By layer, the features `(N, C, T, H, W)` that it was
-            given first since :meth:`clear`, detached.
-        listening (bool): Whether inputs are kept. Defaults to True.
+        inputs (dict[str, Tensor]): By layer, the features `(N, C, T, H, W)` that it
+            works on, as first given since :meth:`clear`, detached. Empty with
+            `at_once`.
+        flows (dict[str, Tensor | None]): With `at_once`, what :meth:`flow` gives.
+        listening (bool): Whether anything is kept. Defaults to True.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, at_once: bool = False) -> None:
         self.layers = motion_layers(model)
         self.inputs: dict[str, Tensor] = {}
+        self.flows: dict[str, Tensor | None] = {}
         self.listening = True
+        self._at_once = at_once
         self._handles = []
 
     def __enter__(self) -> 'FlowTap':
+        # A neck is given lists and several views in one row; what it passes to `fuse`
+        # are the clips that it made of them.
         self._handles = [
-            layer.register_forward_pre_hook(partial(self._keep, name))
+            layer.fuse.register_forward_pre_hook(partial(self._keep, name))
             for name, layer in self.layers.items()
         ]
         return self
@@ -64,25 +73,37 @@ class FlowTap:
             self._handles.pop().remove()
 
     def clear(self) -> None:
-        """Forget the inputs."""
-        self.inputs = {}
+        """Forget inputs and flows."""
+        self.inputs, self.flows = {}, {}
 
     @torch.no_grad()
     def flow(self, name: str, n_iters: int | None = None) -> Tensor | None:
         """The flow of a layer for what it was given.
 
         Args:
-            name (str): The layer.
+            name (str): The layer, a key of `inputs`.
             n_iters (int, optional): As for :meth:`MotionLayer.flow`.
 
         Returns:
             Tensor | None: `(N, C', T - 1, H, W, 2)`, fp32 (x then y), in pixels of the
             feature map; None where the layer computes no flow.
         """
-        flow = self.layers[name].flow(self.inputs[name], n_iters)
-        return None if flow is None else torch.stack(flow, dim=-1).float()
+        return _flow_of(self.layers[name], self.inputs[name], n_iters)
 
-    def _keep(self, name: str, module: nn.Module, args: tuple[Tensor, ...]) -> None:
-        if self.listening:
-            # The first time: a layer may be used twice, in the flow of its own flow.
-            self.inputs.setdefault(name, args[0].detach())
+    def _keep(self, name: str, fuse: nn.Module, args: tuple[Tensor, ...]) -> None:
+        # The first time: a layer may be used twice, in the flow of its own flow.
+        if not self.listening or name in self.inputs or name in self.flows:
+            return
+        if self._at_once:
+            self.flows[name] = _flow_of(self.layers[name], args[0])
+        else:
+            self.inputs[name] = args[0].detach()
+
+
+@torch.no_grad()
+def _flow_of(
+    layer: MotionLayer, x: Tensor, n_iters: int | None = None
+) -> Tensor | None:
+    """The flow of a layer for features, see :meth:`FlowTap.flow`."""
+    flow = layer.flow(x, n_iters)
+    return None if flow is None else torch.stack(flow, dim=-1).float()

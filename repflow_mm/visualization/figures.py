@@ -1,7 +1,7 @@
 """The figures of `docs/layer.md`.
 
-A texture whose motion is known exactly is moved, turned and enlarged, and the solver's
-answer is drawn beside the truth, all in one scale. The same bits at every run.
+A texture is moved in ways that are known exactly, and the solver's answer is drawn
+beside the truth, all in one scale. Bitwise identical at every run.
 """
 
 import numpy as np
@@ -9,10 +9,11 @@ import torch
 from matplotlib.figure import Figure
 
 from repflow_mm.ops.tvl1 import representation_flow
-from repflow_mm.visualization.flow_colour import colour_wheel, flow_to_rgb
+from repflow_mm.visualization.sheet import Row, draw_sheet, render
 
 SIZE = 96  # pixels of a map
-FASTEST = 1.0  # pixels a frame: the speed of full colour in every picture
+FASTEST = 1.0  # pixels per frame: the speed of full colour in every picture
+_UNIT = 'pixel per frame'
 ITERATIONS = (1, 2, 5, 10, 20, 50, 100)  # drawn
 PLOTTED = range(5, 101, 5)
 # Flow at (x, y) of the map's centre being (0, 0): pixels, +x right and +y down.
@@ -67,44 +68,45 @@ def end_point_error(flow: np.ndarray, truth: np.ndarray) -> float:
     return float(np.hypot(*np.moveaxis(flow - truth, -1, 0)).mean())
 
 
-def known_motions() -> Figure:
-    """Four motions of a map: the true flow, and the solver's after 20 and 100."""
-    figure = Figure(figsize=(9.2, 5.9), layout='constrained')
-    grid = figure.subplots(3, len(MOTIONS) + 1)
-    for column, motion in zip(grid.T[1:], MOTIONS, strict=True):
-        first, second, truth = moved_texture(motion)
-        column[0].set_title(motion, fontsize=11)
-        column[0].imshow(flow_to_rgb(truth, FASTEST))
-        for axis, n_iters in zip(column[1:], (20, 100), strict=True):
-            flow = solve(first, second, n_iters=n_iters)
-            axis.imshow(flow_to_rgb(flow, FASTEST))
-            axis.set_xlabel(f'off by {end_point_error(flow, truth):.2f} px')
-    titles = ('true flow', '20 iterations', '100 iterations')
-    for axis, title in zip(grid[:, 1], titles, strict=True):
-        axis.set_ylabel(title, fontsize=11)
-    grid[0, 0].imshow(first, cmap='gray', vmin=0, vmax=255)
-    grid[0, 0].set_title('the map', fontsize=11)
-    grid[1, 0].imshow(colour_wheel())
-    grid[1, 0].set_xlabel(f'rim: {FASTEST:g} px a frame')
-    grid[2, 0].set_visible(False)
-    _bare(grid)
-    return figure
+def known_motions() -> np.ndarray:
+    """Four motions of a map: the true flow, and the solver's after 20 and 100.
+
+    Returns:
+        np.ndarray: `(H, W, 3)`, uint8 RGB.
+    """
+    first, _, _ = moved_texture('right')
+    grey = np.rint(first).astype(np.uint8)[..., None].repeat(3, axis=-1)
+    textures = [moved_texture(motion) for motion in MOTIONS]
+    rows = [Row('true flow', [grey, *(truth for _, _, truth in textures)])]
+    for n_iters in (20, 100):
+        flows = [solve(first, second, n_iters=n_iters) for first, second, _ in textures]
+        errors = [
+            f'error {end_point_error(flow, truth):.2f} px'
+            for flow, (_, _, truth) in zip(flows, textures, strict=True)
+        ]
+        rows.append(Row(f'{n_iters} iterations', [None, *flows], ['', *errors]))
+    columns = 'the map', *MOTIONS
+    return draw_sheet(rows, columns=columns, unit=_UNIT, scale=FASTEST, size=176)
 
 
-def convergence() -> Figure:
-    """How the flow of a turning map grows, and how the error falls."""
-    figure = Figure(figsize=(9.2, 5.2), layout='constrained')
-    above, below = figure.subfigures(2, 1, height_ratios=(1, 2))
-    strip = above.subplots(1, len(ITERATIONS) + 1, squeeze=False)
+def convergence() -> np.ndarray:
+    """How the flow of a rotating map grows, and how the error falls.
+
+    Returns:
+        np.ndarray: `(H, W, 3)`, uint8 RGB.
+    """
     first, second, truth = moved_texture('turning clockwise')
-    for axis, n_iters in zip(strip[0], ITERATIONS, strict=False):
-        flow = solve(first, second, n_iters=n_iters)
-        axis.imshow(flow_to_rgb(flow, FASTEST))
-        axis.set_title(f'{n_iters}', fontsize=10)
-    strip[0, -1].imshow(flow_to_rgb(truth, FASTEST))
-    strip[0, -1].set_title('truth', fontsize=10)
-    _bare(strip)
-    axis = below.subplots()
+    flows = [solve(first, second, n_iters=n_iters) for n_iters in ITERATIONS]
+    columns = *map(str, ITERATIONS), 'truth'
+    sheet = draw_sheet(
+        [Row('flow after\niterations', [*flows, truth])],
+        columns=columns,
+        unit=_UNIT,
+        scale=FASTEST,
+        size=112,
+    )
+    figure = Figure(figsize=(9.2, 3.5), layout='constrained')
+    axis = figure.subplots()
     counts = sorted({*ITERATIONS, *PLOTTED})
     for motion, style in (('right', '-'), ('turning clockwise', '--')):
         first, second, truth = moved_texture(motion)
@@ -121,11 +123,4 @@ def convergence() -> Figure:
     axis.set_ylim(0, None)
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9)
-    return figure
-
-
-def _bare(grid: np.ndarray) -> None:
-    """No ticks and no frames around pictures."""
-    for axis in grid.flat:
-        axis.set(xticks=(), yticks=())
-        axis.spines[:].set_visible(False)
+    return np.concatenate((sheet, render(figure, sheet.shape[1])))

@@ -1,6 +1,11 @@
 """Flow in the usual colour wheel (Baker et al., IJCV 2011)."""
 
+from collections.abc import Sequence
+
 import numpy as np
+
+# Pixels per frame: a smaller scale would show noise.
+LEAST = 0.05
 
 # Transitions of the wheel: from red over yellow, green, cyan, blue and magenta
 # back, and how many of its 55 colours each takes (the eye's share).
@@ -20,15 +25,31 @@ _WHEEL = np.concatenate(
 )
 
 
+def flow_scale(flows: Sequence[np.ndarray]) -> float:
+    """The speed of full colour, for pictures that are to be compared.
+
+    The 99th percentile: outliers do not make the rest pale, and what moves in a small
+    part of a still picture keeps its colour.
+
+    Args:
+        flows (Sequence[np.ndarray]): `(..., 2)` each, pixels.
+
+    Returns:
+        float: In pixels, at least :data:`LEAST`.
+    """
+    speeds = [np.hypot(flow[..., 0], flow[..., 1]).ravel() for flow in flows]
+    return max(float(np.percentile(np.concatenate(speeds), 99)), LEAST)
+
+
 def flow_to_rgb(flow: np.ndarray, max_flow: float | None = None) -> np.ndarray:
     """Colour a flow field: hue is direction, saturation is speed.
 
-    Right is red, down yellow, left cyan to blue, up magenta; no motion is white.
+    Right is red, down yellow, left cyan to blue, up violet; no motion is white.
 
     Args:
         flow (np.ndarray): `(H, W, 2)`, pixels, +x right and +y down.
-        max_flow (float, optional): Speed of full saturation; anything faster is
-            drawn darker. Pictures to be compared need the same. Defaults to the
+        max_flow (float, optional): Speed of full saturation; anything faster has full
+            saturation too. Pictures to be compared need the same. Defaults to the
             largest speed in `flow`.
 
     Returns:
@@ -44,15 +65,13 @@ def flow_to_rgb(flow: np.ndarray, max_flow: float | None = None) -> np.ndarray:
         max_flow = max(float(speed.max()), 1e-6)
     if not max_flow > 0:
         raise ValueError(f'max_flow must be > 0, got {max_flow}')
-    radius = (speed / max_flow)[..., None]
+    saturation = np.minimum(speed / max_flow, 1)[..., None]
     turn = np.arctan2(-flow[..., 1], -flow[..., 0]) / (2 * np.pi) + 0.5
     position = turn % 1 * len(_WHEEL)
     below = position.astype(int) % len(_WHEEL)
     share = (position - np.floor(position))[..., None]
     hue = (1 - share) * _WHEEL[below] + share * _WHEEL[(below + 1) % len(_WHEEL)]
-    within = 1 - np.minimum(radius, 1) * (1 - hue)
-    colour = np.where(radius <= 1 + 1e-6, within, 0.75 * hue)
-    return np.rint(255 * colour).astype(np.uint8)
+    return np.rint(255 * (1 - saturation * (1 - hue))).astype(np.uint8)
 
 
 def colour_wheel(size: int = 151) -> np.ndarray:

@@ -34,29 +34,26 @@ def test_pictures_and_page_of_a_network(main, network, long_video, tmp_path, cap
 
 
 def test_a_clip_of_a_network(model, long_video):
-    from repflow_mm.inference.explorer_clip import explorer_clip
-    from repflow_mm.inference.sight import look
+    from repflow_mm.inference.clips import look, read_windows
     from repflow_mm.inference.strips import Strips
-    from repflow_mm.inference.subject import seen_subject
     from repflow_mm.inference.windows import WindowedVideo
 
-    subject = seen_subject(model, str(long_video), 0.2, 64, None)
+    clip = read_windows(model, str(long_video), 0.2, 64)
     # From the window that begins next, each frame once.
-    np.testing.assert_allclose(subject.times * 25, np.arange(8, 27))
-    assert len(subject.frames) == 19 and subject.scores.shape == (3, 10)
-    clip = explorer_clip(Strips(subject, 6, top=2))
-    assert clip.iterations == (1, 2, 5, 8)
-    assert clip.flow.shape == (4, 2, 19, 14, 14, 2)
+    np.testing.assert_allclose(clip.times * 25, np.arange(8, 27))
+    assert len(clip.frames) == 19 and clip.scores.shape == (3, 10)
+    strips = Strips(clip, 6, top=2)
+    assert strips.layer == 'backbone.flow'
+    assert clip.solvers[strips.layer].iterations() == [1, 2, 5, 8]
     second = list(look(model, WindowedVideo(long_video, model.cfg)))[2]
-    flow = second.flows['backbone.flow']
-    for place, channel in enumerate(clip.channels):
-        for step, n in enumerate(clip.iterations):
-            np.testing.assert_allclose(
-                clip.flow[step, place, 8:16], flow.flow(n)[:, channel], atol=1e-6
-            )
-    np.testing.assert_allclose(clip.scores[1], second.scores)
+    for n in (1, 8):
+        np.testing.assert_allclose(
+            clip.flow(strips.layer, n)[8:16], second.flow(strips.layer, n), atol=1e-6
+        )
+    np.testing.assert_allclose(clip.scores[1], second.scores[0])
     np.testing.assert_allclose(clip.windows[1] * 25, (16, 23))
-    speeds = np.hypot(*np.moveaxis(clip.flow[-1], -1, 0)).mean((1, 2, 3))
+    flow = clip.flow(strips.layer)[:, strips.channels]
+    speeds = np.hypot(flow[..., 0], flow[..., 1]).mean((0, 2, 3))
     assert speeds[0] >= speeds[1] > 0
 
 

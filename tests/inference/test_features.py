@@ -45,11 +45,11 @@ def test_a_list_of_videos(features, checkpoint, model, long_video, tmp_path, cap
     np.testing.assert_allclose(found['frame'].mean(1), found['clip'], rtol=1e-6)
     np.testing.assert_allclose(found['seconds'][1], (8 / 25, 15 / 25))
     # What the head makes of them is what the network says.
-    from repflow_mm.inference.sight import look
+    from repflow_mm.inference.clips import look
     from repflow_mm.inference.windows import WindowedVideo
 
     logits = model.cls_head.fc_cls(torch.from_numpy(found['clip'])).softmax(-1)
-    scores = [w.scores for w in look(model, WindowedVideo(long_video, model.cfg))]
+    scores = [w.scores[0] for w in look(model, WindowedVideo(long_video, model.cfg))]
     np.testing.assert_allclose(logits.detach().numpy(), scores, atol=1e-6)
 
     lists.write_text('gone.mp4 3\n')

@@ -1,6 +1,6 @@
-"""What the flow layers do while they learn, as numbers and pictures in the log."""
+"""Log what motion layers do while they learn: numbers and pictures."""
 
-from functools import partial
+import contextlib
 
 import numpy as np
 import torch
@@ -8,28 +8,36 @@ from mmaction.registry import HOOKS
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import Tensor
 
 from repflow_mm.errors import InputError
-from repflow_mm.layers import RepresentationFlow
-from repflow_mm.visualization.strip import flow_strip
+from repflow_mm.layers import FlowTap
+from repflow_mm.packed import to_frames, unpack_views
+from repflow_mm.visualization.flow_clip import even_steps, most_active
+from repflow_mm.visualization.sheet import Row, draw_sheet
+
+_CHANNELS, _COLUMNS = 3, 8  # of a picture
 
 
 @HOOKS.register_module()
 class FlowLogHook(Hook):
-    """Log the parameters and the flow of every flow layer in training.
+    """Log the learned quantities and the flow of every motion layer in training.
 
     Each scalar is `flow/LAYER/NAME`, with the layer's name in the model and
 
-    - `tau`, `lam`, `theta`, and the divergence weights `div_x_0`, `div_x_1`, `div_y_0`,
-      `div_y_1`, within their bounds, as the solver takes them, after the iteration;
+    - what the layer's `log_scalars()` gives, after the iteration: of representation
+      flow `tau`, `lam`, `theta` and the divergence weights `div_x_0`, `div_x_1`,
+      `div_y_0`, `div_y_1`, within their bounds, as the solver takes them;
     - `magnitude_mean`, `magnitude_max`: the speed of the flow in the iteration's batch
-      (that of the first process), in pixels of the feature map per frame.
+      (that of the first process), in pixels of the feature map per frame, where the
+      layer computes a flow.
 
-    Each picture, `flow_LAYER`, is of the batch's first clip, see
-    :func:`repflow_mm.visualization.strip.flow_strip`. Both go where the config's
-    `vis_backends` say. Training is the same with and without: the flow is the one that
-    the network computed, and only the iterations that are logged keep it.
+    Each picture, `flow_LAYER`, is of the batch's first clip: frames, and below them the
+    flow of the most active channels. Both go where the config's `vis_backends` say.
+
+    Training is bitwise identical with and without the hook. In an iteration that is
+    logged the flow is computed once more, with the parameters of that iteration; others
+    cost nothing.
 
     Args:
         interval (int, optional): Iterations from one line of scalars to the next.
@@ -38,7 +46,7 @@ class FlowLogHook(Hook):
             None for none. Defaults to 500.
 
     Raises:
-        ValueError: If an interval is no integer of at least 1.
+        InputError: If an interval is no integer of at least 1.
     """
 
     def __init__(
@@ -52,36 +60,26 @@ class FlowLogHook(Hook):
                 raise InputError(f'{name} must be an integer >= 1, got {value!r}')
         self.interval = interval or 0
         self.picture_interval = picture_interval or 0
-        self._layers: dict[str, RepresentationFlow] = {}
-        self._handles = []
-        self._listening = False
-        self._flows: dict[str, Tensor] = {}
+        self._tap: FlowTap | None = None
+        self._without_flow: set[str] = set()
 
     def before_train(self, runner: Runner) -> None:
-        """Find the flow layers."""
-        self._layers = {
-            name.removeprefix('module.'): layer
-            for name, layer in runner.model.named_modules()
-            if isinstance(layer, RepresentationFlow)
-        }
-        if not self._layers:
+        """Find the motion layers."""
+        # Now, as torch.compile does not see hooks that are added later.
+        self._tap = FlowTap(runner.model, at_once=True).__enter__()
+        self._tap.listening = False
+        if not self._tap.layers:
             runner.logger.info(
-                'FlowLogHook: the model has no flow layer, there is nothing to log'
+                'FlowLogHook: the model has no motion layer, there is nothing to log'
             )
-        # Now, as torch.compile does not see what is added later.
-        self._handles = [
-            # What it gets is the flow, (N, 2C', T - 1, H, W).
-            layer.expand.register_forward_pre_hook(partial(self._keep, name))
-            for name, layer in self._layers.items()
-        ]
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
-        """Listen to the flow layers in an iteration that is logged."""
+        """Listen to the motion layers in an iteration that is logged."""
         intervals = (self.interval, self.picture_interval)
         due = any(self.every_n_train_iters(runner, n) for n in intervals)
-        self._listening = due and is_main_process()
+        self._tap.listening = due and is_main_process()
 
     def after_train_iter(
         self,
@@ -90,55 +88,60 @@ class FlowLogHook(Hook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Log what was heard."""
-        self._listening = False
-        flows, self._flows = self._flows, {}
+        """Log the iteration."""
+        self._tap.listening = False
+        flows = {
+            name.removeprefix('module.'): (self._tap.layers[name], flow)
+            for name, flow in self._tap.flows.items()
+        }
+        self._tap.clear()
+        silent = {name for name, (_, flow) in flows.items() if flow is None}
+        for name in sorted(silent - self._without_flow):
+            runner.logger.info(
+                f'FlowLogHook: {name} computes no flow, only what it learns is logged'
+            )
+        self._without_flow |= silent
         step = runner.iter + 1
-        if flows and self.every_n_train_iters(runner, self.interval):
-            scalars = {
-                f'flow/{name}/{key}': value
-                for name, flow in flows.items()
-                for key, value in _scalars(self._layers[name], flow).items()
-            }
+        scalars = {
+            f'flow/{name}/{key}': value.float()
+            for name, (layer, flow) in flows.items()
+            for key, value in (layer.log_scalars() | _magnitudes(flow)).items()
+        }
+        if scalars and self.every_n_train_iters(runner, self.interval):
             values = torch.stack(list(scalars.values())).tolist()  # waits once
             row = dict(zip(scalars, values, strict=True), iter=step)
             runner.visualizer.add_scalars(row, step=step)
         if self.every_n_train_iters(runner, self.picture_interval):
-            for name, flow in flows.items():
-                picture = flow_strip(_first_clip(data_batch), _vectors(flow[0]))
-                # No slash: the local back end makes a file of that name.
-                runner.visualizer.add_image(f'flow_{name}', picture, step)
+            for name, (_, flow) in flows.items():
+                if flow is not None:
+                    picture = _draw(data_batch['inputs'][0], flow[0])
+                    # No slash: the local back end makes a file of that name.
+                    runner.visualizer.add_image(f'flow_{name}', picture, step)
 
     def after_train(self, runner: Runner) -> None:
         """Leave the model as it was."""
-        while self._handles:
-            self._handles.pop().remove()
-
-    def _keep(self, name: str, module: nn.Module, args: tuple[Tensor]) -> None:
-        if self._listening:
-            # The first of a layer that is used twice, in a flow of its own flow.
-            self._flows.setdefault(name, args[0].detach())
+        self._tap.__exit__()
 
 
 @torch.no_grad()
-def _scalars(layer: RepresentationFlow, flow: Tensor) -> dict[str, Tensor]:
-    used = layer.solver.bounded()
-    u_x, u_y = flow.float().chunk(2, dim=1)
-    speed = torch.hypot(u_x, u_y)
-    scalars = {name: used[name] for name in ('tau', 'lam', 'theta')}
-    for name in ('div_x', 'div_y'):
-        scalars[f'{name}_0'], scalars[f'{name}_1'] = used[name]
-    scalars |= dict(magnitude_mean=speed.mean(), magnitude_max=speed.max())
-    return {name: value.float() for name, value in scalars.items()}
+def _magnitudes(flow: Tensor | None) -> dict[str, Tensor]:
+    """Of `(N, C', T - 1, H, W, 2)`."""
+    if flow is None:
+        return {}
+    speed = torch.hypot(*flow.unbind(-1))
+    return dict(magnitude_mean=speed.mean(), magnitude_max=speed.max())
 
 
-def _vectors(flow: Tensor) -> np.ndarray:
-    """`(2C', T, H, W)` to `(C', T, H, W, 2)`."""
-    return flow.float().unflatten(0, (2, -1)).movedim(0, -1).cpu().numpy()
-
-
-def _first_clip(data_batch: dict) -> np.ndarray:
-    """The frames `(T, H, W, 3)` of the first clip, as they come from the dataset."""
-    views = data_batch['inputs'][0]  # (views, C, T, H, W), or (T, C, H, W)
-    frames = views[0].movedim(0, -1) if views.dim() == 5 else views.movedim(1, -1)
-    return frames.cpu().numpy().astype(np.uint8)
+def _draw(inputs: Tensor, flow: Tensor) -> np.ndarray:
+    """The first view of a sample, and its flow `(C', T', h, w, 2)`."""
+    flow = flow.cpu().nan_to_num(posinf=0, neginf=0).numpy()
+    pairs = flow.shape[1]
+    steps = even_steps(pairs, _COLUMNS)
+    rows = []
+    with contextlib.suppress(InputError):  # flow of something else than RGB
+        frames = to_frames(unpack_views(inputs)[0]).numpy()
+        # A network may have fewer frames where its motion layer is than came in.
+        rows.append(Row('frame', frames[steps * len(frames) // (pairs + 1)]))
+    for channel in most_active(flow.swapaxes(0, 1), _CHANNELS):
+        rows.append(Row(f'channel {channel}', flow[channel, steps]))
+    return draw_sheet(rows, unit='pixels of the\nfeature map\nper frame', size=112)

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from mmaction.registry import HOOKS
 from mmaction.structures import ActionDataSample
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
+
+from repflow_mm.packed import to_frames, unpack_views
+from repflow_mm.visualization.flow_clip import even_steps
+from repflow_mm.visualization.sheet import Row, draw_sheet, save_png
 
 _FRAMES = 6
 
@@ -24,8 +27,8 @@ class PredictionPicturesHook(Hook):
     Args:
         out_dir (str, optional): Folder for the PNG files.
         show (bool): Whether to show each in a window. Defaults to False.
-        interval (int): Draw every so many samples. Defaults to 1.
-        wait_time (float): Seconds a window stays. Defaults to 2.
+        interval (int): Draw every N-th sample. Defaults to 1.
+        wait_time (float): Seconds that a window stays open. Defaults to 2.
     """
 
     def __init__(
@@ -54,29 +57,24 @@ class PredictionPicturesHook(Hook):
                 self._draw(views, sample)
             self._seen += 1
 
-    def _draw(self, views: Tensor, sample: ActionDataSample) -> None:
-        clip = views[0] if views.dim() == 5 else views.transpose(0, 1)
-        picked = np.linspace(0, clip.shape[1] - 1, _FRAMES).round().astype(int)
-        frames = clip[:, picked].permute(1, 2, 3, 0).numpy().astype(np.uint8)
+    def _draw(self, inputs: Tensor, sample: ActionDataSample) -> None:
+        frames = to_frames(unpack_views(inputs)[0]).numpy()
         best = sample.pred_score.topk(min(3, len(sample.pred_score)))
         guesses = ', '.join(
             f'{label} ({sample.pred_score[label]:.2f})'
             for label in best.indices.tolist()
         )
         title = f'label {sample.gt_label.tolist()}, predicted {guesses}'
-        # Here, as every start would wait for it.
-        from matplotlib import pyplot
-        from matplotlib.figure import Figure
-
-        make = pyplot.figure if self.show else Figure
-        figure = make(figsize=(12, 2.6), layout='constrained')
-        figure.suptitle(title)
-        for axis, frame in zip(figure.subplots(1, _FRAMES), frames, strict=True):
-            axis.imshow(frame)
-            axis.set_axis_off()
+        shown = frames[even_steps(len(frames), _FRAMES)]
+        picture = draw_sheet([Row('', shown)], title)
         if self.out_dir:
-            self.out_dir.mkdir(parents=True, exist_ok=True)
-            figure.savefig(self.out_dir / f'{self._seen:06d}.png', dpi=80)
+            save_png(picture, self.out_dir / f'{self._seen:06d}.png')
         if self.show:
+            # Here, as every start would wait for it.
+            from matplotlib import pyplot
+
+            height, width = picture.shape[:2]
+            figure = pyplot.figure(figsize=(width / 100, height / 100), dpi=100)
+            figure.figimage(picture)
             pyplot.pause(self.wait_time)
             pyplot.close(figure)

@@ -1,5 +1,5 @@
-"""One page that shows what the layer sees: opens from disk, needs no network."""
+"""One page that shows what a layer sees: opens from disk, needs no network."""
 
-from repflow_mm.visualization.explorer.page import Clip, write_page
+from repflow_mm.visualization.explorer.page import write_page
 
-__all__ = ['Clip', 'write_page']
+__all__ = ['write_page']

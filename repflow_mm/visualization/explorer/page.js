@@ -63,19 +63,15 @@ function hue(dx, dy) {
 
 /** RGBA of a flow of `dx, dy` where 1 is full colour. */
 function colour(dx, dy) {
-  const radius = Math.hypot(dx, dy);
-  const mixed = hue(dx, dy).map((value) =>
-    radius <= 1 + 1e-6 ? 1 - Math.min(radius, 1) * (1 - value) : 0.75 * value,
-  );
+  const saturation = Math.min(Math.hypot(dx, dy), 1);
+  const mixed = hue(dx, dy).map((value) => 1 - saturation * (1 - value));
   return [...mixed.map((value) => Math.round(255 * value)), 255];
 }
 
 /** The same over a frame, which shows where `colour` has white. */
 function glaze(dx, dy) {
-  const radius = Math.hypot(dx, dy);
-  const shade = radius <= 1 + 1e-6 ? 1 : 0.75;
-  const mixed = hue(dx, dy).map((value) => Math.round(255 * shade * value));
-  return [...mixed, Math.round(255 * Math.min(radius, 1))];
+  const mixed = hue(dx, dy).map((value) => Math.round(255 * value));
+  return [...mixed, Math.round(255 * Math.min(Math.hypot(dx, dy), 1))];
 }
 
 /** One kind of flow in the page: how to look up its colours and its vectors. */
@@ -180,22 +176,23 @@ function drawFrame(canvas) {
   }
 }
 
-/** At most 16 arrows a row; full colour is as long as they are apart. */
+/** At most 16 arrows per row, each inside its cell; full colour is as long as one. */
 function drawArrows(canvas, kind, stored, index) {
   const context = canvas.getContext('2d');
   const apart = Math.max(1, Math.ceil(kind.width / 16));
   const [cellX, cellY] = [canvas.width / kind.width, canvas.height / kind.height];
-  const longest = apart * Math.min(cellX, cellY) * 1.1;
+  const longest = apart * Math.min(cellX, cellY) * 0.95;
   const path = new Path2D();
-  for (let y = apart >> 1; y < kind.height; y += apart) {
-    for (let x = apart >> 1; x < kind.width; x += apart) {
+  for (let y = apart >> 1; y + (apart >> 1) < kind.height; y += apart) {
+    for (let x = apart >> 1; x + (apart >> 1) < kind.width; x += apart) {
       const place = [(x + 0.5) / kind.width, (y + 0.5) / kind.height];
       const { dx, dy } = kind.vector(stored, index, place);
       const speed = Math.hypot(dx, dy);
-      const length = Math.min(speed / kind.full, 1.5) * longest;
+      const length = Math.min(speed / kind.full, 1) * longest;
       if (length < 0.06 * longest) continue;
       const [ux, uy] = [dx / speed, dy / speed];
-      const [fromX, fromY] = [place[0] * canvas.width, place[1] * canvas.height];
+      const fromX = place[0] * canvas.width - (ux * length) / 2;
+      const fromY = place[1] * canvas.height - (uy * length) / 2;
       const [toX, toY] = [fromX + ux * length, fromY + uy * length];
       const head = Math.min(0.45 * length, 0.3 * longest);
       path.moveTo(fromX, fromY);
@@ -622,7 +619,7 @@ function setUp() {
 function precision() {
   const sentence = (name, { full, step, levels, cut, digits }) =>
     `${name} is stored in steps of ${step.toPrecision(2)} px; full colour is ` +
-    `${full.toFixed(digits)} px, which one vector in a hundred exceeds` +
+    `${full.toFixed(digits)} px, which at most one vector in a hundred exceeds` +
     (cut ? `; ${cut < 1e-4 ? 'less than 0.01' : (100 * cut).toFixed(2)} % of the components are beyond ${(levels * step).toFixed(digits)} px and cut there. ` : '. ');
   const left = about.left_out;
   return (

@@ -5,13 +5,18 @@ import hashlib
 import html
 import json
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
 import cv2
 import numpy as np
+
+from repflow_mm.errors import InputError
+from repflow_mm.files import write_bytes
+from repflow_mm.visualization.flow_clip import FlowClip, check_shape
+from repflow_mm.visualization.flow_colour import flow_scale
 
 # What 64 frames may take. A longer clip may take more, frame by frame.
 _LIMIT = 5_000_000
@@ -28,75 +33,17 @@ _PLANS = (
     (31, 30, 1000),
 )
 _TOP = 5
+# The shorter side of the maps of flow.
+_SIZE = 56
 
 
-@dataclass(frozen=True)
-class Clip:
-    """What the page shows of one clip.
-
-    Flow is in pixels per frame, from frame `t` to the next, +x right and +y down.
-
-    Args:
-        title (str): Name of the video.
-        frames (np.ndarray): `(T, H, W, 3)`, RGB, uint8: what the network sees.
-        times (np.ndarray): `(T,)`, seconds in the video, increasing.
-        flow (np.ndarray): `(I, C, T, h, w, 2)`, pixels of the feature map.
-        iterations (tuple[int, ...]): `(I,)`, after how many steps of the solver each
-            `flow[i]` was taken, increasing; the last is what the network uses.
-        channels (tuple[int, ...]): `(C,)`, the channels' numbers in the layer.
-        tvl1 (np.ndarray, optional): `(T, h2, w2, 2)`, OpenCV's TV-L1, in pixels of
-            `frames`. Defaults to None.
-        scores (np.ndarray, optional): `(W, K)`, class scores of each window.
-            Defaults to None.
-        windows (np.ndarray, optional): `(W, 2)`, start and end of each, in seconds.
-            Defaults to None.
-        class_names (tuple[str, ...]): `(K,)`. Defaults to none.
-        layer (str): Where in the model the flow is taken. Defaults to
-            `'backbone.flow'`.
-
-    Raises:
-        ValueError: On shapes that do not fit each other, an empty clip, times that
-            do not increase, or numbers that are not finite.
-    """
-
-    title: str
-    frames: np.ndarray
-    times: np.ndarray
-    flow: np.ndarray
-    iterations: tuple[int, ...]
-    channels: tuple[int, ...]
-    tvl1: np.ndarray | None = None
-    scores: np.ndarray | None = None
-    windows: np.ndarray | None = None
-    class_names: tuple[str, ...] = ()
-    layer: str = 'backbone.flow'
-
-    def __post_init__(self) -> None:
-        if self.frames.dtype != np.uint8:
-            raise ValueError(f'frames must be uint8, got {self.frames.dtype}')
-        _check_shape('frames', self.frames, (None, None, None, 3))
-        count = len(self.frames)
-        _check_shape('times', self.times, (count,))
-        steps, channels = len(self.iterations), len(self.channels)
-        _check_shape('flow', self.flow, (steps, channels, count, None, None, 2))
-        if (np.diff(self.times) <= 0).any():
-            raise ValueError('times must increase')
-        if list(self.iterations) != sorted(set(self.iterations)):
-            raise ValueError(f'iterations must increase, got {self.iterations}')
-        if self.tvl1 is not None:
-            _check_shape('tvl1', self.tvl1, (count, None, None, 2))
-        if (self.scores is None) != (self.windows is None):
-            raise ValueError('scores and windows go together: give both or neither')
-        if self.scores is not None:
-            _check_shape('scores', self.scores, (None, len(self.class_names)))
-            _check_shape('windows', self.windows, (len(self.scores), 2))
-        for name in ('times', 'flow', 'tvl1', 'scores', 'windows'):
-            value = getattr(self, name)
-            if value is not None and not np.isfinite(value).all():
-                raise ValueError(f'{name} holds numbers that are not finite')
-
-
-def write_page(clip: Clip, path: Path) -> Path:
+def write_page(
+    clip: FlowClip,
+    path: Path,
+    layer: str,
+    channels: Sequence[int],
+    tvl1: np.ndarray | None = None,
+) -> Path:
     """Write the page; it needs nothing but a browser of 2023 or later.
 
     It has less than 5 MB for 64 frames, and for a longer clip in proportion. Where
@@ -104,60 +51,81 @@ def write_page(clip: Clip, path: Path) -> Path:
     quality, then fewer of the solver's snapshots; the page says which.
 
     Args:
-        clip (Clip): What it shows.
+        clip (FlowClip): What it shows; times have to increase.
         path (Path): The `.html` file; its folder is made.
+        layer (str): The layer whose flow is shown.
+        channels (Sequence[int]): The channels.
+        tvl1 (np.ndarray, optional): `(T, h, w, 2)`, OpenCV's TV-L1, in pixels of the
+            frames. Defaults to None.
 
     Returns:
         Path: `path`.
 
     Raises:
-        ValueError: If the clip has too many channels to fit even so.
-        OSError: If the file cannot be written.
+        InputError: If the clip has too many channels to fit even so.
+        OutputError: If the file cannot be written.
+        ValueError: If times do not increase, or numbers are not finite.
     """
+    if (np.diff(clip.times) <= 0).any():
+        raise ValueError('times must increase')
+    iterations = clip.solvers[layer].iterations()
+    flow = np.stack([clip.flow(layer, n)[:, list(channels)] for n in iterations])
+    # As pixels of the map that is stored.
+    flow = min(_SIZE / min(flow.shape[3:5]), 1) * _shrink(flow).swapaxes(1, 2)
+    if tvl1 is not None:
+        check_shape('tvl1', tvl1, (len(clip.frames), None, None, 2))
+        tvl1 = _shrink(tvl1)
+    for name, value in (('flow', flow), ('tvl1', tvl1), ('scores', clip.scores)):
+        if value is not None and not np.isfinite(value).all():
+            raise ValueError(f'{name} holds numbers that are not finite')
     limit = _LIMIT * max(1, len(clip.frames) / _LIMIT_FRAMES)
-    for plan in _PLANS:
-        page = _page(clip, *plan).encode()
+    for levels, quality, thinning in _PLANS:
+        # The last, which the network uses, is always there.
+        kept = slice((len(iterations) - 1) % thinning, None, thinning)
+        about = {
+            'layer': layer,
+            # A layer that does not iterate has one snapshot, and no number of it.
+            'iterations': [n or 1 for n in iterations[kept]],
+            'left_out': [n for n in iterations if n not in iterations[kept]],
+        }
+        page = _page(clip, flow[kept], tvl1, about, channels, levels, quality).encode()
         if len(page) < limit:
-            break
-    else:
-        raise ValueError(
-            f'{len(clip.channels)} channels of {clip.flow.shape[3]}x'
-            f'{clip.flow.shape[4]} make a page of {len(page) / 1e6:.1f} MB, and '
-            f'{len(clip.frames)} frames may take {limit / 1e6:.1f}: choose fewer '
-            'channels'
-        )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(page)
-    return path
+            write_bytes(path, page)
+            return path
+    raise InputError(
+        f'{len(channels)} channels of {flow.shape[3]}x{flow.shape[4]} make a page of '
+        f'{len(page) / 1e6:.1f} MB, and {len(clip.frames)} frames may take '
+        f'{limit / 1e6:.1f}: choose fewer channels'
+    )
 
 
-def _page(clip: Clip, levels: int, quality: int, thinning: int) -> str:
-    flow = clip.flow[::-1][::thinning][::-1]
-    iterations = clip.iterations[::-1][::thinning][::-1]
-    speed = np.hypot(clip.flow[-1, ..., 0], clip.flow[-1, ..., 1])
-    activity = speed.mean((1, 2, 3))
+def _page(
+    clip: FlowClip,
+    flow: np.ndarray,
+    tvl1: np.ndarray | None,
+    about: dict,
+    channels: Sequence[int],
+    levels: int,
+    quality: int,
+) -> str:
+    """The page with `flow` `(I, C, T, h, w, 2)` and what else is known `about` it."""
+    activity = np.hypot(flow[-1, ..., 0], flow[-1, ..., 1]).mean((1, 2, 3))
     order = np.argsort(-activity, kind='stable')
-    scale, stored = _quantise(flow, speed, levels)
-    about = {
-        'title': clip.title,
-        'layer': clip.layer,
+    scale, stored = _quantise(flow, flow[-1], levels)
+    about |= {
+        'title': clip.name,
         'times': np.round(clip.times, 4).tolist(),
         'frame': clip.frames.shape[1:3],
         'map': flow.shape[3:5],
-        'iterations': [int(n) for n in iterations],
-        'left_out': [int(n) for n in clip.iterations if n not in iterations],
         'channels': [
-            {'number': int(clip.channels[c]), 'speed': float(activity[c])}
-            for c in order
+            {'number': int(channels[c]), 'speed': float(activity[c])} for c in order
         ],
         'flow': scale,
     }
     data = {f'flow-{i}': _packed(stored[:, c]) for i, c in enumerate(order)}
-    if clip.tvl1 is not None:
-        speed = np.hypot(clip.tvl1[..., 0], clip.tvl1[..., 1])
-        about['tvl1'], stored = _quantise(clip.tvl1, speed, levels)
-        about['tvl1']['map'] = clip.tvl1.shape[1:3]
+    if tvl1 is not None:
+        about['tvl1'], stored = _quantise(tvl1, tvl1, levels)
+        about['tvl1']['map'] = tvl1.shape[1:3]
         data['tvl1'] = _packed(stored)
     if clip.scores is not None:
         about['scores'] = _scores(clip)
@@ -171,7 +139,7 @@ def _page(clip: Clip, levels: int, quality: int, thinning: int) -> str:
         here.joinpath(name).read_text('utf-8') for name in ('page.css', 'page.js')
     )
     return Template(here.joinpath('page.html').read_text('utf-8')).substitute(
-        title=html.escape(clip.title),
+        title=html.escape(clip.name),
         style=style,
         style_hash=_hash(style),
         script=script,
@@ -183,17 +151,25 @@ def _page(clip: Clip, levels: int, quality: int, thinning: int) -> str:
     )
 
 
+def _shrink(flow: np.ndarray) -> np.ndarray:
+    """Vectors `(..., h, w, 2)`, unchanged but fewer: finer maps would not fit."""
+    height, width = flow.shape[-3:-1]
+    scale = min(_SIZE / min(height, width), 1)
+    size = round(width * scale), round(height * scale)
+    maps = flow.reshape(-1, height, width, 2)
+    small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in maps]
+    return np.stack(small).reshape(*flow.shape[:-3], size[1], size[0], 2)
+
+
 def _quantise(
-    flow: np.ndarray, speed: np.ndarray, levels: int
+    flow: np.ndarray, final: np.ndarray, levels: int
 ) -> tuple[dict, np.ndarray]:
     """Flow in whole steps, int8, and what they mean.
 
-    The fastest hundredth is drawn darker than full colour, as it would hide the
-    rest; twice that speed is where a component is cut.
+    Full colour is that of `final`; components beyond twice that speed are cut.
     """
-    largest = float(np.abs(flow).max())
-    full = float(np.percentile(speed, 99)) or largest or 1.0
-    step = (min(2 * full, largest) or full) / levels
+    full = flow_scale([final])
+    step = (min(2 * full, float(np.abs(flow).max())) or full) / levels
     whole = np.rint(flow / step)
     scale = {
         'full': full,
@@ -204,7 +180,7 @@ def _quantise(
     return scale, np.clip(whole, -levels, levels).astype(np.int8)
 
 
-def _scores(clip: Clip) -> dict:
+def _scores(clip: FlowClip) -> dict:
     """The classes that are among the first five of any window, best on average first.
 
     Their lines need no others, and 400 classes would be most of a short page.
@@ -217,15 +193,6 @@ def _scores(clip: Clip) -> dict:
         'names': [clip.class_names[k] for k in kept],
         'values': [[float(f'{v:.4g}') for v in row] for row in clip.scores[:, kept]],
     }
-
-
-def _check_shape(name: str, array: np.ndarray, shape: tuple[int | None, ...]) -> None:
-    if array.ndim != len(shape) or any(
-        have == 0 or want not in (None, have)
-        for have, want in zip(array.shape, shape, strict=True)
-    ):
-        wanted = ', '.join('any' if want is None else str(want) for want in shape)
-        raise ValueError(f'{name} must have shape ({wanted}), got {array.shape}')
 
 
 def _packed(stored: np.ndarray) -> str:

@@ -13,18 +13,34 @@ from mmengine.runner import Runner
 from torch import nn
 
 from repflow_mm.engine import FlowLogHook
-from repflow_mm.layers import FlowOfFlow
+from repflow_mm.layers import BottleneckMotion, FlowOfFlow
 from tests.helpers.faults.runs import differences
+
+
+class Growth(BottleneckMotion):
+    """A motion layer without flow, which learns one number."""
+
+    def make_motion(self, channels):
+        self.gain = nn.Parameter(torch.tensor(2.0))
+        return channels
+
+    def motion(self, g):
+        return self.gain * (g[:, :, 1:] - g[:, :, :-1])
+
+    def log_scalars(self):
+        return dict(gain=self.gain)
 
 
 class Model(BaseModel):
     """Two flow layers with a convolution between, which keep what they computed."""
 
-    def __init__(self, flow: bool = True):
+    def __init__(self, flow: str = 'FcF'):
         super().__init__()
         self.stem = nn.Conv3d(3, 4, 1)
-        options = dict(flow_channels=5, n_iters=3)
-        self.flow = FlowOfFlow(4, **options) if flow else nn.Identity()
+        if flow == 'FcF':
+            self.flow = FlowOfFlow(4, flow_channels=5, n_iters=3)
+        else:
+            self.flow = Growth(4) if flow == 'growth' else nn.Identity()
         self.speeds = []
 
     def forward(self, inputs, mode):
@@ -119,41 +135,54 @@ def test_numbers_and_pictures_reach_every_back_end(plugin, tmp_path):
     drawn = cv2.imread(str(pictures[0]))
     sent = cv2.imdecode(np.frombuffer(event.encoded_image_string, np.uint8), 1)
     assert event.step == 4 and np.array_equal(sent, drawn)
-    assert drawn.shape[0] == 3 + 4 * 115 and drawn.std() > 20
+    assert drawn.shape[0] > 4 * 84 and drawn.std() > 20  # tiles are 112x84
 
-    # Nothing of it is kept, and the training is the same bit for bit without.
+    # Nothing of it is kept, and training without it is bitwise identical.
     (hook,) = (h for h in runner.hooks if isinstance(h, FlowLogHook))
-    assert not hook._flows and not hook._handles
+    assert not hook._tap.flows and not hook._tap.inputs
+    modules = runner.model.modules()
+    assert not any(module._forward_pre_hooks for module in modules)
     other = train(tmp_path / 'b', None)
     for part in ('model', 'optim_wrapper'):
         states = [getattr(run, part).state_dict() for run in (runner, other)]
         assert not differences(*states)
 
 
-def test_values_are_those_within_the_bounds(plugin, tmp_path):
+def test_values_are_those_within_the_bounds(plugin):
     """What overshot is logged as the solver takes it."""
-    from repflow_mm.engine.hooks.flow_log import _scalars
+    from repflow_mm.engine.hooks.flow_log import _magnitudes
     from repflow_mm.layers import RepresentationFlow
 
     layer = RepresentationFlow(4, flow_channels=3)
     with torch.no_grad():
         layer.solver.lam.fill_(-2)
         layer.solver.div_y.copy_(torch.tensor((-30.0, 1.5)))
-    flow = torch.zeros(2, 6, 1, 2, 2)
-    flow[0, 1], flow[0, 4] = 3, 4  # the second channel moves by 5 pixels
-    scalars = {name: value.item() for name, value in _scalars(layer, flow).items()}
+    scalars = {name: value.item() for name, value in layer.log_scalars().items()}
     assert scalars['lam'] == pytest.approx(1e-3)
     assert (scalars['div_y_0'], scalars['div_y_1']) == (-10, 1.5)
-    assert (scalars['magnitude_max'], scalars['magnitude_mean']) == (
-        5,
-        pytest.approx(5 / 6),
-    )
+    flow = torch.zeros(2, 3, 1, 2, 2, 2)
+    flow[0, 1] = torch.tensor((3.0, 4.0))  # the second channel moves by 5 pixels
+    scalars = {name: value.item() for name, value in _magnitudes(flow).items()}
+    assert scalars == dict(magnitude_mean=pytest.approx(5 / 6), magnitude_max=5)
+
+
+def test_a_layer_without_flow(plugin, tmp_path):
+    runner = train(tmp_path, dict(interval=2, picture_interval=2), flow='growth')
+    (text,) = tmp_path.glob('*/*.log')
+    assert text.read_text().count('flow computes no flow, only what it learns') == 1
+    (log,) = tmp_path.glob('*/vis_data/scalars.json')
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    rows = [row for row in rows if 'loss' not in row]
+    assert [list(row) for row in rows] == [['flow/flow/gain', 'iter', 'step']] * 2
+    assert rows[0]['flow/flow/gain'] == pytest.approx(2, abs=1e-3)
+    assert not list(tmp_path.rglob('*.png'))
+    assert runner.iter == 5
 
 
 def test_no_flow_layer_and_no_interval(plugin, tmp_path):
-    train(tmp_path / 'a', dict(interval=1, picture_interval=1), flow=False)
+    train(tmp_path / 'a', dict(interval=1, picture_interval=1), flow='none')
     (text,) = (tmp_path / 'a').glob('*/*.log')
-    assert text.read_text().count('the model has no flow layer') == 1
+    assert text.read_text().count('the model has no motion layer') == 1
     train(tmp_path / 'b', dict(interval=None, picture_interval=None))
     for folder in 'ab':
         assert not list((tmp_path / folder).rglob('*.png'))

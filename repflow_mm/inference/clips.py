@@ -1,0 +1,198 @@
+"""Where clips with flow come from: a network on windows of a video, or bare frames."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmaction.apis import inference_recognizer
+from torch import Tensor, nn
+
+from repflow_mm.inference.windows import WindowedVideo
+from repflow_mm.layers import FlowTap, normalise_clip
+from repflow_mm.ops.tvl1 import representation_flow
+from repflow_mm.packed import to_frames, unpack_views
+from repflow_mm.video import VideoError, VideoProcess
+from repflow_mm.visualization.flow_clip import FlowClip, Solver, join
+
+_ITERATIONS = 20  # as the layer's
+
+
+def look(model: nn.Module, video: WindowedVideo) -> Iterator[FlowClip]:
+    """Show a network a video, window by window.
+
+    Args:
+        model (nn.Module): From :func:`repflow_mm.inference.recognizer.load_recognizer`.
+        video (WindowedVideo): The video.
+
+    Yields:
+        FlowClip: One window: frames and flow of its last crop, which is the middle of
+        three; scores averaged over crops. Behind a temporal stride several frames show
+        the same flow, divided by it.
+
+    Raises:
+        VideoError: If frames do not decode.
+        InputError: If the config's pipeline packs no RGB frames.
+    """
+    for indices, packed in zip(video.indices, video, strict=True):
+        views = unpack_views(packed['inputs'], len(indices))
+        with FlowTap(model) as tap:
+            # MMAction2 has the pipeline's result already, and does the rest.
+            sample = inference_recognizer(model, packed, lambda data: data)
+        times = indices / video.fps
+        yield FlowClip(
+            name=video.path.name,
+            indices=indices,
+            times=times,
+            frames=to_frames(views[-1]).numpy(),
+            # A motion layer may be there that this network does not use.
+            solvers={
+                name: _solver(tap, name, len(views), len(indices))
+                for name in tap.layers
+                if name in tap.inputs
+            },
+            scores=sample.pred_score.cpu().numpy()[None],
+            windows=times[None, [0, -1]],
+            class_names=model.class_names,
+        )
+
+
+def read_windows(model: nn.Module, path: str, start: float, count: int) -> FlowClip:
+    """A part of a video as a network sees it.
+
+    Args:
+        model (nn.Module): From :func:`repflow_mm.inference.recognizer.load_recognizer`.
+        path (str): The video.
+        start (float): Seconds into it; the window that begins there or next is first.
+        count (int): Frames, in whole windows; one window at least.
+
+    Returns:
+        FlowClip: The windows, joined.
+
+    Raises:
+        VideoError: If the video cannot be read, or ends before `start`.
+        InputError: If the config's pipeline packs no RGB frames.
+    """
+    video = WindowedVideo(path, model.cfg)
+    video.skip_to(start)
+    windows = max(round(count / len(video.indices[0])), 1)
+    video.indices = video.indices[:windows]
+    return join(list(look(model, video)))
+
+
+def read_frames(
+    path: str, start: float, count: int, interval: int, size: int, decoder: str
+) -> FlowClip:
+    """A part of a video without a network: the solver on the brightness of its frames.
+
+    Without a pyramid the solver follows motions of about a pixel per frame: frames have
+    to be small, or slow. It has its start values.
+
+    Args:
+        path (str): The video.
+        start (float): Seconds into it.
+        count (int): Frames, fewer where the video ends.
+        interval (int): From one to the next.
+        size (int): The shorter side, in pixels; smaller videos stay as they are.
+        decoder (str): As for :class:`repflow_mm.video.VideoProcess`.
+
+    Returns:
+        FlowClip: With one layer, `'brightness'`.
+
+    Raises:
+        VideoError: If it cannot be read, or fewer than two frames are left.
+    """
+    process = VideoProcess(decoder)
+    try:
+        info = process.open(path)
+        fps = info.fps or 25
+        indices = round(start * fps) + np.arange(count) * interval
+        indices = indices[indices < info.frames]
+        if len(indices) < 2:
+            raise VideoError(
+                path,
+                f'flow needs two frames, and it has {len(indices)} from second '
+                f'{start:g} on, one every {interval} (it has {info.frames} in all)',
+            )
+        frames = np.stack([_shrink(frame, size) for frame in process.frames(indices)])
+    finally:
+        process.close()
+    solver = Solver(lambda n_iters: brightness_flow(frames, n_iters), _ITERATIONS)
+    return FlowClip(
+        Path(path).name, indices, indices / fps, frames, {'brightness': solver}
+    )
+
+
+def brightness_flow(frames: np.ndarray, n_iters: int | None = None) -> np.ndarray:
+    """The solver, with its start values, on frames.
+
+    Args:
+        frames (np.ndarray): `(T, H, W, 3)`, uint8 RGB.
+        n_iters (int, optional): Iterations. Defaults to 20.
+
+    Returns:
+        np.ndarray: `(T, 1, H, W, 2)`, as in :class:`Solver`.
+    """
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    return _solve(torch.from_numpy(np.stack(grey)).float()[:, None], n_iters)
+
+
+def flow_of_flow(flow: np.ndarray) -> np.ndarray:
+    """How a flow moves: its x and y components are maps, and their flow is averaged.
+
+    Figures 5 and 7 of the paper. Components are normalised to [0, 255] over the clip
+    first, as the layer does.
+
+    Args:
+        flow (np.ndarray): `(T, C, H, W, 2)`.
+
+    Returns:
+        np.ndarray: Same shape, pixels per frame.
+    """
+    maps = torch.from_numpy(flow).permute(1, 4, 0, 2, 3)  # (C, 2, T, H, W)
+    maps = normalise_clip(maps.contiguous())
+    found = [_solve(clip.transpose(0, 1).contiguous()) for clip in maps]
+    return np.stack([each.mean(axis=1) for each in found], axis=1)
+
+
+def _solver(tap: FlowTap, name: str, views: int, frames: int) -> Solver:
+    """The flow of a layer for the last of the views that a network was given.
+
+    Args:
+        tap (FlowTap): After the forward pass.
+        name (str): The layer.
+        views (int): Crops of the window.
+        frames (int): Frames of each, `T`.
+    """
+    clips = tap.inputs[name]
+    # A neck without `num_segments` takes all crops for one clip.
+    together = len(clips) == 1 and views > 1
+    tap.inputs[name] = clips[-1:].clone() if len(clips) > 1 else clips
+    count = clips.shape[2] // views if together else clips.shape[2]
+    # A layer behind another flow has a frame less, and no stride.
+    stride = max(round(frames / count), 1)
+
+    def solve(n_iters: int | None) -> np.ndarray | None:
+        flow = tap.flow(name, n_iters)
+        if flow is None:
+            return None
+        flow = flow[0].transpose(0, 1).cpu().numpy()[-max(count - 1, 1) :]
+        step = np.arange(frames) // stride
+        return flow[np.minimum(step, len(flow) - 1)] / np.float32(stride)
+
+    return Solver(solve, tap.layers[name].n_iters)
+
+
+def _solve(maps: Tensor, n_iters: int | None = None) -> np.ndarray:
+    """Of maps `(T, C, H, W)`, flow `(T, C, H, W, 2)`."""
+    n_iters = n_iters or _ITERATIONS
+    flow = torch.stack(representation_flow(maps[:-1], maps[1:], n_iters=n_iters), -1)
+    return torch.cat((flow, flow[-1:])).numpy()
+
+
+def _shrink(frame: np.ndarray, size: int) -> np.ndarray:
+    height, width = frame.shape[:2]
+    scale = min(size / min(height, width), 1)
+    target = round(width * scale), round(height * scale)
+    return cv2.resize(frame, target, interpolation=cv2.INTER_AREA)

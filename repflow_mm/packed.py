@@ -1,0 +1,52 @@
+"""MMAction2's packed inputs: what `PackActionInputs` makes of a clip."""
+
+from torch import Tensor
+
+from repflow_mm.errors import InputError
+
+
+def unpack_views(inputs: Tensor, frames: int | None = None) -> Tensor:
+    """The views of one sample, such as several crops of it.
+
+    Args:
+        inputs (Tensor): `(views, 3, T, H, W)` from `input_format='NCTHW'`, or
+            `(views * T, 3, H, W)` from `'NCHW'`.
+        frames (int, optional): `T`. Defaults to all frames of the second format, which
+            is one view.
+
+    Returns:
+        Tensor: `(views, 3, T, H, W)`, a view of the memory.
+
+    Raises:
+        InputError: If these are no RGB clips, or not of so many frames.
+    """
+    views = inputs
+    if inputs.dim() == 4:
+        count = frames or len(inputs)
+        if len(inputs) % count == 0:
+            views = inputs.unflatten(0, (-1, count)).transpose(1, 2)
+    if views.dim() != 5 or views.shape[1] != 3 or frames not in (None, views.shape[2]):
+        clips = 'clips' if frames is None else f'clips of {frames} frames'
+        raise InputError(
+            f'the pipeline of the config packs no RGB {clips}: inputs have shape '
+            f'{tuple(inputs.shape)}'
+        )
+    return views
+
+
+def pack_views(views: Tensor, like: Tensor) -> Tensor:
+    """Views in the format of packed inputs: the inverse of :func:`unpack_views`.
+
+    Args:
+        views (Tensor): `(views, 3, T, H, W)`.
+        like (Tensor): Inputs of the format wanted.
+
+    Returns:
+        Tensor: `(views, 3, T, H, W)` or `(views * T, 3, H, W)`.
+    """
+    return views if like.dim() == 5 else views.transpose(1, 2).flatten(0, 1)
+
+
+def to_frames(view: Tensor) -> Tensor:
+    """The pictures of one view: `(3, T, H, W)` to `(T, H, W, 3)`, uint8 on the CPU."""
+    return view.permute(1, 2, 3, 0).clamp(0, 255).byte().cpu()

@@ -1,0 +1,159 @@
+"""A clip with its flow: what pictures, pages and videos of flow are drawn from."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Solver:
+    """What computes the flow of one layer over a clip.
+
+    Args:
+        solve (Callable): Given a number of iterations, or None for the layer's own,
+            returns the flow from each frame to the next, `(T, C, h, w, 2)` fp32, in
+            pixels of the `h x w` map, +x right and +y down; the last frame, which has
+            no successor, repeats the flow before it. None where the layer computes no
+            flow.
+        n_iters (int, optional): Iterations of the layer, if it finds flow iteratively.
+    """
+
+    solve: Callable[[int | None], np.ndarray | None]
+    n_iters: int | None = None
+
+    def iterations(self) -> list[int | None]:
+        """Iterations after which to look: 1, 2, 5, 10, 20, 50, ... and the layer's.
+
+        Returns:
+            list[int | None]: Increasing; at most five, the last ones. `[None]` of a
+            layer that does not iterate.
+        """
+        if self.n_iters is None:
+            return [None]
+        steps = [s * 10**k for k in range(len(str(self.n_iters))) for s in (1, 2, 5)]
+        return [*(n for n in steps if n < self.n_iters), self.n_iters][-5:]
+
+
+@dataclass(frozen=True)
+class FlowClip:
+    """Frames of a video, and the flow of each motion layer that sees them.
+
+    Args:
+        name (str): Of the video, to be shown.
+        indices (np.ndarray): Numbers of the frames in the video, `(T,)`.
+        times (np.ndarray): Their seconds in the video, `(T,)`.
+        frames (np.ndarray): `(T, H, W, 3)`, uint8 RGB: what the network sees.
+        solvers (dict[str, Solver]): By layer, in the network's order. Defaults to none.
+        scores (np.ndarray, optional): `(W, K)`, class scores of each window that the
+            network saw. Defaults to None, as `windows`: there is no network.
+        windows (np.ndarray, optional): `(W, 2)`, first and last second of each.
+        class_names (Sequence[str]): `(K,)`. Defaults to none.
+
+    Raises:
+        ValueError: On shapes that do not fit each other, an empty clip, or times that
+            decrease.
+    """
+
+    name: str
+    indices: np.ndarray
+    times: np.ndarray
+    frames: np.ndarray
+    solvers: dict[str, Solver] = field(default_factory=dict)
+    scores: np.ndarray | None = None
+    windows: np.ndarray | None = None
+    class_names: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.frames.dtype != np.uint8:
+            raise ValueError(f'frames must be uint8, got {self.frames.dtype}')
+        check_shape('frames', self.frames, (None, None, None, 3))
+        check_shape('times', self.times, (len(self.frames),))
+        check_shape('indices', self.indices, (len(self.frames),))
+        if not (np.diff(self.times) >= 0).all():
+            raise ValueError('times must not decrease')
+        if (self.scores is None) != (self.windows is None):
+            raise ValueError('scores and windows go together: give both or neither')
+        if self.scores is not None:
+            check_shape('scores', self.scores, (None, len(self.class_names)))
+            check_shape('windows', self.windows, (len(self.scores), 2))
+
+    def flow(self, layer: str, n_iters: int | None = None) -> np.ndarray | None:
+        """The flow of a layer, see :class:`Solver`."""
+        return self.solvers[layer].solve(n_iters)
+
+    def first_flow(self) -> str | None:
+        """The first layer that computes a flow, if any does."""
+        # One iteration is enough to see whether there is one.
+        return next((n for n in self.solvers if self.flow(n, 1) is not None), None)
+
+
+def join(clips: Sequence[FlowClip]) -> FlowClip:
+    """Consecutive windows of one video as one clip.
+
+    Args:
+        clips (Sequence[FlowClip]): With the same layers and classes. They may overlap:
+            a frame that was there before is left out.
+
+    Returns:
+        FlowClip: With the scores of all.
+    """
+    numbers = np.concatenate([clip.indices for clip in clips])
+    before = np.maximum.accumulate(numbers)
+    new = np.flatnonzero(np.append(True, numbers[1:] > before[:-1]))
+
+    def solver(name: str) -> Solver:
+        def solve(n_iters: int | None) -> np.ndarray | None:
+            flows = [clip.flow(name, n_iters) for clip in clips]
+            return None if flows[0] is None else np.concatenate(flows)[new]
+
+        return Solver(solve, clips[0].solvers[name].n_iters)
+
+    seen = clips[0].scores is not None
+    return replace(
+        clips[0],
+        indices=numbers[new],
+        times=np.concatenate([clip.times for clip in clips])[new],
+        frames=np.concatenate([clip.frames for clip in clips])[new],
+        solvers={name: solver(name) for name in clips[0].solvers},
+        scores=np.concatenate([clip.scores for clip in clips]) if seen else None,
+        windows=np.concatenate([clip.windows for clip in clips]) if seen else None,
+    )
+
+
+def most_active(flow: np.ndarray, top: int) -> list[int]:
+    """The channels that move most.
+
+    Args:
+        flow (np.ndarray): `(T, C, H, W, 2)`, pixels.
+        top (int): How many.
+
+    Returns:
+        list[int]: Their numbers, the most active first, by their mean speed.
+    """
+    speed = np.hypot(flow[..., 0], flow[..., 1]).mean(axis=(0, 2, 3))
+    return [int(channel) for channel in (-speed).argsort(kind='stable')[:top]]
+
+
+def even_steps(count: int, columns: int) -> np.ndarray:
+    """Frames to show of a clip, equally far apart.
+
+    Args:
+        count (int): Frames that there are.
+        columns (int): Frames to show, at most.
+
+    Returns:
+        np.ndarray: Increasing numbers below `count`, from 0.
+    """
+    step = max((count - 1) // max(columns - 1, 1), 1)
+    return np.arange(0, count, step)[:columns]
+
+
+def check_shape(name: str, array: np.ndarray, shape: Sequence[int | None]) -> None:
+    """Raise `ValueError` unless an array has a shape (None is any) and is not empty."""
+    if array.ndim != len(shape) or any(
+        have == 0 or want not in (None, have)
+        for have, want in zip(array.shape, shape, strict=True)
+    ):
+        wanted = ', '.join('any' if want is None else str(want) for want in shape)
+        raise ValueError(f'{name} must have shape ({wanted}), got {array.shape}')

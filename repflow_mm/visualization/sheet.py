@@ -1,0 +1,241 @@
+"""Tiles in rows and columns: frames and flows in one scale, with its legend."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from repflow_mm.errors import shorten
+from repflow_mm.files import atomic_path
+from repflow_mm.visualization.flow_colour import (
+    colour_wheel,
+    flow_scale,
+    flow_to_rgb,
+)
+
+PAPER, INK, QUIET, EDGE = '#ffffff', '#1f2328', '#656d76', '#d0d7de'
+_GAP = 6
+_ARROWS = 10  # along the longer side of a tile
+_FINE = 4  # arrows are drawn so many times larger, and shrunk
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of tiles.
+
+    Args:
+        label (str): What stands before it.
+        tiles (Sequence[np.ndarray | None]): Pictures `(H, W, 3)`, uint8 RGB, and flows
+            `(h, w, 2)`, in pixels, +x right and +y down; None leaves a place empty.
+        notes (Sequence[str]): What stands below each tile. Defaults to nothing.
+    """
+
+    label: str
+    tiles: Sequence[np.ndarray | None]
+    notes: Sequence[str] = ()
+
+
+def draw_sheet(
+    rows: Sequence[Row],
+    heading: str = '',
+    columns: Sequence[str] = (),
+    unit: str = '',
+    scale: float | None = None,
+    arrows: bool = False,
+    size: int = 168,
+) -> np.ndarray:
+    """Draw rows of tiles. All flows share one scale, and the wheel is its legend.
+
+    Args:
+        rows (Sequence[Row]): From top to bottom.
+        heading (str): Above all. Defaults to nothing.
+        columns (Sequence[str]): Above each column. Defaults to nothing.
+        unit (str): Of the flows, for the legend.
+        scale (float, optional): Speed of full colour. Defaults to :func:`flow_scale` of
+            all flows.
+        arrows (bool): Draw arrows on the flows. Defaults to False.
+        size (int): The longer side of a tile, in pixels; its shape is that of the first
+            tile, at most 2:1. Defaults to 168.
+
+    Returns:
+        np.ndarray: `(H, W, 3)`, uint8 RGB.
+
+    Raises:
+        ValueError: If there is no tile, or one is neither a picture nor a flow.
+    """
+    tiles = [tile for row in rows for tile in row.tiles if tile is not None]
+    if not tiles:
+        raise ValueError('there are no tiles to draw')
+    flows = [tile for tile in tiles if _is_flow(tile)]
+    if flows and scale is None:
+        scale = flow_scale(flows)
+    height, width = tiles[0].shape[:2]
+    box = (
+        round(size * min(max(width / height, 0.5), 1)),
+        round(size * min(max(height / width, 0.5), 1)),
+    )
+    font = text_font(13)
+    gutter = max(_extent(row.label, font)[0] for row in rows)
+    left = 10 + gutter + (10 if gutter else 0)
+    head = 34 if heading else 10
+    top = head + max((_extent(text, font)[1] for text in columns), default=-6) + 6
+    notes = max((_extent(n, font)[1] + 4 for r in rows for n in r.notes), default=0)
+    down, right = box[1] + notes + _GAP, box[0] + _GAP
+    legend = _legend(scale, unit) if flows else None
+    end = left + max(len(row.tiles) for row in rows) * right - _GAP + 10
+    bottom = top + len(rows) * down - _GAP + 10
+    canvas_size = (
+        end + (legend.width + 10 if legend else 0),
+        max(bottom, top + legend.height + 10 if legend else 0),
+    )
+    canvas = Image.new('RGB', canvas_size, PAPER)
+    draw = ImageDraw.Draw(canvas)
+    room = canvas.width - 20
+    large = text_font(15)
+    while heading and large.getlength(heading) > room and len(heading) > 8:
+        heading = shorten(heading, len(heading) - 8)
+    draw.text((10, 8), heading, INK, large)
+    for place, text in enumerate(columns):
+        middle = left + place * right + box[0] / 2
+        draw.text((middle, top - 6), text, INK, font, anchor='md', align='center')
+    for line, row in enumerate(rows):
+        y = top + line * down
+        middle = left - 10, y + box[1] / 2
+        draw.text(middle, row.label, INK, font, anchor='rm', align='right')
+        for place, tile in enumerate(row.tiles):
+            if tile is not None:
+                corner = left + place * right, y
+                canvas.paste(draw_tile(tile, box, scale, arrows), corner)
+        for place, note in enumerate(row.notes):
+            middle = left + place * right + box[0] / 2, y + box[1] + 3
+            draw.text(middle, note, QUIET, font, anchor='ma', align='center')
+    if legend:
+        canvas.paste(legend, (end, top))
+    return np.asarray(canvas)
+
+
+def draw_tile(
+    tile: np.ndarray,
+    box: tuple[int, int],
+    scale: float | None = None,
+    arrows: bool = False,
+) -> Image.Image:
+    """A picture or a flow in a given size.
+
+    Args:
+        tile (np.ndarray): As in :class:`Row`. A vector of a flow stays a block where it
+            is enlarged.
+        box (tuple[int, int]): Width and height in pixels.
+        scale (float, optional): Speed of full colour, of a flow.
+        arrows (bool): Draw arrows on a flow. Defaults to False.
+
+    Returns:
+        Image.Image: RGB.
+
+    Raises:
+        ValueError: If it is neither a picture nor a flow.
+    """
+    if not _is_flow(tile):
+        if tile.ndim != 3 or tile.shape[-1] != 3 or tile.dtype != np.uint8:
+            raise ValueError(
+                'a tile is (H, W, 3) uint8 or a flow (H, W, 2), got '
+                f'{tile.shape} {tile.dtype}'
+            )
+        return Image.fromarray(tile).resize(box, Image.Resampling.BICUBIC)
+    picture = Image.fromarray(flow_to_rgb(tile, scale))
+    if arrows:
+        picture = picture.resize([_FINE * side for side in box], Image.Resampling.BOX)
+        _draw_arrows(picture, tile, scale)
+    picture = picture.resize(box, Image.Resampling.BOX)
+    # No motion is white, as the paper is.
+    ImageDraw.Draw(picture).rectangle((0, 0, box[0] - 1, box[1] - 1), outline=EDGE)
+    return picture
+
+
+def draw_wheel(size: int) -> Image.Image:
+    """The colour wheel on paper, `size` pixels high and wide."""
+    wheel = Image.fromarray(colour_wheel(4 * size))
+    picture = Image.new('RGB', wheel.size, PAPER)
+    picture.paste(wheel, (0, 0), wheel)
+    return picture.resize((size, size), Image.Resampling.BOX)
+
+
+def render(figure, width: int, dpi: int = 110) -> np.ndarray:
+    """A figure of matplotlib as pixels, to stand below a sheet.
+
+    Args:
+        figure (matplotlib.figure.Figure): The figure; its height in inches is kept.
+        width (int): Of the picture, in pixels.
+        dpi (int): Pixels per inch. Defaults to 110.
+
+    Returns:
+        np.ndarray: `(H, width, 3)`, uint8 RGB.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.set_dpi(dpi)
+    figure.set_figwidth((width + 0.5) / dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:, :width, :3]
+
+
+def save_png(picture: np.ndarray, path: Path) -> Path:
+    """Write a picture `(H, W, 3)`, uint8 RGB, atomically; its folder is made."""
+    with atomic_path(path) as unfinished:
+        Image.fromarray(picture).save(unfinished, format='PNG')
+    return path
+
+
+@lru_cache
+def text_font(size: int) -> ImageFont.FreeTypeFont:
+    """Pillow's own font, in pixels."""
+    return ImageFont.load_default(size)
+
+
+def _is_flow(tile: np.ndarray) -> bool:
+    return tile.ndim == 3 and tile.shape[-1] == 2
+
+
+def _extent(text: str, font: ImageFont.FreeTypeFont) -> tuple[int, int]:
+    lines = text.split('\n') if text else []
+    width = max((font.getlength(line) for line in lines), default=0)
+    return round(width), 17 * len(lines)
+
+
+def _legend(scale: float, unit: str) -> Image.Image:
+    """The wheel, and what its rim means."""
+    font = text_font(13)
+    text = f'full colour: {scale:.2g}\n{unit}'.strip()
+    width, height = _extent(text, font)
+    width = max(width, 120)
+    legend = Image.new('RGB', (width + 10, 144 + height), PAPER)
+    draw = ImageDraw.Draw(legend)
+    draw.text((width / 2, 0), 'direction and speed', INK, font, anchor='ma')
+    legend.paste(draw_wheel(112), (width // 2 - 56, 22))
+    draw.text((width / 2, 140), text, QUIET, font, anchor='ma', align='center')
+    return legend
+
+
+def _draw_arrows(picture: Image.Image, flow: np.ndarray, scale: float) -> None:
+    """An arrow of the mean flow of each cell; full speed and more fills the cell."""
+    cell = max(1, -(-max(flow.shape[:2]) // _ARROWS))
+    height, width = (size // cell for size in flow.shape[:2])
+    cells = flow[: height * cell, : width * cell]
+    mean = cells.reshape(height, cell, width, cell, 2).mean(axis=(1, 3))
+    step = np.array(picture.size) / flow.shape[1::-1]
+    draw = ImageDraw.Draw(picture)
+    for (row, column), speed in np.ndenumerate(np.hypot(*np.moveaxis(mean, -1, 0))):
+        if speed < 0.05 * scale:
+            continue
+        # About the centre of the cell, so that it stays inside.
+        centre = (np.array((column, row)) + 0.5) * cell * step
+        along = 0.85 * cell * step * mean[row, column] / max(speed, scale)
+        tip, tail = centre + along / 2, centre - along / 2
+        across = np.array((-along[1], along[0])) * 0.28
+        barb = tip - 0.42 * along
+        draw.line((*tail, *barb), INK, width=max(2, round(0.012 * picture.width)))
+        draw.polygon([tuple(p) for p in (tip, barb + across, barb - across)], INK)

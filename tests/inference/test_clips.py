@@ -1,0 +1,216 @@
+import colorsys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmaction.structures import ActionDataSample
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+
+from tests.inference.conftest import CONFIG
+
+SIZE = 96
+
+
+@pytest.fixture(scope='module')
+def seen(model, long_video):
+    from repflow_mm.inference.clips import look
+    from repflow_mm.inference.windows import WindowedVideo
+
+    return list(look(model, WindowedVideo(long_video, model.cfg)))
+
+
+def test_one_window_is_what_mmaction2_makes_of_the_video(model, motion_set):
+    from mmaction.apis import inference_recognizer
+
+    from repflow_mm.inference.clips import look
+    from repflow_mm.inference.windows import WindowedVideo
+
+    path = next(motion_set.glob('videos_val/move_left/*.mp4'))  # 8 frames
+    (window,) = look(model, WindowedVideo(path, model.cfg))
+    theirs = inference_recognizer(model, str(path)).pred_score.numpy()
+    np.testing.assert_array_equal(window.scores, theirs[None])
+
+
+def test_frames_are_those_of_the_video(seen, long_video):
+    from repflow_mm.video import VideoProcess
+
+    process = VideoProcess('decord')
+    process.open(str(long_video))
+    for window in seen:
+        frames = process.frames(window.indices)[:, 4:60, 4:60]
+        np.testing.assert_array_equal(window.frames, frames)
+        assert window.scores.sum() == pytest.approx(1, abs=1e-5)
+    process.close()
+
+
+def features_of(model, frames):
+    """What the motion layer behind layer1 is given, for frames `(T, 3, H, W)`."""
+    with torch.no_grad():
+        packed = dict(
+            inputs=frames.transpose(0, 1)[None], data_samples=ActionDataSample()
+        )
+        data = model.data_preprocessor(pseudo_collate([packed]), False)
+        stem = model.backbone.conv1(data['inputs'][0, 0].transpose(0, 1))
+        maps = model.backbone.layer1(model.backbone.maxpool(stem))
+    return maps.transpose(0, 1)[None]
+
+
+def test_flow_is_the_layers(model, seen):
+    layer, clip = model.backbone.flow, seen[1]
+    frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
+    u_x, u_y = (u.detach() for u in layer.flow(features_of(model, frames)))
+    found = clip.flow('backbone.flow')
+    assert found.shape == (8, 32, 14, 14, 2) and found.dtype == np.float32
+    np.testing.assert_allclose(found[2, 5, ..., 0], u_x[0, 5, 2], atol=1e-5)
+    np.testing.assert_allclose(found[2, 5, ..., 1], u_y[0, 5, 2], atol=1e-5)
+    np.testing.assert_array_equal(found[7], found[6])
+    # Stopped early it is another; after all iterations it is the layer's.
+    n_iters = clip.solvers['backbone.flow'].n_iters
+    assert n_iters == layer.n_iters == 8
+    np.testing.assert_array_equal(clip.flow('backbone.flow', n_iters), found)
+    assert np.abs(clip.flow('backbone.flow', 1) - found).max() > 0.01
+
+
+def test_of_three_crops_the_middle_one(model, long_video):
+    from repflow_mm.inference.clips import look
+    from repflow_mm.inference.windows import WindowedVideo
+
+    cfg = Config.fromfile(CONFIG)
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    pipeline[3] = dict(type='ThreeCrop', crop_size=48)
+    pipeline.insert(3, dict(type='Resize', scale=(80, 48), keep_ratio=False))
+    video = WindowedVideo(long_video, cfg)
+    video.indices = video.indices[:1]
+    (window,) = look(model, video)
+    packed = next(iter(video))
+    assert packed['inputs'].shape == (3, 3, 8, 48, 48)
+    middle = packed['inputs'][2].permute(1, 2, 3, 0).numpy()
+    np.testing.assert_array_equal(window.frames, middle)
+    u_x, _ = model.backbone.flow.flow(
+        features_of(model, packed['inputs'][2].transpose(0, 1))
+    )
+    found = window.flow('backbone.flow')[:7, ..., 0]
+    expected = u_x[0].transpose(0, 1).detach().numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('frames', 'features', 'shown', 'stride'),
+    [
+        (5, 5, [0, 1, 2, 3, 3], 1),
+        (5, 4, [0, 1, 2, 2, 2], 1),  # behind another flow
+        (8, 4, [0, 0, 1, 1, 2, 2, 2, 2], 2),  # behind a temporal stride
+    ],
+)
+def test_which_flow_belongs_to_a_frame(plugin, frames, features, shown, stride):
+    from repflow_mm.inference.clips import _solver
+    from repflow_mm.layers import FlowTap, RepresentationFlow
+
+    layer, x = RepresentationFlow(2, 3), torch.rand(1, 2, features, 6, 6)
+    with FlowTap(layer) as tap:
+        layer(x)
+    found = _solver(tap, '', 1, frames).solve(None)
+    u_x, _ = layer.flow(x)
+    expected = u_x[0].transpose(0, 1).detach()[shown] / stride
+    np.testing.assert_allclose(found[..., 0], expected, rtol=1e-6)
+
+
+def test_of_crops_in_one_row_the_last(plugin):
+    """As a neck of Recognizer2D without `num_segments` works on them."""
+    from repflow_mm.inference.clips import _solver
+    from repflow_mm.layers import FlowTap, RepresentationFlow
+
+    layer, x = RepresentationFlow(2, 3), torch.rand(1, 2, 12, 6, 6)
+    with FlowTap(layer) as tap:
+        layer(x)
+    found = _solver(tap, '', 3, 4).solve(None)
+    u_x, _ = layer.flow(x)
+    expected = u_x[0].transpose(0, 1).detach()[[8, 9, 10, 10]]
+    np.testing.assert_allclose(found[..., 0], expected, rtol=1e-6)
+
+
+def moving(step: np.ndarray, count: int = 3) -> np.ndarray:
+    """Frames of a smooth texture, moved by a 2x3 matrix at a time about the centre."""
+    noise = np.random.default_rng(0).standard_normal((2 * SIZE, 2 * SIZE))
+    texture = cv2.GaussianBlur(noise, (0, 0), 3)
+    texture = np.clip(128 + 50 * texture / texture.std(), 0, 255)
+    centre = np.array([[1, 0, SIZE], [0, 1, SIZE], [0, 0, 1.0]])
+    step = centre @ np.vstack((step, (0, 0, 1))) @ np.linalg.inv(centre)
+    frames = []
+    for i in range(count):
+        matrix = np.linalg.matrix_power(step, i)[:2]
+        frame = cv2.warpAffine(texture, matrix, texture.shape, flags=cv2.INTER_CUBIC)
+        frames.append(frame[SIZE // 2 : -SIZE // 2, SIZE // 2 : -SIZE // 2])
+    grey = np.rint(np.clip(frames, 0, 255)).astype(np.uint8)
+    return grey[..., None].repeat(3, -1)
+
+
+def hue_at(picture: np.ndarray, x: float, y: float) -> float:
+    """Degrees; of the mean colour about a place given in [-1, 1]."""
+    column, row = (round((1 + v) * SIZE / 2) for v in (x, y))
+    patch = picture[row - 8 : row + 8, column - 8 : column + 8].reshape(-1, 3)
+    return 360 * colorsys.rgb_to_hls(*patch.mean(axis=0) / 255)[0]
+
+
+RED, YELLOW, CYAN, BLUE, MAGENTA = 0, 60, 180, 240, 300
+ANGLE = np.deg2rad(1.5)
+MOTIONS = {
+    'right': (((1, 0, 0.7), (0, 1, 0)), {(0, 0): RED, (0.5, -0.5): RED}),
+    'left': (((1, 0, -0.7), (0, 1, 0)), {(0, 0): CYAN, (0.5, 0.5): CYAN}),
+    'down': (((1, 0, 0), (0, 1, 0.7)), {(0, 0): YELLOW, (-0.5, 0.5): YELLOW}),
+    'up': (((1, 0, 0), (0, 1, -0.7)), {(0, 0): 270, (0.5, 0.5): 270}),
+    'clockwise': (
+        (
+            (np.cos(ANGLE), -np.sin(ANGLE), 0),
+            (np.sin(ANGLE), np.cos(ANGLE), 0),
+        ),
+        {(0, -0.6): RED, (0.6, 0): YELLOW, (0, 0.6): CYAN, (-0.6, 0): 270},
+    ),
+    'zoom in': (
+        ((1.025, 0, 0), (0, 1.025, 0)),
+        {(0.6, 0): RED, (0, 0.6): YELLOW, (-0.6, 0): CYAN, (0, -0.6): 270},
+    ),
+}
+
+
+@pytest.mark.parametrize('name', MOTIONS)
+def test_colours_of_known_motions(plugin, name):
+    from repflow_mm.inference.clips import brightness_flow
+    from repflow_mm.visualization import flow_to_rgb
+
+    step, expected = MOTIONS[name]
+    flow = brightness_flow(moving(np.array(step)), 100)
+    assert flow.shape == (3, 1, SIZE, SIZE, 2)
+    np.testing.assert_array_equal(flow[2], flow[1])
+    picture = flow_to_rgb(flow[0, 0])
+    for place, hue in expected.items():
+        difference = (hue_at(picture, *place) - hue + 180) % 360 - 180
+        assert abs(difference) < 25, (place, hue_at(picture, *place))
+
+
+def test_flow_of_flow_sees_what_moves_in_the_flow(plugin):
+    """A bump of flow that moves to the right has a flow to the right."""
+    from repflow_mm.inference.clips import flow_of_flow
+
+    y, x = np.mgrid[:48, :48]
+    bump = [np.exp(-((x - 20 - 0.8 * t) ** 2 + (y - 24) ** 2) / 60) for t in range(4)]
+    flow = np.stack((bump, np.zeros_like(bump)), axis=-1)[:, None].astype(np.float32)
+    again = flow_of_flow(flow)
+    assert again.shape == flow.shape
+    there = again[0, 0, 16:32, 12:30].mean((0, 1))
+    assert there[0] > 0.1 and abs(there[1]) < 0.02
+    assert np.abs(flow_of_flow(np.repeat(flow[:1], 4, 0))).max() == 0
+
+
+def test_reading_frames(plugin, long_video, short_video):
+    from repflow_mm.inference.clips import read_frames
+    from repflow_mm.video import VideoError
+
+    clip = read_frames(str(long_video), 0.2, 4, 3, 32, 'decord')
+    assert clip.frames.shape == (4, 32, 32, 3) and clip.scores is None
+    assert clip.flow('brightness').shape == (4, 1, 32, 32, 2)
+    np.testing.assert_allclose(clip.times, np.array([5, 8, 11, 14]) / 25)
+    with pytest.raises(VideoError, match=r'it has 1 from second 0.1 on.*3 in all'):
+        read_frames(str(short_video), 0.1, 4, 2, 32, 'decord')
