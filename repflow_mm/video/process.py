@@ -1,59 +1,104 @@
-"""A process of its own that decodes: it may crash or hang, and nothing else does."""
+"""Videos decoded in a process of its own, each by a decoder that can read it."""
 
-import contextlib
-import json
 import os
-import subprocess
-import sys
-import threading
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from repflow_mm.errors import InputError
-from repflow_mm.video.decoders import DECODERS, VideoError, VideoInfo
+from repflow_mm.video.channel import Channel, ChannelError
+from repflow_mm.video.decoders import AUTO, DECODERS, MODULES, VideoError, installed
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+# Beyond this the frames of one clip end a training machine sooner than they train it.
+MAX_BYTES = 2**32
+_MAX_SIDE = 2**16
 
-_PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
+
+class VideoInfo(NamedTuple):
+    """What is known of a video once it is open.
+
+    Args:
+        frames (int): Frames that decode. In a file that is damaged in its middle,
+            some of them do not.
+        fps (float): Frames per second, on average; 0 where the file does not say.
+        width (int): Pixels, as shown: rotation in the metadata is applied.
+        height (int): Pixels, as shown.
+    """
+
+    frames: int
+    fps: float
+    width: int
+    height: int
+
+
+class _Known(NamedTuple):
+    """What earlier readings of a file have found."""
+
+    failed: int = 0  # decoders, counted from the first of the candidates
+    index: dict | None = None  # where it took decoding to find it
 
 
 class VideoProcess:
     """Decodes videos in a process of its own.
 
-    Start-up takes about 0.3 s, once; a process that crashed, hung or read
-    `max_videos` files is replaced by the next one. One thread may use it, and the
-    process that made it: a fork needs its own.
+    Frame `i` is the `i`-th picture that decoding the file from its start gives,
+    whichever decoder reads it. Start-up takes about 0.3 s, once; a process that
+    crashed, hung or read `max_videos` files is replaced by the next one. One thread may
+    use it, and the process that made it: a fork needs its own.
 
     Args:
-        decoder (str): `'decord'`, `'pyav'` or `'opencv'`. Defaults to `'decord'`.
+        decoder (str): `'pyav'`, `'decord'`, `'opencv'`, `'torchcodec'`, or `'auto'`:
+            for each file the first of the first three that is installed and reads
+            it. Defaults to `'auto'`.
         timeout (float): Seconds after which an answer is waited for no longer.
             Defaults to 60.
         max_videos (int): Files read before the process is renewed, so that what a
             decoder leaks cannot grow. Defaults to 1000.
 
+    Attributes:
+        path (str, optional): The video that is open.
+        used (str): The decoder that reads it.
+
     Raises:
-        ValueError: If there is no decoder of that name.
+        InputError: If there is no decoder of that name, or it is not installed.
     """
 
     def __init__(
-        self, decoder: str = 'decord', timeout: float = 60.0, max_videos: int = 1000
+        self, decoder: str = 'auto', timeout: float = 60.0, max_videos: int = 1000
     ) -> None:
-        self._process: subprocess.Popen | None = None
         if decoder not in DECODERS:
             raise InputError(
                 f'decoder must be one of {", ".join(DECODERS)}, got {decoder!r}'
             )
+        self._candidates = installed(AUTO if decoder == 'auto' else (decoder,))
+        if not self._candidates:
+            raise InputError(
+                f'the decoder {decoder} needs the module '
+                f'{MODULES.get(decoder, "av")}, which is not installed: install it, '
+                'or choose another decoder'
+            )
         self.decoder = decoder
-        self.timeout = timeout
         self.max_videos = max_videos
         self.path: str | None = None
-        self._owner = os.getpid()
+        self.used = self._candidates[0]
+        self._channel = Channel(timeout)
         self._opened = 0
+        self._known: dict[tuple, _Known] = {}
+
+    @property
+    def timeout(self) -> float:
+        """Seconds after which an answer is waited for no longer."""
+        return self._channel.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._channel.timeout = seconds
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether another decoder than the first one reads the video that is open."""
+        return self.used != self._candidates[0]
 
     def open(self, path: str) -> VideoInfo:
         """Open a video; the one before is closed.
@@ -62,116 +107,121 @@ class VideoProcess:
             path (str): A local file.
 
         Returns:
-            VideoInfo: Frames and frame rate.
+            VideoInfo: What is known of it.
 
         Raises:
             VideoError: If it cannot be opened, has no frames, or the decoder
                 crashes or hangs on it.
         """
-        if self._opened >= self.max_videos:
-            self.close()
         if not os.path.isfile(path):
             raise VideoError(path, 'is no file')
-        self.path = path
+        if self._opened >= self.max_videos:
+            self.close()
         self._opened += 1
-        return VideoInfo(**self._ask(dict(open=os.path.abspath(path))))
+        self.path = path
+        stat = os.stat(path)
+        self._key = path, stat.st_size, stat.st_mtime_ns
+        return self._with_one_that_works(self._open)
 
     def frames(self, indices: Sequence[int]) -> np.ndarray:
         """Frames of the video that is open.
 
         Args:
-            indices (Sequence[int]): From 0, in any order, repeats allowed.
+            indices (Sequence[int]): From 0, in any order. A frame that is repeated
+                is decoded once.
 
         Returns:
             np.ndarray: `(len(indices), H, W, 3)`, uint8, RGB.
 
         Raises:
-            VideoError: If one of them does not decode, or the decoder crashes or
-                hangs.
+            VideoError: If one of them does not decode, together they are too large,
+                or the decoder crashes or hangs.
         """
-        shape = self._ask(dict(read=[int(index) for index in indices]))['shape']
-        frames = np.empty(shape, dtype=np.uint8)
-        self._receive(frames)
-        return frames
+        _, height, width = shape = len(indices), self._info.height, self._info.width
+        size = 3 * int(np.prod(shape, dtype=float))
+        if size > MAX_BYTES:
+            raise VideoError(
+                self.path,
+                f'{len(indices)} frames of {width}x{height} take '
+                f'{size / 2**30:.1f} GiB: re-encode it smaller',
+            )
+        distinct, order = np.unique(np.asarray(indices, int), return_inverse=True)
+        if not len(distinct):
+            return np.empty((*shape, 3), np.uint8)
+        request = dict(read=distinct.tolist())
+        shape = len(distinct), height, width, 3
+
+        def read() -> np.ndarray:
+            if self.used != self._candidates[self._remembered().failed]:
+                frames = self._info.frames
+                if self._open().frames != frames:
+                    raise VideoError(self.path, 'decoders differ in its frames')
+            return self._ask(self._channel.ask_frames, request, shape, order)
+
+        return self._with_one_that_works(read)
 
     def close(self) -> None:
         """End the process; the next video starts another."""
-        process, self._process, self._opened = self._process, None, 0
-        if process is not None and os.getpid() == self._owner:
-            process.kill()
-            process.wait()
-            process.stdin.close()
-            process.stdout.close()
+        self._opened = 0
+        self._channel.close()
 
-    def __del__(self) -> None:
-        self.close()
+    def _open(self) -> VideoInfo:
+        """Open the file with the decoder whose turn it is."""
+        known = self._remembered()
+        self.used = self._candidates[known.failed]
+        path = os.path.abspath(self.path)
+        request = dict(path=path, decoder=self.used, index=known.index)
+        answer = self._ask(self._channel.ask, request)
+        try:
+            info = VideoInfo(
+                int(answer['frames']),
+                float(answer['fps']),
+                int(answer['width']),
+                int(answer['height']),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise VideoError(self.path, f'the decoder answers {error!r}') from None
+        if info.frames < 1 or not 0 < min(info[2:]) <= max(info[2:]) <= _MAX_SIDE:
+            raise VideoError(self.path, f'is {info.width}x{info.height} pixels')
+        if answer.get('counted'):
+            self._known[self._key] = known._replace(index=answer)
+        self._info = info
+        return info
 
-    def _start(self) -> subprocess.Popen:
-        path = os.pathsep.join([_PACKAGE_ROOT, os.environ.get('PYTHONPATH', '')])
-        settings = dict(
-            # Threads of libraries that are loaded and not used cost address space.
-            OMP_NUM_THREADS='1',
-            OPENBLAS_NUM_THREADS='1',
-            # glibc would give a clip's memory back each time, and fetch it again.
-            MALLOC_MMAP_THRESHOLD_=str(2**30),
-            MALLOC_TRIM_THRESHOLD_=str(2**30),
-        )
-        process = subprocess.Popen(
-            [sys.executable, '-m', 'repflow_mm.video.server', self.decoder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # decoders complain there, once a packet
-            env={**os.environ, **settings, 'PYTHONPATH': path.rstrip(os.pathsep)},
-            bufsize=0,
-        )
-        with contextlib.suppress(AttributeError, OSError):  # Linux, up to a quota
-            # In the 64 KiB that a pipe has, frames take a tenth longer to come.
-            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 2**20)
-        return process
+    def _remembered(self) -> _Known:
+        return self._known.get(self._key, _Known())
 
-    def _ask(self, request: dict) -> dict:
-        if self._process is None:
-            self._process = self._start()
-        answer = self._guarded(self._exchange, json.dumps(request).encode() + b'\n')
-        if 'error' in answer:
-            raise VideoError(self.path, answer['error'])
+    def _with_one_that_works(self, function: Callable):
+        """Call it until the decoder whose turn it is succeeds; it is remembered."""
+        errors = []
+        for left in reversed(range(len(self._candidates))):
+            try:
+                return function()
+            except VideoError as error:
+                errors.append(error)
+                known = self._remembered()
+                another = known.failed + 1 < len(self._candidates)
+                failed = known.failed + 1 if another else 0
+                final = isinstance(error, _FinalError)
+                if not final:
+                    self._known[self._key] = known._replace(failed=failed)
+                if final or not another or not left:
+                    break
+        raise errors[0]
+
+    def _ask(self, function: Callable, *args):
+        """An answer that is no error."""
+        try:
+            answer = function(*args)
+        except ChannelError as error:
+            # One that hangs has taken the time that there is for a video.
+            kind = _FinalError if error.hung else VideoError
+            raise kind(self.path, str(error)) from None
+        if isinstance(answer, dict) and 'error' in answer:
+            kind = _FinalError if answer.get('final') else VideoError
+            raise kind(self.path, str(answer['error']))
         return answer
 
-    def _exchange(self, request: bytes) -> dict:
-        self._process.stdin.write(request)
-        line = bytearray()
-        # A byte at a time: what follows the line belongs to the frames.
-        while not line.endswith(b'\n'):
-            line += self._process.stdout.read(1) or _gone()
-        return json.loads(line)
 
-    def _receive(self, frames: np.ndarray) -> None:
-        def receive() -> None:
-            rest = memoryview(frames).cast('B')
-            while rest:
-                rest = rest[self._process.stdout.readinto(rest) or _gone() :]
-
-        self._guarded(receive)
-
-    def _guarded(self, exchange, *args):
-        """Run an exchange; a process that hangs is ended, one that died told of."""
-        alarm = threading.Timer(self.timeout, self._process.kill)
-        alarm.start()
-        try:
-            return exchange(*args)
-        except (EOFError, BrokenPipeError):
-            hung = alarm.finished.is_set()
-            code = self._process.wait()
-            self.close()
-            reason = (
-                f'the decoder hangs (no answer in {self.timeout:g} s)'
-                if hung
-                else f'the decoder crashes (exit status {code})'
-            )
-            raise VideoError(self.path, reason) from None
-        finally:
-            alarm.cancel()
-
-
-def _gone():
-    raise EOFError
+class _FinalError(VideoError):
+    """Another decoder would do no better."""

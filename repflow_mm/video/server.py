@@ -1,9 +1,16 @@
-"""The decoding process: `python -m repflow_mm.video.server DECODER`.
+"""The decoding process: `python -m repflow_mm.video.server [MEMORY]`.
 
-Reads requests, a JSON object a line, from its standard input: `{"open": path}`, then
-any number of `{"read": indices}`. Answers with a JSON line each, `{"error": text}`,
-`{"frames": n, "fps": f}` or `{"shape": [n, h, w, 3]}`; the last is followed by the
-frames' bytes. No pickles: what reads hostile files is not to be believed.
+Reads requests, one JSON object per line, from its standard input:
+`{"path": file, "decoder": name, "index": known}`, then any number of
+`{"read": numbers}`, ascending and each once. Answers each with a JSON line:
+
+- `{"error": text, "final": whether every decoder would fail}`,
+- the fields of an :class:`Index`, to be sent back as the known one where `counted`,
+- `{}`, and the frames are in the shared memory whose descriptor is MEMORY or, without
+  one, follow the line.
+
+Empty lines are signs of life. No pickles: what reads hostile files is not to be
+believed.
 """
 
 import json
@@ -14,46 +21,75 @@ from typing import BinaryIO
 
 import numpy as np
 
-from repflow_mm.video.decoders import DECODERS
+from repflow_mm.video.decoders import CLASSES, Index, MissingFrameError
+from repflow_mm.video.memory import SharedMemory
 
-# Beyond this the frames of one clip end a training machine sooner than they train it.
-MAX_BYTES = 2**31
 MAX_MEMORY = 2**33
 
 
-def serve(decoder: str, requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer requests until there are no more.
+class Server:
+    """Answers requests.
 
     Args:
-        decoder (str): A name in `DECODERS`.
-        requests (BinaryIO): Where requests come from.
         answers (BinaryIO): Where answers go.
+        memory (SharedMemory, optional): Where frames go. By default they follow the
+            answer.
     """
-    path, video = '', None
-    for line in requests:
-        request, frames = json.loads(line), None
-        try:
-            if 'open' in request:
-                path, video = request['open'], None  # closed, whatever comes next
-                video = DECODERS[decoder](path)
-                if video.info.frames <= 0:
-                    raise ValueError('has no frames')
-                answer = video.info._asdict()
-            else:
-                frames = np.ascontiguousarray(video.read(request['read']))
-                if frames.nbytes > MAX_BYTES:
-                    _, height, width, _ = frames.shape
-                    raise ValueError(
-                        f'{len(frames)} frames of {width}x{height} take '
-                        f'{frames.nbytes / 2**30:.1f} GiB: re-encode it smaller'
-                    )
-                answer = dict(shape=frames.shape)
-        except Exception as error:  # decoders raise what they like: it is the answer
-            answer, frames = dict(error=_in_words(error, path)), None
-        answers.write(json.dumps(answer).encode() + b'\n')
-        if frames is not None:
-            answers.write(frames.data)
-        answers.flush()
+
+    def __init__(self, answers: BinaryIO, memory: SharedMemory | None = None) -> None:
+        self._answers, self._memory = answers, memory
+        self._path, self._video = '', None
+        self._indices: dict[tuple, Index] = {}
+
+    def serve(self, requests: BinaryIO) -> None:
+        """Answer until there are no more requests."""
+        for line in requests:
+            request, rest = json.loads(line), None
+            try:
+                if 'path' in request:
+                    answer = self._open(**request)
+                else:
+                    answer, rest = {}, self._read(request['read'])
+            except Exception as error:  # decoders raise what they like
+                final = isinstance(error, MissingFrameError)
+                answer = dict(error=_in_words(error, self._path), final=final)
+                rest = None
+            self._answers.write(json.dumps(answer).encode() + b'\n')
+            if rest is not None:
+                self._answers.write(rest.data)
+            self._answers.flush()
+
+    def _open(self, path: str, decoder: str, index: dict | None = None) -> dict:
+        self._path, self._video = path, None  # closed, whatever comes next
+        stat = os.stat(path)
+        key = path, stat.st_size, stat.st_mtime_ns
+        known = self._indices.get(key)
+        if index:
+            known = Index(**{name: index[name] for name in Index._fields})
+        video = CLASSES[decoder](path, known, self._beat)
+        found = self._indices[key] = video.index
+        if found.frames <= 0:
+            raise ValueError('has no frames')
+        self._video = video
+        # Stamps and entries are long, and nobody else needs them.
+        answer = found._replace(entries=(0,), stamps=())._asdict()
+        return dict(answer, counted=not found.stamps)
+
+    def _read(self, numbers: list[int]) -> np.ndarray | None:
+        if self._video is None:
+            raise ValueError('is not open')
+        index = self._video.index
+        shape = len(numbers), index.height, index.width, 3
+        if self._memory is None:
+            frames = np.empty(shape, np.uint8)
+            self._video.read(numbers, frames)
+            return frames
+        memory = self._memory.view(int(np.prod(shape)))
+        self._video.read(numbers, np.frombuffer(memory, np.uint8).reshape(shape))
+
+    def _beat(self) -> None:
+        self._answers.write(b'\n')
+        self._answers.flush()
 
 
 def _in_words(error: Exception, path: str) -> str:
@@ -74,7 +110,8 @@ def main() -> None:
 
         # A file that claims to be huge fails here, and here alone.
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
-    serve(sys.argv[1], sys.stdin.buffer, answers)
+    memory = SharedMemory(int(sys.argv[1])) if sys.argv[1:] else None
+    Server(answers, memory).serve(sys.stdin.buffer)
 
 
 if __name__ == '__main__':

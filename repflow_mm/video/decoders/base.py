@@ -1,0 +1,93 @@
+"""What all decoders share: frames are numbered as they come when decoded from 0."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from repflow_mm.video.decoders.index import Index, index_video
+
+_FRAMES_PER_BEAT = 256
+
+
+class VideoError(ValueError):
+    """A video that cannot be read.
+
+    Args:
+        path (str): The file.
+        reason (str): What is wrong with it, in a few words.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f'{self.path}: {self.reason}'
+
+
+class Decoder(ABC):
+    """An open video.
+
+    Frame `i` is the `i`-th picture that decoding from the start of the file gives.
+    Decoding begins at the start or at one of `index.entries`, and goes on from where
+    it is if that is nearer.
+
+    Args:
+        path (str): The file.
+        index (Index, optional): What is known of it. Found out if it is not given.
+        beat (Callable): Called now and then while many frames are skipped or counted.
+
+    Raises:
+        Exception: Of any kind, if the file cannot be opened.
+    """
+
+    def __init__(
+        self, path: str, index: Index | None, beat: Callable[[], None]
+    ) -> None:
+        self.path, self._beat = path, beat
+        self.index = index or index_video(path, beat)
+        self._position: int | None = None  # of the frame that comes next
+
+    def read(self, numbers: Sequence[int], frames: np.ndarray) -> None:
+        """Decode frames.
+
+        Args:
+            numbers (Sequence[int]): From 0, ascending, each once.
+            frames (np.ndarray): `(len(numbers), H, W, 3)` uint8, which receives them
+                as RGB.
+
+        Raises:
+            Exception: Of any kind, if one of them does not decode.
+        """
+        for row, number in enumerate(numbers):
+            self.index.check(number)
+            entry = self.index.entry_before(number)
+            position, self._position = self._position, None  # lost if this fails
+            if position is None or not entry <= position <= number:
+                position = self._start(entry)
+            while position < number:
+                self._skip(position)
+                position += 1
+                if position % _FRAMES_PER_BEAT == 0:
+                    self._beat()
+            frame = self._next(position)
+            if frame.shape != frames.shape[1:]:
+                raise ValueError(
+                    f'frame {number} has shape {frame.shape}, not {frames.shape[1:]}'
+                )
+            frames[row] = frame
+            self._position = position + 1
+
+    @abstractmethod
+    def _start(self, entry: int) -> int:
+        """Prepare to decode from an entry; the number of the frame that comes next."""
+
+    @abstractmethod
+    def _skip(self, position: int) -> None:
+        """Leave the next frame out; `position` is its number."""
+
+    @abstractmethod
+    def _next(self, position: int) -> np.ndarray:
+        """The next frame, `(H, W, 3)` uint8 RGB."""

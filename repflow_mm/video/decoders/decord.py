@@ -1,0 +1,62 @@
+"""decord, or decord2, which is decord still maintained.
+
+Seeks by the stamps of packets, which are not those of frames in many files; repeats
+the last frame where a file ends early; cannot return to the start of an MPEG transport
+stream; and (decord2 3.4.0) takes the padding of rows for channels at some widths.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from repflow_mm.video.decoders.base import Decoder
+from repflow_mm.video.decoders.index import Index, MissingFrameError
+
+# Formats that it was seen to read from their first frame.
+_CONTAINERS = {
+    'mov,mp4,m4a,3gp,3g2,mj2',
+    *('matroska,webm', 'avi', 'asf', 'flv', 'mpeg', 'gif'),
+    '',  # not known without PyAV
+}
+
+
+class Decord(Decoder):
+    """See :class:`Decoder`; it may seek where all key frames are entries."""
+
+    def __init__(
+        self, path: str, index: Index | None, beat: Callable[[], None]
+    ) -> None:
+        import decord
+
+        decord.logging.set_level(decord.logging.QUIET)
+        self._decord = decord
+        super().__init__(path, index, beat)
+        if self.index.container not in _CONTAINERS:
+            raise ValueError(f'decord misses the start of {self.index.container} files')
+        self._reader, self._reached = None, 0
+
+    def _start(self, entry: int) -> int:
+        if self._reader is None or not self.index.closed:
+            self._reader = self._decord.VideoReader(self.path, num_threads=1)
+            self._reached = 0
+        return entry if self.index.closed else 0
+
+    def _skip(self, position: int) -> None:
+        # It decodes what it skips without converting it; but only where it may seek.
+        if not self.index.closed:
+            self._following(position)
+
+    def _next(self, position: int) -> np.ndarray:
+        if self.index.closed and self._reached != position:
+            self._reader.seek_accurate(position)
+        frame = self._following(position).asnumpy()
+        self._reached = position + 1
+        height, width = self.index.height, self.index.width
+        rows = frame.reshape(height, -1)[:, : 3 * width]
+        return rows.reshape(height, width, 3)
+
+    def _following(self, position: int):
+        try:
+            return self._reader.next()
+        except StopIteration:
+            raise MissingFrameError(position) from None

@@ -1,0 +1,271 @@
+"""How many frames a video has, and at which of them decoding may begin.
+
+Headers lie about the first (AVI often promises a frame or two too many), and most seek
+functions about the second. So frames are counted by decoding, and read in order from
+the start, unless the container (mp4, mov, Matroska) gives each frame a time stamp of
+its own and the codec one frame per packet: then packets are counted, without decoding,
+and decoding may begin at a key frame that nothing before or after it reaches across.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import av
+
+# Containers with a stamp for each frame, and codecs with a frame for each packet.
+_CONTAINERS = {'mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm'}
+_CODECS = {'h264', 'hevc', 'vp9', 'av1', 'mjpeg', 'prores', 'ffv1', 'png', 'dnxhd'}
+# NAL unit types of pictures after which nothing refers to anything before (IDR).
+_IDR = {'h264': {5}, 'hevc': {19, 20}}
+_FRAMES_PER_BEAT = 256
+
+
+class MissingFrameError(ValueError):
+    """The file does not hold a frame that decodes, whatever decoder reads it."""
+
+    def __init__(self, number: int, more: str = '') -> None:
+        super().__init__(f'frame {number} does not decode{more}')
+
+
+class Index(NamedTuple):
+    """What decoders have to know of a video.
+
+    Args:
+        frames (int): Their number.
+        fps (float): Frames per second, on average; 0 where the file does not say.
+        width (int): Pixels, as shown.
+        height (int): Pixels, as shown.
+        rotation (int): Degrees by which frames are turned to the left to be shown.
+        container (str): FFmpeg's name for the format.
+        interlaced (bool): Whether the frames are.
+        hole (int, optional): A frame that does not decode, though later ones do.
+        entries (tuple[int, ...]): Frames at which decoding may begin; at least 0.
+        closed (bool): Whether these are all of the key frames, so that any seek
+            function is right.
+        stamps (tuple[int, ...]): Of the frames, where they are known without decoding.
+        time_base (float): Seconds per unit of the stamps.
+    """
+
+    frames: int
+    fps: float
+    width: int
+    height: int
+    rotation: int = 0
+    container: str = ''
+    interlaced: bool = False
+    hole: int | None = None
+    entries: tuple[int, ...] = (0,)
+    closed: bool = False
+    stamps: tuple[int, ...] = ()
+    time_base: float = 0.0
+
+    def entry_before(self, number: int) -> int:
+        """The last frame, up to this one, at which decoding may begin."""
+        return self.entries[bisect_right(self.entries, number) - 1]
+
+    def check(self, number: int) -> None:
+        """Raise :class:`MissingFrameError` unless there is such a frame."""
+        if not 0 <= number < self.frames:
+            raise MissingFrameError(number, f' (it has {self.frames})')
+        if self.hole is not None and number >= self.hole:
+            raise MissingFrameError(self.hole)
+
+
+class _Packet(NamedTuple):
+    stamp: int | None
+    key: bool
+    idr: bool
+    whole: bool
+
+
+def index_video(path: str, beat: Callable[[], None]) -> Index:
+    """Find out what decoders have to know, by PyAV or, without it, by OpenCV.
+
+    Args:
+        path (str): The video.
+        beat (Callable): Called now and then while frames are counted.
+
+    Returns:
+        Index: Of it.
+
+    Raises:
+        ValueError: If it has no video that decodes.
+        Exception: Of PyAV's kinds, if it cannot be opened.
+    """
+    try:
+        import av
+    except ImportError:
+        return _count_with_opencv(path, beat)
+    with av.open(path) as container:
+        return scan(container, path, beat)
+
+
+def scan(
+    container: 'av.container.InputContainer', path: str, beat: Callable[[], None]
+) -> Index:
+    """As :func:`index_video`, from a container of PyAV that was opened just now."""
+    import av
+
+    stream = video_stream(container)
+    packets, first = [], None
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                packets.append(_describe(packet, stream.codec_context))
+            if first is None:
+                first = _first(packet)
+    except av.error.FFmpegError:  # the file ends within a packet
+        packets.append(_Packet(None, False, False, False))
+    if first is None:
+        raise ValueError('has no frames')
+    turned = first.rotation % 180 != 0
+    index = Index(
+        frames=len(packets),
+        fps=float(stream.average_rate or 0),
+        width=first.height if turned else first.width,
+        height=first.width if turned else first.height,
+        rotation=first.rotation,
+        container=container.format.name,
+        interlaced=first.interlaced_frame,
+        time_base=float(stream.time_base or 0),
+    )
+    if index.container in _CONTAINERS and stream.codec.canonical_name in _CODECS:
+        entries = _entries(packets)
+        if entries[:1] == [0]:
+            return index._replace(
+                entries=tuple(entries),
+                closed=len(entries) == sum(packet.key for packet in packets),
+                stamps=tuple(sorted(packet.stamp for packet in packets)),
+            )
+    with av.open(path) as container:
+        return _count(container, index, beat)
+
+
+def video_stream(
+    container: 'av.container.InputContainer',
+) -> 'av.video.stream.VideoStream':
+    """The stream that FFmpeg would show, decoded by one thread."""
+    stream = container.streams.best('video')
+    if stream is None:
+        raise ValueError('has no video stream')
+    if not stream.codec_context.is_open:
+        # One process decodes for each data-loading worker: threads would compete.
+        stream.thread_type, stream.codec_context.thread_count = 'NONE', 1
+    return stream
+
+
+def decoded(
+    container: 'av.container.InputContainer', stream: 'av.video.stream.VideoStream'
+) -> 'Iterator[av.VideoFrame]':
+    """Frames in order; errors before the first are of packets without their key."""
+    import av
+
+    begun = False
+    while True:
+        try:
+            for frame in container.decode(stream):
+                begun = True
+                yield frame
+            return
+        except av.error.InvalidDataError:
+            if begun:
+                raise
+
+
+def _describe(packet: 'av.Packet', codec: 'av.CodecContext') -> _Packet:
+    idr = packet.is_keyframe
+    if idr and codec.codec.canonical_name in _IDR:
+        kinds = _IDR[codec.codec.canonical_name]
+        idr = not kinds.isdisjoint(_nal_types(packet, codec))
+    whole = not (packet.is_discard or packet.is_corrupt)
+    return _Packet(packet.pts, packet.is_keyframe, idr, whole)
+
+
+def _nal_types(packet: 'av.Packet', codec: 'av.CodecContext') -> Iterator[int]:
+    """Types of the NAL units in a packet of mp4 or Matroska: a length before each."""
+    extra, data = codec.extradata or b'', bytes(packet)
+    hevc = codec.codec.canonical_name == 'hevc'
+    place = 21 if hevc else 4
+    if len(extra) <= place or extra[0] != 1:
+        return
+    size, at = (extra[place] & 3) + 1, 0
+    while at + size < len(data):
+        head = data[at + size]
+        yield head >> 1 & 63 if hevc else head & 31
+        at += size + int.from_bytes(data[at : at + size], 'big')
+
+
+def _first(packet: 'av.Packet') -> 'av.VideoFrame | None':
+    import av
+
+    try:
+        return next(iter(packet.decode()), None)
+    except av.error.InvalidDataError:
+        return None
+
+
+def _entries(packets: list[_Packet]) -> list[int]:
+    """Frames at which decoding may begin; none if the stamps are not those of frames.
+
+    A key frame is one of them if all packets before it are shown before it, and all
+    packets after it, after it.
+    """
+    stamps = [packet.stamp for packet in packets]
+    intact = all(packet.whole for packet in packets)
+    if not intact or None in stamps or len(set(stamps)) < len(stamps):
+        return []
+    after, lowest = [], float('inf')
+    for stamp in reversed(stamps):
+        lowest = min(lowest, stamp)
+        after.append(lowest)
+    after.reverse()
+    highest, entries = float('-inf'), []
+    for number, packet in enumerate(packets):
+        if packet.idr and highest < packet.stamp == after[number]:
+            entries.append(number)
+        highest = max(highest, packet.stamp)
+    return entries
+
+
+def _count(
+    container: 'av.container.InputContainer', index: Index, beat: Callable[[], None]
+) -> Index:
+    """Count frames by decoding them: the tail that a file lacks is left out."""
+    import av
+
+    stream = video_stream(container)
+    count, hole, interlaced = 0, None, index.interlaced
+    frames = decoded(container, stream)
+    while True:
+        try:
+            for frame in frames:
+                if hole is not None:
+                    return index._replace(frames=count + 1, hole=hole)
+                count += 1
+                interlaced = interlaced or frame.interlaced_frame
+                if count % _FRAMES_PER_BEAT == 0:
+                    beat()
+            break
+        except av.error.InvalidDataError:  # is there a frame after it?
+            hole, frames = count, container.decode(stream)
+        except av.error.FFmpegError:
+            break
+    return index._replace(frames=count, interlaced=interlaced)
+
+
+def _count_with_opencv(path: str, beat: Callable[[], None]) -> Index:
+    import cv2
+
+    capture = cv2.VideoCapture(path)
+    good, first = capture.read()
+    if not good:
+        raise ValueError('cannot be opened, or has no frames')
+    count = 1
+    while capture.grab():
+        count += 1
+        if count % _FRAMES_PER_BEAT == 0:
+            beat()
+    height, width = first.shape[:2]
+    return Index(count, float(capture.get(cv2.CAP_PROP_FPS)), width, height)

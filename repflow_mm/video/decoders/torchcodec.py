@@ -1,0 +1,50 @@
+"""torchcodec, PyTorch's own: needs FFmpeg's shared libraries besides."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from repflow_mm.video.decoders.base import Decoder
+from repflow_mm.video.decoders.index import Index, MissingFrameError
+
+
+class TorchCodec(Decoder):
+    """See :class:`Decoder`.
+
+    Its `VideoDecoder` goes by the stamps of packets, and so reads only files that may
+    be sought in. For the others it has a function that gives the next frame, which is
+    not public: written for torchcodec 0.13.
+    """
+
+    def __init__(
+        self, path: str, index: Index | None, beat: Callable[[], None]
+    ) -> None:
+        from torchcodec._core import ops
+        from torchcodec.decoders import VideoDecoder
+
+        super().__init__(path, index, beat)
+        self._ops = ops
+        if self.index.closed:
+            self._video = VideoDecoder(path, dimension_order='NHWC')
+
+    def _start(self, entry: int) -> int:
+        if self.index.closed:
+            return entry
+        self._frames = self._ops.create_from_file(self.path, 'approximate')
+        self._ops.add_video_stream(self._frames, dimension_order='NHWC', num_threads=1)
+        return 0
+
+    def _skip(self, position: int) -> None:
+        if not self.index.closed:
+            self._following(position)
+
+    def _next(self, position: int) -> np.ndarray:
+        if self.index.closed:
+            return self._video[position].numpy()
+        return self._following(position)
+
+    def _following(self, position: int) -> np.ndarray:
+        try:
+            return self._ops.get_next_frame(self._frames)[0].numpy()
+        except IndexError:
+            raise MissingFrameError(position) from None
