@@ -38,7 +38,13 @@ class Problem(NamedTuple):
 
 
 class Backend(Protocol):
-    """A fused kernel: a module with these three functions."""
+    """A fused kernel: a module with these functions.
+
+    Attributes:
+        DEVICE: The type of device it is made for, where `backend='auto'` takes it.
+    """
+
+    DEVICE: str
 
     def reason(self, f: Tensor | None = None) -> str:
         """Why the kernel cannot run; empty where it can.

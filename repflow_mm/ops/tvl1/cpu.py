@@ -16,6 +16,8 @@ from torch import Tensor
 from repflow_mm.ops.tvl1.backend import Problem
 from repflow_mm.ops.tvl1.csrc_digest import digest
 
+DEVICE = 'cpu'
+
 _HERE = Path(__file__).parent
 _TENSORS = ('f1', 'f2', 'u_x', 'u_y', 'g_x', 'g_y', 'd_f1', 'd_f2', 'sums')
 
@@ -80,8 +82,9 @@ def _parallel() -> ctypes.c_void_p:
         return ctypes.c_void_p()
     for path in {line.split(maxsplit=5)[-1] for line in maps.splitlines()}:
         if Path(path).name.startswith(('libgomp', 'libiomp', 'libomp')):
-            entry = getattr(ctypes.CDLL(path), 'GOMP_parallel', None)
-            return ctypes.cast(entry, ctypes.c_void_p)
+            library = ctypes.CDLL(path)
+            if hasattr(library, 'GOMP_parallel'):
+                return ctypes.cast(library.GOMP_parallel, ctypes.c_void_p)
     return ctypes.c_void_p()
 
 

@@ -12,7 +12,7 @@ from repflow_mm.errors import InputError
 from repflow_mm.ops.tvl1 import cpu, triton
 from repflow_mm.ops.tvl1.backend import Backend, Problem
 
-# Every kernel, the one to prefer first.
+# Every kernel; of two for one device, the one to prefer first.
 KERNELS: dict[str, Backend] = {'cpu': cpu, 'triton': triton}
 
 _ARGUMENTS = ', '.join(
@@ -48,7 +48,7 @@ def solve(problem: Problem, backend: str) -> tuple[Tensor, Tensor]:
 def tvl1(*args):
     """The operator: the fields of a :class:`Problem`, and a kernel's name."""
     *tensors, n_iters, backend = args
-    problem = Problem(*(tensor.contiguous() for tensor in tensors), n_iters)
+    problem = Problem._make([*(tensor.contiguous() for tensor in tensors), n_iters])
     return KERNELS[backend].forward(problem)
 
 
@@ -68,7 +68,7 @@ def tvl1_backward(*args):
     """Gradients of the differentiable fields: all tensors but the filters."""
     *tensors, n_iters, backend = args
     g_x, g_y, *tensors = (tensor.contiguous() for tensor in tensors)
-    problem = Problem(*tensors, n_iters)
+    problem = Problem._make([*tensors, n_iters])
     d_f1, d_f2, sums = KERNELS[backend].backward((g_x, g_y), problem)
     by_channel = sums.sum(0)  # (C, 6)
     tau, lam, theta = (tensor.to(sums) for tensor in tensors[2:5])

@@ -102,16 +102,13 @@ def representation_flow(
     return u_x.to(f1.dtype), u_y.to(f1.dtype)
 
 
-def backends(f: Tensor | None = None) -> dict[str, str]:
-    """Which backends can run here.
-
-    Args:
-        f (Tensor, optional): Maps to compute. By default, any maps.
+def backends() -> dict[str, str]:
+    """Which backends this machine can run.
 
     Returns:
         dict[str, str]: By name, why it cannot run; empty where it can.
     """
-    reasons = {name: kernel.reason(f) for name, kernel in custom_op.KERNELS.items()}
+    reasons = {name: kernel.reason() for name, kernel in custom_op.KERNELS.items()}
     return {'reference': ''} | reasons
 
 
@@ -128,10 +125,11 @@ def _solver(
         unfused = "flow_grad='sobel' is not fused"
     elif kernels.requires_grad:
         unfused = 'learned filters of the image gradient are not fused'
-    for name in custom_op.KERNELS if backend == 'auto' else (backend,):
-        reason = unfused or custom_op.KERNELS[name].reason(f)
-        if not reason:
-            return partial(custom_op.solve, backend=name)
+    for name, kernel in custom_op.KERNELS.items():
+        if backend == name or (backend == 'auto' and kernel.DEVICE == f.device.type):
+            reason = unfused or kernel.reason(f)
+            if not reason:
+                return partial(custom_op.solve, backend=name)
     if backend == 'auto':
         return plain
     raise InputError(

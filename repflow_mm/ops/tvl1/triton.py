@@ -10,6 +10,8 @@ from torch import Tensor
 
 from repflow_mm.ops.tvl1.backend import Problem
 
+DEVICE = 'cuda'
+
 # The largest map of one program: 56x56 is 3136 pixels. Beyond, the reference.
 LARGEST = 4096
 # With TRITON_INTERPRET=1 Triton runs its kernels in Python, on the CPU, for tests.
