@@ -95,8 +95,8 @@ class RepresentationFlow(BottleneckMotion):
             scalars[f'{name}_0'], scalars[f'{name}_1'] = used[name]
         return scalars
 
-    @property  # what is a constant of the class elsewhere
-    def n_iters(self) -> int:  # type: ignore[override]
+    @property
+    def n_iters(self) -> int:
         """Iterations of the solver."""
         return self.solver.n_iters
 
