@@ -9,7 +9,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
 TVL1 = Path('repflow_mm', 'ops', 'tvl1')
-digest = runpy.run_path(str(Path(__file__).parent / TVL1 / 'sources.py'))['digest']
+digest = runpy.run_path(str(Path(__file__).parent / TVL1 / 'csrc_digest.py'))['digest']
 
 
 class BuildKernel(build_ext):

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from repflow_mm.benchmark.measure import Time, in_turns, inference
 from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.export.deployable import Deployable
-from repflow_mm.layers.tvl1 import TVL1
 
 INPUT, OUTPUT = 'frames', 'logits'
 LIMIT = 1e-3  # of the relative error; one of fp32 rounding is a hundredth of it
@@ -125,10 +124,6 @@ def record(module: nn.Module, clip: Sequence[int]) -> torch.export.ExportedProgr
     Raises:
         ValueError: If PyTorch cannot record the model.
     """
-    solvers = [part for part in module.modules() if isinstance(part, TVL1)]
-    backends = [solver.backend for solver in solvers]
-    for solver in solvers:
-        solver.backend = 'reference'
     batch = torch.export.Dim('batch', min=1)
     try:
         with _quiet(), torch.no_grad():
@@ -140,9 +135,6 @@ def record(module: nn.Module, clip: Sequence[int]) -> torch.export.ExportedProgr
             f'torch.export cannot record this model ({type(error).__name__}: '
             f'{_first_line(error)}); if it can without the flow layer, report it'
         ) from error
-    finally:
-        for solver, backend in zip(solvers, backends, strict=True):
-            solver.backend = backend
 
 
 def _translate(program: torch.export.ExportedProgram) -> torch.onnx.ONNXProgram:

@@ -1,5 +1,7 @@
 """Several flow layers in a row: flow of flow, and flow-conv-flow."""
 
+from typing import cast
+
 from torch import Tensor, nn
 
 from repflow_mm.errors import InputError
@@ -77,17 +79,19 @@ class FlowOfFlow(MotionLayer):
 
     def reset_parameters(self) -> None:
         """Set every learned weight but the solvers' to its start value."""
-        for layer in self.flows:
+        flows = cast(list[RepresentationFlow], [*self.flows])
+        for layer in flows:
             layer.reset_parameters()
-        for conv, _, _ in self.convs:
-            nn.init.kaiming_normal_(conv.weight, mode='fan_out')
+        for module in self.convs.modules():
+            if isinstance(module, nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight, mode='fan_out')
         if self.starts_as_identity:
             if len(self.flows) < self.num_flows and self.num_flows > 1:
                 raise InputError(
                     'a shared layer that starts at zero would give the flow of '
                     'nothing: set zero_init_residual=False or shared=False'
                 )
-            nn.init.zeros_(self.flows[-1].bn.weight)
+            nn.init.zeros_(flows[-1].bn.weight)
 
     def features(self, x: Tensor) -> Tensor:
         """See :meth:`MotionLayer.features`."""

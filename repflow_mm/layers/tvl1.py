@@ -53,6 +53,13 @@ class TVL1(nn.Module):
             :data:`SCALAR_RANGE`.
     """
 
+    tau: Tensor
+    lam: Tensor
+    theta: Tensor
+    div_x: Tensor
+    div_y: Tensor
+    sobel: Tensor
+
     def __init__(
         self,
         n_iters: int = 20,

@@ -21,7 +21,7 @@ _R2PLUS1D = dict(
     conv_cfg=dict(type='Conv2plus1d'),
     conv1_kernel=(3, 7, 7),
 )
-FAMILIES = {
+FAMILIES: dict[str, dict] = {
     '2D ResNet': dict(type='RepFlowResNet'),
     'R(2+1)D': _R2PLUS1D,
     '3D ResNet': _I3D,

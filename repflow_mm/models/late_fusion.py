@@ -1,6 +1,7 @@
 """Two networks, scores averaged: the paper's late fusion."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from mmaction.registry import MODELS
@@ -35,7 +36,7 @@ class LateFusion(BaseModel):
     @property
     def cls_head(self) -> nn.Module:
         """The first stream's head, which knows the number of classes."""
-        return self.streams[0].cls_head
+        return cast(nn.Module, self.streams[0].cls_head)
 
     def forward(
         self,
@@ -66,7 +67,7 @@ class LateFusion(BaseModel):
         for stream in self.streams:
             data_samples = stream(inputs, data_samples, mode='predict')
             scores.append([sample.pred_score for sample in data_samples])
-        for sample, *parts in zip(data_samples, *scores, strict=True):
+        for sample, *parts in zip(data_samples or (), *scores, strict=True):
             score = torch.stack(parts).mean(0)
             sample.set_pred_score(score)
             sample.set_pred_label(score.argmax(-1, keepdim=True))

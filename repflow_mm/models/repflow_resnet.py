@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from repflow_mm.errors import InputError
 from repflow_mm.models.splice import build_flow
 
-_DEFAULTS = MappingProxyType({})
+_DEFAULTS: Mapping[str, object] = MappingProxyType({})
 
 
 @MODELS.register_module()

@@ -10,7 +10,7 @@ from mmaction.registry import MODELS
 from repflow_mm.errors import InputError
 from repflow_mm.models.splice import build_flow, splice
 
-_DEFAULTS = MappingProxyType({})
+_DEFAULTS: Mapping[str, object] = MappingProxyType({})
 
 
 def _place_flow(backbone: ResNet3d, flow: Mapping | None, after: str) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from repflow_mm.benchmark import tables
 from repflow_mm.commands import benchmark as run
-from repflow_mm.ops import backends
+from repflow_mm.ops.tvl1 import cpu
 
 
 def test_tables(plugin, capsys, tmp_path):
@@ -40,7 +40,7 @@ def test_a_network_beside_its_twin(plugin, monkeypatch):
     assert table.rows[0][2] == table.rows[0][4] == '1.000x'
 
 
-@pytest.mark.skipif(bool(backends()['cpu']), reason=backends()['cpu'])
+@pytest.mark.skipif(bool(cpu.reason()), reason=cpu.reason())
 def test_a_wrong_kernel_is_not_timed(plugin, monkeypatch, capsys):
     right = run.representation_flow
 

@@ -13,7 +13,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from repflow_mm.ops.tvl1.sources import digest
+from repflow_mm.ops.tvl1.backend import Problem
+from repflow_mm.ops.tvl1.csrc_digest import digest
+
+DEVICE = 'cpu'
 
 _HERE = Path(__file__).parent
 _TENSORS = ('f1', 'f2', 'u_x', 'u_y', 'g_x', 'g_y', 'd_f1', 'd_f2', 'sums')
@@ -21,6 +24,7 @@ _TENSORS = ('f1', 'f2', 'u_x', 'u_y', 'g_x', 'g_y', 'd_f1', 'd_f2', 'sums')
 
 def _arguments(real: type) -> type[ctypes.Structure]:
     """`struct Arguments` of csrc/tvl1.cpp."""
+    fields: list[tuple[str, type]]
     fields = [(name, ctypes.c_void_p) for name in (*_TENSORS, 'div_x', 'div_y')]
     fields += [('div_stride', ctypes.c_long), ('kernels', ctypes.c_void_p)]
     fields += [(name, ctypes.c_long) for name in ('maps', 'channels', 'h', 'w')]
@@ -45,27 +49,24 @@ def _load() -> ctypes.CDLL | str:
         return f'the kernel was not built: {again}'
     try:
         library = ctypes.CDLL(str(found[0]))
-        built_from = ctypes.c_char_p.in_dll(library, 'repflow_tvl1_sources').value
+        sources = ctypes.c_char_p.in_dll(library, 'repflow_tvl1_sources')
     except (OSError, ValueError) as error:
         return f'{found[0]} cannot be loaded ({error}): {again}'
-    if built_from.decode() != digest():
+    if sources.value != digest().encode():
         return f'{found[0]} was built from other sources: {again}'
     return library
 
 
 _LIBRARY = _load()
-# Why the kernel cannot run whatever the maps are; empty where it can.
-UNAVAILABLE = _LIBRARY if isinstance(_LIBRARY, str) else ''
 
 
-def missing() -> str:
-    """What this machine lacks; empty where it has all."""
-    return UNAVAILABLE
-
-
-def unfit(f: Tensor) -> str:
-    """Why the kernel cannot take these maps; empty where it can."""
-    return '' if f.device.type == 'cpu' else f'the maps are on {f.device}'
+def reason(f: Tensor | None = None) -> str:
+    """See :meth:`Backend.reason`."""
+    if isinstance(_LIBRARY, str):
+        return _LIBRARY
+    if f is None or f.device.type == 'cpu':
+        return ''
+    return f'the maps are on {f.device}'
 
 
 @cache
@@ -81,26 +82,22 @@ def _parallel() -> ctypes.c_void_p:
         return ctypes.c_void_p()
     for path in {line.split(maxsplit=5)[-1] for line in maps.splitlines()}:
         if Path(path).name.startswith(('libgomp', 'libiomp', 'libomp')):
-            entry = getattr(ctypes.CDLL(path), 'GOMP_parallel', None)
-            return ctypes.cast(entry, ctypes.c_void_p)
+            library = ctypes.CDLL(path)
+            if hasattr(library, 'GOMP_parallel'):
+                return ctypes.cast(library.GOMP_parallel, ctypes.c_void_p)
     return ctypes.c_void_p()
 
 
-def _run(
-    tensors: dict[str, Tensor],
-    scalars: dict[str, Tensor],
-    div_x: Tensor,
-    div_y: Tensor,
-    kernels: Tensor,
-    n_iters: int,
-) -> None:
-    f1 = tensors['f1']
+def _run(problem: Problem, backward: bool, **own: Tensor) -> None:
+    """Call the library; `own` are its outputs, and gradients of the flow."""
+    f1, f2, tau, lam, theta, div_x, div_y, kernels, n_iters = problem
     n, c, h, w = f1.shape
-    # Kept in a name: the kernel gets addresses.
-    tensors = tensors | dict(div_x=div_x, div_y=div_y, kernels=kernels)
+    tensors = dict(own, f1=f1, f2=f2, div_x=div_x, div_y=div_y, kernels=kernels)
     arguments = _ARGUMENTS[f1.dtype](
         **{name: tensor.data_ptr() for name, tensor in tensors.items()},
-        **{name: value.item() for name, value in scalars.items()},
+        tau=float(tau),
+        lam=float(lam),
+        theta=float(theta),
         div_stride=2 if div_x.dim() == 2 else 0,
         maps=n * c,
         channels=c,
@@ -110,57 +107,24 @@ def _run(
     )
     suffix = 'f32' if f1.dtype == torch.float32 else 'f64'
     solve = getattr(_LIBRARY, f'repflow_tvl1_{suffix}')
-    backward = int('sums' in tensors)
     threads = torch.get_num_threads()
-    if not solve(ctypes.byref(arguments), backward, threads, _parallel()):
+    if not solve(ctypes.byref(arguments), int(backward), threads, _parallel()):
         raise MemoryError('no memory for the scratch space of the TV-L1 solver')
 
 
-def forward(
-    f1: Tensor,
-    f2: Tensor,
-    tau: Tensor,
-    lam: Tensor,
-    theta: Tensor,
-    div_x: Tensor,
-    div_y: Tensor,
-    kernels: Tensor,
-    n_iters: int,
-) -> tuple[Tensor, Tensor]:
-    """Flow of contiguous CPU maps `(N, C, H, W)` in fp32 or fp64.
-
-    Arguments as for :func:`repflow_mm.ops.tvl1.fused.tvl1`.
-    """
-    u_x, u_y = torch.empty_like(f1), torch.empty_like(f1)
-    tensors = dict(f1=f1, f2=f2, u_x=u_x, u_y=u_y)
-    scalars = dict(tau=tau, lam=lam, theta=theta)
-    _run(tensors, scalars, div_x, div_y, kernels, n_iters)
+def forward(problem: Problem) -> tuple[Tensor, Tensor]:
+    """See :meth:`Backend.forward`; fp32 or fp64."""
+    u_x, u_y = torch.empty_like(problem.f1), torch.empty_like(problem.f1)
+    _run(problem, backward=False, u_x=u_x, u_y=u_y)
     return u_x, u_y
 
 
 def backward(
-    g_x: Tensor,
-    g_y: Tensor,
-    f1: Tensor,
-    f2: Tensor,
-    tau: Tensor,
-    lam: Tensor,
-    theta: Tensor,
-    div_x: Tensor,
-    div_y: Tensor,
-    kernels: Tensor,
-    n_iters: int,
+    g: tuple[Tensor, Tensor], problem: Problem
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of the maps, and the sums that those of the parameters are made of.
-
-    Returns:
-        tuple[Tensor, Tensor, Tensor]: `(N, C, H, W)` twice, and `(N, C, 6)` in fp64:
-        by map, the gradients of `lam * theta` and `tau / theta`, and those of
-        `theta` times the divergence weights (x before, x here, y before, y here).
-    """
-    d_f1, d_f2 = torch.empty_like(f1), torch.empty_like(f1)
-    sums = torch.empty(*f1.shape[:2], 6, dtype=torch.float64)
-    tensors = dict(f1=f1, f2=f2, g_x=g_x, g_y=g_y, d_f1=d_f1, d_f2=d_f2, sums=sums)
-    scalars = dict(tau=tau, lam=lam, theta=theta)
-    _run(tensors, scalars, div_x, div_y, kernels, n_iters)
+    """See :meth:`Backend.backward`; fp32 or fp64."""
+    g_x, g_y = g
+    d_f1, d_f2 = torch.empty_like(problem.f1), torch.empty_like(problem.f1)
+    sums = torch.empty(*problem.f1.shape[:2], 6, dtype=torch.float64)
+    _run(problem, backward=True, g_x=g_x, g_y=g_y, d_f1=d_f1, d_f2=d_f2, sums=sums)
     return d_f1, d_f2, sums

@@ -9,9 +9,13 @@ grows to the right and y downwards, and flow is in pixels of the feature map.
 Nothing here changes its inputs, and each map is computed by itself.
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from repflow_mm.ops.tvl1.backend import Problem, Scalar
 
 # |grad F2|^2 below this is a flat spot: a tenth of a grey level a pixel, on maps in
 # [0, 255]. The slope of the data term grows as 1 / |grad F2|: a far smaller guard
@@ -19,8 +23,6 @@ from torch import Tensor
 FLAT = 1e-2
 
 _SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
-
-Scalar = float | Tensor
 
 
 def sobel_kernels(scale: float = 1 / 8) -> Tensor:
@@ -56,11 +58,12 @@ def image_gradient(f: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
     height, width = f.shape[-2:]
     padded = F.pad(f, (1, 1, 1, 1), mode='replicate')
     weights = kernels.to(f)[..., None, None, None, None]
-    gradient = sum(
+    taps = (
         weights[:, i, j] * padded[..., i : i + height, j : j + width]
         for i in range(3)
         for j in range(3)
     )
+    gradient = cast(Tensor, sum(taps))
     return gradient[0], gradient[1]
 
 
@@ -127,7 +130,8 @@ def threshold_step(
         Tensor: `v`, shaped like `u`.
     """
     rho = rho_c + (g * u).sum(0)
-    step = (-rho / g_squared).clamp(-bound, bound)
+    # PyTorch's stubs know two floats or two tensors, and no union.
+    step = (-rho / g_squared).clamp(-bound, bound)  # type: ignore[arg-type]
     return u + step * g
 
 
@@ -154,25 +158,23 @@ def dual_step(
 
 
 def representation_flow(
-    f1: Tensor,
-    f2: Tensor,
-    *,
-    n_iters: int,
-    tau: Scalar,
-    lam: Scalar,
-    theta: Scalar,
-    div_x: Tensor,
-    div_y: Tensor,
-    image_kernels: Tensor,
-    flow_kernels: Tensor | None,
+    problem: Problem, flow_kernels: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Unroll Algorithm 1 on checked arguments.
+    """Unroll Algorithm 1.
 
     Called through :func:`repflow_mm.ops.tvl1.representation_flow`, which documents
-    and checks the arguments. `flow_kernels=None` takes forward differences for
-    the gradient of the flow; kernels `(2, 3, 3)` are the literal Eq. 10.
+    and checks the arguments.
+
+    Args:
+        problem (Problem): Scalars may be floats.
+        flow_kernels (Tensor, optional): `(2, 3, 3)`, the literal Eq. 10 for the
+            gradient of the flow. Defaults to forward differences.
+
+    Returns:
+        tuple[Tensor, Tensor]: `(u_x, u_y)`, each `(N, C, H, W)`.
     """
-    g = torch.stack(image_gradient(f2, image_kernels))
+    f1, f2, tau, lam, theta, div_x, div_y, kernels, n_iters = problem
+    g = torch.stack(image_gradient(f2, kernels))
     g_squared = g.square().sum(0).clamp_min(FLAT)
     rho_c = f2 - f1
     bound, rate = lam * theta, tau / theta

@@ -7,10 +7,18 @@ import torch
 from torch import Tensor
 
 from repflow_mm.errors import InputError, InputTypeError
-from repflow_mm.ops.tvl1 import fused, reference
+from repflow_mm.ops.tvl1 import custom_op, reference
+from repflow_mm.ops.tvl1.backend import Problem, Scalar
 
 _IMAGE_GRADS = {'sobel': 1 / 8, 'sobel_unscaled': 1.0}
 _FLOW_GRADS = ('forward', 'sobel')
+# Not `torch.compiler.is_exporting`: before 2.13 it says yes to torch.compile too.
+# PyTorch 2.6 has the second flag alone, which torch.export sets unless it is strict.
+_EXPORTING = next(
+    flag
+    for flag in ('_is_exporting_flag', '_is_compiling_flag')
+    if hasattr(torch.compiler, flag)
+)
 
 
 def representation_flow(
@@ -50,9 +58,9 @@ def representation_flow(
         flow_grad (str): `'forward'` differences, or `'sobel'`, Eq. 10 as
             printed (worse than no flow on known motion, `docs/fidelity.md`).
         backend (str): `'auto'`, `'reference'`, `'cpu'` or `'triton'`. `'auto'`
-            is the fastest that supports device, dtype, shape and options; in what
-            `torch.export`, `torch.onnx` and `torch.jit.trace` record it is plain
-            PyTorch, which runs where this package is not.
+            is the fastest that supports device, dtype, shape and options. Programs
+            recorded by `torch.export`, `torch.onnx` or `torch.jit.trace` always take
+            the reference: they run where this package is not installed.
 
     Returns:
         tuple[Tensor, Tensor]: `(u_x, u_y)`, each `(N, C, H, W)` in the dtype of
@@ -73,57 +81,55 @@ def representation_flow(
         raise InputError(f'n_iters must be at least 1, got {n_iters}')
     if flow_grad not in _FLOW_GRADS:
         raise InputError(f'flow_grad must be one of {_FLOW_GRADS}, got {flow_grad!r}')
-    names = ('auto', 'reference', *fused.BACKENDS)
+    names = ('auto', 'reference', *custom_op.KERNELS)
     if backend not in names:
         raise InputError(f'backend must be one of {names}, got {backend!r}')
     dtype = torch.promote_types(f1.dtype, torch.float32)
-    image_kernels = _image_kernels(image_grad)
-    solve = _backend(backend, f1, image_kernels, flow_grad)
-    u_x, u_y = solve(
+    kernels = _image_kernels(image_grad)
+    solve = _solver(backend, f1, kernels, flow_grad)
+    problem = Problem(
         f1.to(dtype),
         f2.to(dtype),
-        n_iters=n_iters,
         tau=_scalar('tau', tau, dtype),
         lam=_scalar('lam', lam, dtype),
         theta=_scalar('theta', theta, dtype),
         div_x=_div_weights('div_x', div_x, f1, dtype),
         div_y=_div_weights('div_y', div_y, f1, dtype),
-        image_kernels=image_kernels,
+        kernels=kernels,
+        n_iters=n_iters,
     )
+    u_x, u_y = solve(problem)
     return u_x.to(f1.dtype), u_y.to(f1.dtype)
 
 
 def backends() -> dict[str, str]:
-    """Which backends this machine has.
+    """Which backends this machine can run.
 
     Returns:
         dict[str, str]: By name, why it cannot run; empty where it can.
     """
-    return {'reference': ''} | {
-        name: kernel.missing() for name, kernel in fused.BACKENDS.items()
-    }
+    reasons = {name: kernel.reason() for name, kernel in custom_op.KERNELS.items()}
+    return {'reference': ''} | reasons
 
 
-def _backend(
-    backend: str, f: Tensor, image_kernels: Tensor, flow_grad: str
-) -> Callable[..., tuple[Tensor, Tensor]]:
+def _solver(
+    backend: str, f: Tensor, kernels: Tensor, flow_grad: str
+) -> Callable[[Problem], tuple[Tensor, Tensor]]:
     """The fastest solver that takes this call; the one place of this decision."""
     flow_kernels = reference.sobel_kernels(1.0) if flow_grad == 'sobel' else None
     plain = partial(reference.representation_flow, flow_kernels=flow_kernels)
-    name = backend
-    if backend == 'auto':
-        name = 'reference' if _recorded() else fused.DEVICES.get(f.device.type)
-    if name not in fused.BACKENDS:
+    if backend == 'reference' or _recorded():
         return plain
-    kernel = fused.BACKENDS[name]
+    unfused = ''
     if flow_grad != 'forward':
-        reason = "flow_grad='sobel' is not fused"
-    elif image_kernels.requires_grad:
-        reason = 'learned filters of the image gradient are not fused'
-    else:
-        reason = kernel.UNAVAILABLE or kernel.unfit(f)
-    if not reason:
-        return partial(fused.representation_flow, backend=name)
+        unfused = "flow_grad='sobel' is not fused"
+    elif kernels.requires_grad:
+        unfused = 'learned filters of the image gradient are not fused'
+    for name, kernel in custom_op.KERNELS.items():
+        if backend == name or (backend == 'auto' and kernel.DEVICE == f.device.type):
+            reason = unfused or kernel.reason(f)
+            if not reason:
+                return partial(custom_op.solve, backend=name)
     if backend == 'auto':
         return plain
     raise InputError(
@@ -134,10 +140,7 @@ def _backend(
 
 def _recorded() -> bool:
     """Whether this call becomes part of a program that leaves this process."""
-    # Not `torch.compiler.is_exporting`: versions before 2.13 say yes to torch.compile
-    # too, and 2.6 has neither.
-    exporting = getattr(torch.compiler, '_is_exporting_flag', False)
-    return exporting or torch.jit.is_tracing()
+    return getattr(torch.compiler, _EXPORTING) or torch.jit.is_tracing()
 
 
 def _check_maps(f1: Tensor, f2: Tensor) -> None:
@@ -159,7 +162,7 @@ def _check_maps(f1: Tensor, f2: Tensor) -> None:
         raise InputError(f'maps need at least one pixel, got {tuple(f1.shape)}')
 
 
-def _scalar(name: str, value: float | Tensor, dtype: torch.dtype) -> float | Tensor:
+def _scalar(name: str, value: Scalar, dtype: torch.dtype) -> Scalar:
     if isinstance(value, Tensor):
         if value.dim() != 0:
             raise InputError(

@@ -8,13 +8,18 @@ import os
 import torch
 from torch import Tensor
 
+from repflow_mm.ops.tvl1.backend import Problem
+
+DEVICE = 'cuda'
+
 # The largest map of one program: 56x56 is 3136 pixels. Beyond, the reference.
 LARGEST = 4096
 # With TRITON_INTERPRET=1 Triton runs its kernels in Python, on the CPU, for tests.
 INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
 
 
-def _unavailable() -> str:
+def _install() -> str:
+    """What to install, if anything."""
     if not importlib.util.find_spec('triton'):
         return 'Triton is not installed'
     version = importlib.metadata.version('triton')
@@ -24,19 +29,16 @@ def _unavailable() -> str:
     return ''
 
 
-# Why the kernel cannot run whatever the maps are; empty where it can.
-UNAVAILABLE = _unavailable()
+_NOT_INSTALLED = _install()
 
 
-def missing() -> str:
-    """What this machine lacks; empty where it has all."""
-    if UNAVAILABLE or INTERPRETED or torch.cuda.is_available():
-        return UNAVAILABLE
-    return 'PyTorch sees no GPU'
-
-
-def unfit(f: Tensor) -> str:
-    """Why the kernel cannot take these maps; empty where it can."""
+def reason(f: Tensor | None = None) -> str:
+    """See :meth:`Backend.reason`."""
+    if _NOT_INSTALLED:
+        return _NOT_INSTALLED
+    if f is None:
+        gpu = INTERPRETED or torch.cuda.is_available()
+        return '' if gpu else 'PyTorch sees no GPU'
     if f.device.type != ('cpu' if INTERPRETED else 'cuda'):
         return f'the maps are on {f.device}'
     if f.dtype == torch.float64:
@@ -52,44 +54,26 @@ def _tile(f: Tensor) -> tuple[int, int]:
     return block, min(16, max(1, block // 128))
 
 
-def forward(
-    f1: Tensor,
-    f2: Tensor,
-    tau: Tensor,
-    lam: Tensor,
-    theta: Tensor,
-    div_x: Tensor,
-    div_y: Tensor,
-    kernels: Tensor,
-    n_iters: int,
-) -> tuple[Tensor, Tensor]:
-    """Flow of contiguous fp32 maps `(N, C, H, W)` on one GPU.
-
-    Arguments as for :func:`repflow_mm.ops.tvl1.fused.tvl1`.
-    """
+def forward(problem: Problem) -> tuple[Tensor, Tensor]:
+    """See :meth:`Backend.forward`; fp32, on one GPU."""
     from repflow_mm.ops.tvl1.triton_kernels import tvl1_fwd_kernel
 
+    *tensors, n_iters = problem
+    f1 = problem.f1
     n, c, h, w = f1.shape
     u_x, u_y = torch.empty_like(f1), torch.empty_like(f1)
     block, warps = _tile(f1)
     if f1.numel():
         with torch.cuda.device_of(f1):
             tvl1_fwd_kernel[(n * c,)](
-                f1,
-                f2,
-                tau,
-                lam,
-                theta,
-                div_x,
-                div_y,
-                kernels,
+                *tensors,
                 u_x,
                 u_y,
                 c,
                 h,
                 w,
                 n_iters,
-                2 if div_x.dim() == 2 else 0,
+                2 if problem.div_x.dim() == 2 else 0,
                 BLOCK=block,
                 num_warps=warps,
             )
@@ -97,21 +81,13 @@ def forward(
 
 
 def backward(
-    g_x: Tensor,
-    g_y: Tensor,
-    f1: Tensor,
-    f2: Tensor,
-    tau: Tensor,
-    lam: Tensor,
-    theta: Tensor,
-    div_x: Tensor,
-    div_y: Tensor,
-    kernels: Tensor,
-    n_iters: int,
+    g: tuple[Tensor, Tensor], problem: Problem
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of the maps and sums by map, as :func:`.cpu.backward`."""
+    """See :meth:`Backend.backward`; fp32, on one GPU."""
     from repflow_mm.ops.tvl1.triton_kernels import tvl1_bwd_kernel
 
+    *tensors, n_iters = problem
+    f1 = problem.f1
     n, c, h, w = f1.shape
     d_f1, d_f2 = torch.empty_like(f1), torch.empty_like(f1)
     sums = f1.new_empty(n, c, 6, dtype=torch.float64)
@@ -120,23 +96,15 @@ def backward(
     stride = 6 * block * (segment + math.ceil(n_iters / segment))
     programs = n * c
     if f1.is_cuda:
-        # Two for each multiprocessor: the scratch space stays in the L2 cache.
+        # Two per multiprocessor: the scratch space stays in the L2 cache.
         properties = torch.cuda.get_device_properties(f1.device)
         programs = min(programs, 2 * properties.multi_processor_count)
     if f1.numel():
         scratch = f1.new_empty(programs * stride)
         with torch.cuda.device_of(f1):
             tvl1_bwd_kernel[(programs,)](
-                g_x,
-                g_y,
-                f1,
-                f2,
-                tau,
-                lam,
-                theta,
-                div_x,
-                div_y,
-                kernels,
+                *g,
+                *tensors,
                 d_f1,
                 d_f2,
                 sums,
@@ -148,7 +116,7 @@ def backward(
                 n_iters,
                 segment,
                 stride,
-                2 if div_x.dim() == 2 else 0,
+                2 if problem.div_x.dim() == 2 else 0,
                 BLOCK=block,
                 num_warps=warps,
             )

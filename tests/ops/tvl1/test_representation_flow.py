@@ -5,21 +5,18 @@ from functools import partial
 import pytest
 import torch
 
-from repflow_mm.datasets.synthetic.known_motion import (
-    MOTIONS,
-    dual_tvl1,
-    end_point_error,
-    moved_textures,
-)
-from repflow_mm.ops import backends, representation_flow
+from repflow_mm.commands.known_motion import MOTIONS, dual_tvl1
+from repflow_mm.datasets.synthetic.known_motion import end_point_error, moved_textures
+from repflow_mm.ops import representation_flow
+from tests.ops.tvl1.kernels import REFERENCE, able
+
+KERNELS = able(torch.float64, devices=['cpu'])
 
 
-@pytest.fixture(params=['reference', 'cpu'])
+@pytest.fixture(params=[pytest.param(REFERENCE, id='reference'), *KERNELS])
 def solve(request):
-    """The op on one backend; Triton's is in test_fused.py."""
-    if reason := backends()[request.param]:
-        pytest.skip(reason)
-    return partial(representation_flow, backend=request.param)
+    """The op on a backend that takes fp64 maps on the CPU."""
+    return partial(representation_flow, backend=request.param.name)
 
 
 @pytest.mark.parametrize(('n_iters', 'limit'), [(20, 0.25), (100, 0.06)])

@@ -1,10 +1,11 @@
-"""Triton's kernels, compiled down to machine code for GPUs that are not here."""
+"""Triton's kernels: what they cannot take, and compiling for GPUs that are not here."""
 
 import os
 import subprocess
 import sys
 
 import pytest
+import torch
 
 from repflow_mm.ops.tvl1 import triton
 from tests.conftest import ROOT
@@ -31,7 +32,22 @@ for name in ('tvl1_fwd_kernel', 'tvl1_bwd_kernel'):
 """
 
 
-@pytest.mark.skipif(bool(triton.UNAVAILABLE), reason=triton.UNAVAILABLE)
+@pytest.mark.skipif(bool(triton.reason()), reason=triton.reason())
+@pytest.mark.parametrize(
+    ('maps', 'reason'),
+    [
+        (torch.rand(1, 1, 5, 5, dtype=torch.float64), 'fp64'),
+        (torch.rand(1, 1, 64, 65), '64x65 are too large for one program'),
+        (torch.rand(1, 1, 64, 64), ''),
+    ],
+)
+def test_what_it_cannot_take(maps, reason):
+    found = triton.reason(maps.cuda() if torch.cuda.is_available() else maps)
+    assert bool(found) == bool(reason) and reason in found
+
+
+# Needs no GPU, interpreter or not.
+@pytest.mark.skipif(bool(triton._NOT_INSTALLED), reason=triton._NOT_INSTALLED)
 @pytest.mark.parametrize('capability', [80, 90])
 def test_kernels_compile(capability):
     result = subprocess.run(
