@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from repflow_mm.benchmark.measure import Time, in_turns, inference
 from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.export.deployable import Deployable
-from repflow_mm.layers.tvl1 import TVL1
+from repflow_mm.layers import MotionLayer
 
 INPUT, OUTPUT = 'frames', 'logits'
 LIMIT = 1e-3  # of the relative error; one of fp32 rounding is a hundredth of it
@@ -125,10 +125,15 @@ def record(module: nn.Module, clip: Sequence[int]) -> torch.export.ExportedProgr
     Raises:
         ValueError: If PyTorch cannot record the model.
     """
-    solvers = [part for part in module.modules() if isinstance(part, TVL1)]
-    backends = [solver.backend for solver in solvers]
-    for solver in solvers:
-        solver.backend = 'reference'
+    backends = {
+        solver: solver.backend
+        for layer in module.modules()
+        if isinstance(layer, MotionLayer)
+        for solver in layer.modules()
+        if hasattr(solver, 'backend')
+    }
+    for solver in backends:
+        solver.backend = 'reference'  # plain PyTorch
     batch = torch.export.Dim('batch', min=1)
     try:
         with _quiet(), torch.no_grad():
@@ -141,7 +146,7 @@ def record(module: nn.Module, clip: Sequence[int]) -> torch.export.ExportedProgr
             f'{_first_line(error)}); if it can without the flow layer, report it'
         ) from error
     finally:
-        for solver, backend in zip(solvers, backends, strict=True):
+        for solver, backend in backends.items():
             solver.backend = backend
 
 
