@@ -57,6 +57,11 @@ def insert(
         raise InputTypeError(
             f'flow must be a dict, such as dict(type="RepFlow"), got {flow!r}'
         )
+    if isinstance(network, nn.Sequential):
+        raise InputError(
+            'an nn.Sequential runs each of its children, the new layer too: call '
+            'add_motion on a module that has it as a child'
+        )
     if frames is not None:
         check_count('num_segments, the frames of a clip,', frames)
     options = dict(fusion='add', temporal='same') | dict(flow or {})
@@ -94,7 +99,7 @@ def splice(
     """
     names = chain(('flow',), (f'flow{number}' for number in count(2)))
     free = next(name for name in names if getattr(network, name, None) is None)
-    setattr(network, free, layer)
+    setattr(network, free, layer.train(network.training))
     place = _Place(layer, after, frames, before)
     place.attach(network)
     if not hasattr(network, '_motion_places'):
