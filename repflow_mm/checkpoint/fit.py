@@ -52,6 +52,7 @@ def check_fit(
     given: Mapping[str, Tensor],
     state: Mapping[str, Tensor],
     backbone_only: bool = False,
+    new: tuple[str, ...] = (),
 ) -> None:
     """Refuse weights of another architecture.
 
@@ -60,7 +61,9 @@ def check_fit(
         given (Mapping[str, Tensor]): The weights.
         state (Mapping[str, Tensor]): The model's own.
         backbone_only (bool): For fine-tuning: only the backbone's weights have to be
-            there, except those of its flow layer. Defaults to False.
+            there. Defaults to False.
+        new (tuple[str, ...]): Prefixes of weights that need not be there even so, such
+            as those of motion layers. Defaults to none.
 
     Raises:
         InputError: If they do not fit.
@@ -70,8 +73,10 @@ def check_fit(
     reshaped = [k for k in wanted if k in given and given[k].shape != state[k].shape]
     unknown = [k for k in given if k not in state and not _is_count(k)]
     if backbone_only:
-        missing = [k for k in missing if _is_pretrained(k)]
-        reshaped = [k for k in reshaped if _is_pretrained(k)]
+        missing, reshaped = (
+            [k for k in keys if k.startswith('backbone.') and not k.startswith(new)]
+            for keys in (missing, reshaped)
+        )
         unknown = []
     if not missing and not reshaped and not unknown:
         return
@@ -94,10 +99,6 @@ def _kind(tensor: Tensor) -> str:
     if tensor.is_complex() or tensor.is_floating_point():
         return 'complex' if tensor.is_complex() else 'float'
     return 'bool' if tensor.dtype == torch.bool else 'integer'
-
-
-def _is_pretrained(key: str) -> bool:
-    return key.startswith('backbone.') and not key.startswith('backbone.flow.')
 
 
 def _is_count(key: str) -> bool:

@@ -8,6 +8,7 @@ import types
 from pathlib import Path
 
 from repflow_mm.compat.fault import UNREPORTED, Fault, mentions, package_file, version
+from repflow_mm.errors import InputError
 
 # mmaction2 1.2.0: `mmaction/models/localizers/drn` is not in the wheel.
 
@@ -91,6 +92,18 @@ def _recognizer2d_unfit() -> bool:
     return Recognizer2D.extract_feat.__module__.startswith('mmaction')
 
 
+def _feature_method(recognizer) -> str:
+    """The method of its backbone that a Recognizer2D calls."""
+    if recognizer.backbone_from == 'timm':
+        return 'forward_features'
+    torchvision = recognizer.backbone_from == 'torchvision'
+    return (
+        'features'
+        if torchvision and hasattr(recognizer.backbone, 'features')
+        else 'forward'
+    )
+
+
 def _patch_recognizer2d() -> None:
     import torch
     from mmaction.models.recognizers import Recognizer2D
@@ -101,7 +114,16 @@ def _patch_recognizer2d() -> None:
     def patched(self, inputs, stage='neck', data_samples=None, test_mode=False):
         backbone, test_cfg = self.backbone, self.test_cfg
         views = test_mode and test_cfg and test_cfg.get('max_testing_views')
-        forward = backbone.forward
+        name = _feature_method(self)
+        pooled = self.backbone_from in ('timm', 'torchvision')
+        neck = self.with_neck and stage != 'backbone'
+        if neck and pooled:
+            raise InputError(
+                f'Recognizer2D pools what a backbone of {self.backbone_from} gives to '
+                'one value per channel, and a neck cannot work on that: put motion '
+                "into the backbone (type='FlowAugmented')"
+            )
+        forward, replaced = getattr(backbone, name), vars(backbone).get(name)
 
         def whole(frames):
             if not views:
@@ -112,19 +134,24 @@ def _patch_recognizer2d() -> None:
                     out = torch.cat(parts)
                 else:
                     out = tuple(map(torch.cat, zip(*parts, strict=True)))
-            single = isinstance(out, torch.Tensor)
-            return (out,) if single and self.with_neck and stage != 'backbone' else out
+            if not neck:
+                return out
+            if self.backbone_from in ('mmcls', 'mmpretrain'):
+                return (out,) if isinstance(out, tuple) else ((out,),)  # it takes [0]
+            return (out,) if isinstance(out, torch.Tensor) else out
 
         try:
             # For this call alone, and only where the original goes wrong.
-            if views or self.with_neck:
-                backbone.forward = whole
+            if views or neck:
+                vars(backbone)[name] = whole
             if views:
                 self.test_cfg = {**test_cfg, 'max_testing_views': False}
             return extract_feat(self, inputs, stage, data_samples, test_mode)
         finally:
             self.test_cfg = test_cfg
-            backbone.__dict__.pop('forward', None)
+            vars(backbone).pop(name, None)
+            if replaced is not None:
+                vars(backbone)[name] = replaced
 
     patched.__module__ = __name__
     Recognizer2D.extract_feat = patched

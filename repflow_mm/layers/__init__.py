@@ -3,8 +3,10 @@
 from repflow_mm.layers.base import BottleneckMotion, MotionLayer
 from repflow_mm.layers.flow_of_flow import FlowOfFlow
 from repflow_mm.layers.fusion import Fusion
+from repflow_mm.layers.parameters import motion_prefixes, slow_parameters
 from repflow_mm.layers.registry import build_layer, register_layer
 from repflow_mm.layers.representation_flow import RepresentationFlow, normalise_clip
+from repflow_mm.layers.splice import add_motion
 from repflow_mm.layers.tap import FlowTap, motion_layers
 from repflow_mm.layers.tvl1 import TVL1
 
@@ -16,8 +18,11 @@ __all__ = [
     'Fusion',
     'MotionLayer',
     'RepresentationFlow',
+    'add_motion',
     'build_layer',
     'motion_layers',
+    'motion_prefixes',
     'normalise_clip',
     'register_layer',
+    'slow_parameters',
 ]

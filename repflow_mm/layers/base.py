@@ -1,6 +1,7 @@
 """What a motion layer is, and the shell that most of them share."""
 
 import inspect
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -18,6 +19,10 @@ class MotionLayer(nn.Module):
     The contract that backbones, necks, hooks, pictures and exporters rely on. A layer
     gives `features`; fusing them with what came in is done here.
 
+    A clip of fewer than `min_frames` frames, such as a test view of a single frame,
+    passes through unchanged (with a warning) where that is well defined:
+    `fusion='add'` with `temporal='same'`. Otherwise it is refused.
+
     Args:
         in_channels (int): Channels in and out, `C`.
         temporal (str): `'valid'` gives only frames that have a motion; `'same'` gives
@@ -32,7 +37,7 @@ class MotionLayer(nn.Module):
         n_iters (int | None): Iterations behind the flow, if it is found iteratively.
 
     Shape:
-        - Input: `(N, C, T, H, W)`, `T >= min_frames`.
+        - Input: `(N, C, T, H, W)`, `T >= min_frames`; `N` may be 0.
         - Output: `(N, C, T', H, W)`, `T' = T` for `temporal='same'`.
 
     Raises:
@@ -54,13 +59,23 @@ class MotionLayer(nn.Module):
         super().__init__()
         check_count('in_channels', in_channels)
         check_choice('temporal', temporal, TEMPORAL)
+        check_flag('zero_init_residual', zero_init_residual)
         self.in_channels = in_channels
         self.temporal = temporal
         self.zero_init_residual = zero_init_residual
 
     def forward(self, x: Tensor) -> Tensor:
         """Motion features of a clip, see the class."""
-        check_clip(x, self.in_channels, self.min_frames, type(self).__name__)
+        adds = self.fuse.kind == 'add' and self.temporal == 'same'
+        fewest = 1 if adds else self.min_frames
+        check_clip(x, self.in_channels, fewest, type(self).__name__)
+        if x.shape[2] < self.min_frames:
+            warnings.warn(
+                f'{type(self).__name__} needs {self.min_frames} frames to see motion '
+                f'and got {x.shape[2]}: the features pass through unchanged',
+                stacklevel=2,
+            )
+            return x
         return self.fuse(x, self.features(x))
 
     def features(self, x: Tensor) -> Tensor:
@@ -92,6 +107,14 @@ class MotionLayer(nn.Module):
         """Learned quantities to follow in a training log, 0-dim, by name."""
         return {}
 
+    def slow_parameters(self) -> list[nn.Parameter]:
+        """Parameters that learn at a hundredth of the rate, without weight decay.
+
+        Few numbers that every pixel of every iteration depends on belong here. Those of
+        motion layers inside this one are asked for themselves.
+        """
+        return []
+
     @property
     def starts_as_identity(self) -> bool:
         """Whether the motion is added, scaled by a batch norm that starts at zero."""
@@ -101,6 +124,23 @@ class MotionLayer(nn.Module):
     def options(cls) -> set[str]:
         """Names of the arguments that the layer takes besides `in_channels`."""
         return named_arguments(cls.__init__) - {'in_channels'}
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
+        """Let `.to(memory_format=torch.channels_last)` reach a 2D network's layer.
+
+        That format is for 4D weights. Those of the layers are 5D, with a kernel of one
+        frame: without that dimension they are the weights of a 2D convolution.
+        """
+
+        def convert(tensor: Tensor) -> Tensor:
+            if tensor.dim() != 5 or tensor.shape[2] != 1:
+                return fn(tensor)
+            try:
+                return fn(tensor)
+            except RuntimeError:
+                return fn(tensor.squeeze(2)).unsqueeze(2)
+
+        return super()._apply(convert, recurse)
 
 
 class BottleneckMotion(MotionLayer):
@@ -196,6 +236,12 @@ def check_count(name: str, value: int) -> None:
         raise InputTypeError(f'{name} must be an int, got {value!r}')
     if value < 1:
         raise InputError(f'{name} must be at least 1, got {value}')
+
+
+def check_flag(name: str, value: bool) -> None:
+    """Raise `InputTypeError` unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise InputTypeError(f'{name} must be True or False, got {value!r}')
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from repflow_mm.errors import InputError
-from repflow_mm.layers.base import MotionLayer, check_count
+from repflow_mm.layers.base import MotionLayer, check_count, check_flag
 from repflow_mm.layers.fusion import Fusion
 from repflow_mm.layers.registry import register_layer
 from repflow_mm.layers.representation_flow import RepresentationFlow
@@ -56,6 +56,8 @@ class FlowOfFlow(MotionLayer):
     ) -> None:
         super().__init__(in_channels, temporal, zero_init_residual)
         check_count('num_flows', num_flows)
+        check_flag('conv', conv)
+        check_flag('shared', shared)
         layers = [
             RepresentationFlow(in_channels, temporal=temporal, **flow)
             for _ in range(1 if shared else num_flows)

@@ -11,11 +11,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from repflow_mm.errors import InputError
+from repflow_mm.layers.base import MotionLayer, check_count
+from repflow_mm.layers.fusion import Fusion
 
 _GUARD = 1e-12
+_CENTRAL = torch.tensor((-0.5, 0.0, 0.5))
+_STEP = torch.tensor((-1.0, 1.0)).view(1, 1, 2, 1)
+# Every filter starts as the same one for each pair of channels.
+_START = dict(img_grad=_CENTRAL.view(1, 1, 1, 3), img_grad2=_CENTRAL.view(1, 1, 3, 1))
+_START |= dict.fromkeys(('f_grad', 'f_grad2', 'div', 'div2'), _STEP)
+_SCALARS = dict(t=0.3, l=0.15, a=0.25)  # the authors' names: theta, lambda and tau
 
 
-class LegacyRepresentationFlow(nn.Module):
+class LegacyRepresentationFlow(MotionLayer):
     """The flow layer that the authors' Kinetics weights were trained with.
 
     For new models take :class:`repflow_mm.layers.RepresentationFlow`.
@@ -31,56 +39,75 @@ class LegacyRepresentationFlow(nn.Module):
           others in the batch, through the normalisation.
 
     Raises:
-        ValueError: On a wrong shape.
+        InputError: On a wrong shape.
     """
 
     def __init__(
         self, in_channels: int, flow_channels: int = 32, n_iters: int = 10
     ) -> None:
-        super().__init__()
+        super().__init__(in_channels, 'valid', zero_init_residual=False)
+        check_count('flow_channels', flow_channels)
+        check_count('n_iters', n_iters)
         self.n_iters = n_iters
-        central = torch.tensor((-0.5, 0.0, 0.5))
-        step = torch.tensor((-1.0, 1.0))
-
-        def mixing(kernel: Tensor, shape: tuple[int, int]) -> nn.Parameter:
-            kernel = kernel.view(1, 1, *shape)
-            return nn.Parameter(kernel.repeat(flow_channels, flow_channels, 1, 1))
-
-        self.img_grad = mixing(central, (1, 3))
-        self.img_grad2 = mixing(central, (3, 1))
-        self.f_grad, self.f_grad2 = mixing(step, (2, 1)), mixing(step, (2, 1))
-        self.div, self.div2 = mixing(step, (2, 1)), mixing(step, (2, 1))
-        # The authors' names: theta, lambda and tau.
-        self.t = nn.Parameter(torch.tensor([0.3]))
-        self.l = nn.Parameter(torch.tensor([0.15]))
-        self.a = nn.Parameter(torch.tensor([0.25]))
+        for name, kernel in _START.items():
+            weight = kernel.repeat(flow_channels, flow_channels, 1, 1)
+            self.register_parameter(name, nn.Parameter(weight))
+        for name, start in _SCALARS.items():
+            self.register_parameter(name, nn.Parameter(torch.tensor([start])))
         self.bottleneck = nn.Conv3d(in_channels, flow_channels, 1, bias=False)
         self.unbottleneck = nn.Conv3d(2 * flow_channels, in_channels, 1, bias=False)
         self.bn = nn.BatchNorm3d(in_channels)
+        self.fuse = Fusion('none', in_channels)  # it adds the input by itself
 
-    def forward(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
         """`relu(first frames + motion)`, see the class."""
-        if x.dim() != 5 or x.shape[2] < 2 or min(x.shape[-2:]) < 2:
+        flow = torch.cat(self.flow(x), dim=1)
+        return F.relu(x[:, :, :-1] + self.bn(self.unbottleneck(flow)))
+
+    def flow(self, x: Tensor, n_iters: int | None = None) -> tuple[Tensor, Tensor]:
+        """See :meth:`MotionLayer.flow`; both components are vertical differences."""
+        if min(x.shape[-2:]) < 2:
             raise InputError(
-                'the legacy flow layer needs (N, C, T, H, W) with at least 2 frames '
-                f'of 2x2, got shape {tuple(x.shape)}'
+                'the legacy flow layer needs maps of at least 2x2, got shape '
+                f'{tuple(x.shape)}'
             )
         maps = self.bottleneck(x)
         low, high = maps.min(), maps.max()
         frames = (255 * (maps - low) / (low - high)).transpose(1, 2)
-        n, pairs = x.shape[0], x.shape[2] - 1
-        u, v = self._solve(frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1))
-        flow = torch.cat((u, v), dim=1).unflatten(0, (n, pairs)).transpose(1, 2)
-        return F.relu(x[:, :, :-1] + self.bn(self.unbottleneck(flow)))
+        shape = x.shape[0], x.shape[2] - 1
+        u, v = self._solve(
+            frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1), n_iters
+        )
+        return tuple(part.unflatten(0, shape).transpose(1, 2) for part in (u, v))
 
-    def _solve(self, f1: Tensor, f2: Tensor) -> tuple[Tensor, Tensor]:
+    def reset_parameters(self) -> None:
+        """Set every learned weight to its start value."""
+        with torch.no_grad():
+            for name, kernel in _START.items():
+                getattr(self, name).copy_(kernel)
+            for name, start in _SCALARS.items():
+                getattr(self, name).fill_(start)
+        for module in (self.bottleneck, self.unbottleneck, self.bn):
+            module.reset_parameters()
+
+    def log_scalars(self) -> dict[str, Tensor]:
+        """The solver's scalars, under the names of the paper."""
+        return dict(tau=self.a[0], lam=self.l[0], theta=self.t[0])
+
+    def slow_parameters(self) -> list[nn.Parameter]:
+        """The filters and scalars, see :meth:`MotionLayer.slow_parameters`."""
+        return [getattr(self, name) for name in (*_START, *_SCALARS)]
+
+    def _solve(
+        self, f1: Tensor, f2: Tensor, n_iters: int | None
+    ) -> tuple[Tensor, Tensor]:
         g_x, g_y = self._image_gradient(f1, f2)
         g_squared = g_x.square() + g_y.square() + _GUARD
         bound, rate = self.l * self.t, self.a / self.t
         rho_c = f2 - f1
         u = v = torch.zeros_like(f1)
         duals = [torch.zeros_like(f1)] * 4
-        for _ in range(self.n_iters):
+        for _ in range(n_iters or self.n_iters):
             rho = rho_c + g_x * u + g_y * v + _GUARD
             clamped = torch.where(rho < 0, bound, -bound)
             inside = rho.abs() <= bound * g_squared

@@ -1,7 +1,7 @@
 """Motion layers by name: what `flow=dict(type=...)` in a config can mean."""
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from repflow_mm.errors import InputError, InputTypeError
 from repflow_mm.layers.base import MotionLayer
@@ -26,11 +26,13 @@ def register_layer(
     """
 
     def register(layer: type[MotionLayer]) -> type[MotionLayer]:
-        if _LAYERS.get(name, layer) is not layer:
+        known = _LAYERS.get(name)
+        if known not in (None, layer):
             raise InputError(f'there is a motion layer {name!r} already')
-        _LAYERS[name] = layer
-        for listener in _LISTENERS:
-            listener(name, layer)
+        if known is None:
+            for listener in _LISTENERS:
+                listener(name, layer)
+            _LAYERS[name] = layer
         return layer
 
     return register
@@ -71,12 +73,26 @@ def build_layer(cfg: Mapping, in_channels: int) -> MotionLayer:
     name = options.pop('type', 'RepFlow')
     if name not in _LAYERS:
         raise InputError(f'flow.type must be one of {layer_names()}, got {name!r}')
-    layer = _LAYERS[name]
-    for option in options.keys() - layer.options():
-        near = difflib.get_close_matches(option, layer.options(), 1)
-        hint = f', did you mean {near[0]!r}?' if near else ':'
-        raise InputError(
-            f'{name} has no option {option!r}{hint} it takes '
-            f'{", ".join(sorted(layer.options()))}'
-        )
-    return layer(in_channels, **options)
+    check_options(name, options, _LAYERS[name].options())
+    return _LAYERS[name](in_channels, **options)
+
+
+def check_options(name: str, options: Iterable[str], known: Collection[str]) -> None:
+    """Refuse options that a layer does not have.
+
+    Args:
+        name (str): The layer's, for the message.
+        options (Iterable[str]): What a config gives.
+        known (Collection[str]): What there is.
+
+    Raises:
+        InputError: On the first unknown one, with those that there are.
+    """
+    for option in options:
+        if option not in known:
+            near = difflib.get_close_matches(option, known, 1)
+            hint = f', did you mean {near[0]!r}?' if near else ':'
+            raise InputError(
+                f'{name} has no option {option!r}{hint} it takes '
+                f'{", ".join(sorted(known))}'
+            )

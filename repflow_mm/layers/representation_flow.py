@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from repflow_mm.layers.base import BottleneckMotion, named_arguments
 from repflow_mm.layers.registry import register_layer
@@ -94,6 +94,10 @@ class RepresentationFlow(BottleneckMotion):
         for name in ('div_x', 'div_y'):
             scalars[f'{name}_0'], scalars[f'{name}_1'] = used[name]
         return scalars
+
+    def slow_parameters(self) -> list[nn.Parameter]:
+        """The solver's, see :meth:`MotionLayer.slow_parameters`."""
+        return list(self.solver.parameters())
 
     @property
     def n_iters(self) -> int:

@@ -1,12 +1,13 @@
 """The TV-L1 solver with its parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from repflow_mm.errors import InputError
-from repflow_mm.ops import representation_flow, sobel_kernels
+from repflow_mm.errors import InputError, InputTypeError
+from repflow_mm.layers.base import check_choice, check_count
+from repflow_mm.ops import backends, representation_flow, sobel_kernels
 
 LEARNABLE = ('div', 'tau', 'lam', 'theta', 'sobel')
 
@@ -49,8 +50,8 @@ class TVL1(nn.Module):
         - Output: `(u_x, u_y)`, each `(N, C, H, W)`, flow in pixels.
 
     Raises:
-        ValueError: On an unknown name in `learn` or a start value outside
-            :data:`SCALAR_RANGE`.
+        InputTypeError: If an option has the wrong type.
+        InputError: On an unknown name or a start value outside :data:`SCALAR_RANGE`.
     """
 
     tau: Tensor
@@ -72,22 +73,19 @@ class TVL1(nn.Module):
         backend: str = 'auto',
     ) -> None:
         super().__init__()
-        learn = (learn,) if isinstance(learn, str) else tuple(learn)
-        unknown = [name for name in learn if name not in LEARNABLE]
-        if unknown:
-            raise InputError(
-                f'learn has unknown names {unknown}: choose any of {LEARNABLE}'
-            )
-        if image_grad not in ('sobel', 'sobel_unscaled'):
-            raise InputError(
-                f"image_grad must be 'sobel' or 'sobel_unscaled', got {image_grad!r}"
-            )
+        check_count('n_iters', n_iters)
+        check_choice('image_grad', image_grad, ('sobel', 'sobel_unscaled'))
+        check_choice('flow_grad', flow_grad, ('forward', 'sobel'))
+        check_choice('backend', backend, ('auto', *backends()))
+        learn = _names(learn)
         if n_iters == 1:
             # One iteration ends before tau and the divergence are used: parameters
             # without a gradient would stop distributed training.
             learn = tuple(name for name in learn if name not in ('div', 'tau'))
         low, high = SCALAR_RANGE
         for name, start in (('tau', tau), ('lam', lam), ('theta', theta)):
+            if not isinstance(start, int | float) or isinstance(start, bool):
+                raise InputTypeError(f'{name} must be a number, got {start!r}')
             if not low <= start <= high:
                 raise InputError(f'{name} must be in [{low}, {high}], got {start}')
             self._own(name, torch.tensor(float(start)), name in learn)
@@ -168,6 +166,23 @@ class TVL1(nn.Module):
     def extra_repr(self) -> str:
         """What `print(model)` shows."""
         return f'n_iters={self.n_iters}, learn={self.learn}, backend={self.backend!r}'
+
+
+def _names(learn: Sequence[str]) -> tuple[str, ...]:
+    """What to learn, as a tuple of known names."""
+    if isinstance(learn, str):
+        learn = (learn,)
+    if not isinstance(learn, Collection) or not all(isinstance(n, str) for n in learn):
+        raise InputTypeError(
+            f'learn must be names out of {LEARNABLE}, such as () or ("div", "tau"), '
+            f'got {learn!r}'
+        )
+    unknown = [name for name in learn if name not in LEARNABLE]
+    if unknown:
+        raise InputError(
+            f'learn has unknown names {unknown}: choose any of {LEARNABLE}'
+        )
+    return tuple(learn)
 
 
 def _bounded(value: Tensor, low: float, high: float) -> Tensor:

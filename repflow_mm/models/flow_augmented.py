@@ -1,10 +1,17 @@
-"""Motion in any convolutional backbone of MMAction2."""
+"""Motion in any convolutional backbone that MMAction2 takes."""
 
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import partial
+
+from mmaction.models.recognizers import Recognizer2D
 from mmaction.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
 
-from repflow_mm.errors import InputError
-from repflow_mm.models.splice import build_flow, probe, splice
+from repflow_mm.errors import InputError, InputTypeError
+from repflow_mm.layers.splice import insert
+
+_DIMENSIONS = {3: 'NLC', 4: 'NCHW'}
 
 
 @MODELS.register_module()
@@ -14,7 +21,7 @@ def FlowAugmented(
     flow: dict | None = None,
     num_segments: int | None = None,
 ) -> nn.Module:
-    """Build a backbone with a flow layer behind one of its sub-modules.
+    """Build a backbone with a motion layer behind one of its sub-modules.
 
     The backbone keeps its class and the names of its weights, so checkpoints of
     MMAction2's zoo load with nothing missing but `flow`. By default the layer adds
@@ -22,37 +29,77 @@ def FlowAugmented(
     model keeps its predictions at step 0.
 
     Args:
-        backbone (dict): Config of any convolutional backbone.
+        backbone (dict): Config of any backbone whose stages give maps, in the ways of
+            MMAction2's recognizers: `type='timm.NAME'`, `'torchvision.NAME'` and
+            `'mmpretrain.NAME'` too, with `feature_shape` for the first two. May be
+            another `FlowAugmented`: then there are two layers, `flow` and `flow2`.
         after (str): The sub-module's name, such as `'layer2'` or
             `'slow_path.layer2'`; it must give maps.
-        flow (dict, optional): Arguments of the layer, `type='RepFlow'` (default)
-            or `'FcF'`; `in_channels` is found. Defaults to
-            `dict(fusion='add', temporal='same')`, which also fills in what is left
-            out.
+        flow (dict, optional): Arguments of the layer, with its name as `type`;
+            `in_channels` is found. Defaults to `dict(type='RepFlow', fusion='add',
+            temporal='same')`, which also fills in what is left out.
         num_segments (int, optional): For per-frame backbones (TSN, TSM, ...), the
             frames of one clip. Defaults to the backbone's own `num_segments`.
 
     Returns:
-        nn.Module: The backbone.
+        nn.Module: The backbone. Those of timm and torchvision give maps
+        `(N, C, H, W)`, which heads and necks can use.
 
     Raises:
-        ValueError: On an unknown sub-module, one that gives no maps, a token-based
-            backbone, or options that a per-frame backbone cannot take.
+        InputError: On an unknown backbone or sub-module, one that gives no maps, or
+            options that a per-frame backbone cannot take.
     """
-    built = MODELS.build(backbone)
-    num_segments = num_segments or getattr(built, 'num_segments', None)
-    shape = probe(built, after, num_segments)
-    options = dict(fusion='add', temporal='same') | dict(flow or {})
-    if len(shape) == 4:
-        if num_segments is None:
-            raise InputError(
-                f'{type(built).__name__} works frame by frame: set num_segments, the '
-                'frames of one clip (num_clips of SampleFrames)'
-            )
-        if options['temporal'] != 'same':
-            raise InputError(
-                f'{type(built).__name__} works frame by frame and must keep its '
-                "frames: set flow.temporal='same'"
-            )
-    splice(built, build_flow(options, shape[1]), after, num_segments)
+    built, package, feature_shape = _build(backbone)
+    if package != 'mmaction2':
+        built.forward = partial(_maps, built, package, feature_shape)
+    own = getattr(built, 'num_segments', None)
+    insert(built, after, own if num_segments is None else num_segments, flow)
+    if package in ('timm', 'torchvision'):
+        # MMEngine would call timm's, which forgets pretrained weights.
+        built.init_weights = _leave_weights
     return built
+
+
+def _build(cfg: Mapping) -> tuple[nn.Module, str, str | None]:
+    """The backbone, the package that it is from, and its `feature_shape`."""
+    if not isinstance(cfg, Mapping) or 'type' not in cfg:
+        raise InputTypeError(
+            f'backbone must be the config of a backbone, with a type, got {cfg!r}'
+        )
+    foreign = str(cfg['type']).startswith(('timm.', 'torchvision.', 'mmpretrain.'))
+    try:
+        # MMAction2 resolves names in its recognizers alone.
+        holder = Recognizer2D(backbone=deepcopy(cfg))
+    except (ImportError, KeyError, RuntimeError) as error:
+        if foreign:
+            raise InputError(f'backbone {cfg["type"]!r}: {error}') from error
+        raise
+    shape = getattr(holder, 'feature_shape', None)
+    return holder.backbone, holder.backbone_from, shape
+
+
+def _maps(
+    backbone: nn.Module, package: str, feature_shape: str | None, x: Tensor
+) -> Tensor:
+    """What a recognizer takes from a backbone of another package: `(N, C, H, W)`."""
+    if package == 'timm':
+        x = backbone.forward_features(x)
+    elif package == 'torchvision' and hasattr(backbone, 'features'):
+        x = backbone.features(x)
+    else:
+        x = type(backbone).forward(backbone, x)
+    if isinstance(x, tuple) and len(x) == 1:
+        (x,) = x
+    if package in ('timm', 'torchvision'):
+        feature_shape = feature_shape or _DIMENSIONS.get(x.dim())
+        if feature_shape == 'NHWC':
+            return x.permute(0, 3, 1, 2)
+        if feature_shape == 'NLC':
+            return x.transpose(1, 2)[..., None]
+        if feature_shape is None:
+            return x[..., None, None]
+    return x
+
+
+def _leave_weights() -> None:
+    """In place of an `init_weights`."""

@@ -1,4 +1,4 @@
-"""Flow layers as MMAction2 necks."""
+"""Motion layers as MMAction2 necks: each registered layer, under its own name."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,25 @@ from mmaction.registry import MODELS
 from torch import Tensor
 
 from repflow_mm.errors import InputError
-from repflow_mm.layers import FlowOfFlow, RepresentationFlow
+from repflow_mm.layers import MotionLayer
+from repflow_mm.layers.base import check_count, check_flag
+from repflow_mm.layers.registry import check_options, on_register
 
 
-class _FlowNeck:
-    """What the necks share: MMAction2's contract around a flow layer.
+class MotionNeck:
+    """A motion layer between backbone and head.
+
+    `neck=dict(type='{name}', in_channels=2048)` in the config of a recognizer.
+
+    Args:
+        num_segments (int, optional): In a `Recognizer2D`, the frames of one view.
+            MMAction2 hands all crops and clips of a test sample to the neck in one
+            row; without it, flow is computed across their seams too. Defaults to
+            all frames, which is right for a single view.
+        keep_frames (bool): In a `Recognizer2D`, give every frame on instead of
+            their mean, for the heads that count them (`TSMHead`, `TRNHead`); needs
+            `temporal='same'`. Defaults to False.
+        **kwargs: Those of :class:`{layer}`.
 
     Shape:
         - `Recognizer3D` passes one tensor `(N, C, T, H, W)` and gets `T - 1`
@@ -20,14 +34,22 @@ class _FlowNeck:
           mean over time, as its consensus has it.
     """
 
+    layer: type[MotionLayer]
+
     def __init__(
         self,
-        *args,
+        in_channels: int | None = None,
+        *,
         num_segments: int | None = None,
         keep_frames: bool = False,
         **kwargs,
     ) -> None:
-        super().__init__(*args, **kwargs)
+        own = {'in_channels', 'num_segments', 'keep_frames'}
+        check_options(type(self).__name__, kwargs, self.layer.options() | own)
+        super().__init__(in_channels, **kwargs)
+        if num_segments is not None:
+            check_count('num_segments', num_segments)
+        check_flag('keep_frames', keep_frames)
         if keep_frames and self.temporal != 'same':
             raise InputError("keep_frames=True needs temporal='same'")
         self.num_segments = num_segments
@@ -46,11 +68,17 @@ class _FlowNeck:
             tuple[Tensor, dict]: Features and `loss_aux`.
 
         Raises:
-            ValueError: On features of another shape, or frames that
+            InputError: On features of another shape, or frames that
                 `num_segments` does not divide.
         """
         if isinstance(x, Tensor):
             return super().forward(x), {}
+        if not isinstance(x, list):
+            raise InputError(
+                f'{type(self).__name__} as a neck takes maps (N, C, T, H, W), and the '
+                f'backbone gives {_describe(x)}: set out_indices (out_scales) to one '
+                'stage, or splice the layer into the backbone (FlowAugmented)'
+            )
         x = x[-1]
         if x.dim() != 5:
             raise InputError(
@@ -73,37 +101,26 @@ class _FlowNeck:
         return motion.unflatten(0, (clips, -1)).mean(dim=1), {}
 
 
-@MODELS.register_module()
-class RepFlow(_FlowNeck, RepresentationFlow):
-    """Representation flow between backbone and head.
-
-    `neck=dict(type='RepFlow', in_channels=2048)` in the config of a CNN recognizer.
-
-    Args:
-        num_segments (int, optional): In a `Recognizer2D`, the frames of one view.
-            MMAction2 hands all crops and clips of a test sample to the neck in one
-            row; without it, flow is computed across their seams too. Defaults to
-            all frames, which is right for a single view.
-        keep_frames (bool): In a `Recognizer2D`, give every frame on instead of
-            their mean, for the heads that count them (`TSMHead`, `TRNHead`); needs
-            `temporal='same'`. Defaults to False.
-        **kwargs: Those of :class:`repflow_mm.layers.RepresentationFlow`.
-    """
-
-    __doc__ += _FlowNeck.__doc__.partition('\n\n')[2]
+def _describe(x: object) -> str:
+    """What a backbone gave, for a message."""
+    if isinstance(x, Tensor):
+        return str(tuple(x.shape))
+    if isinstance(x, Sequence):
+        return f'{len(x)} outputs [{", ".join(map(_describe, x))}]'
+    return type(x).__name__
 
 
-@MODELS.register_module()
-class FcF(_FlowNeck, FlowOfFlow):
-    """Flow-conv-flow between backbone and head.
+def _make_neck(name: str, layer: type[MotionLayer]) -> None:
+    """Register a layer as a neck."""
+    if name in MODELS.module_dict:
+        raise InputError(f'MODELS has a {name!r} already: name the layer otherwise')
+    where = f'{layer.__module__}.{layer.__qualname__}'
+    doc = MotionNeck.__doc__.format(name=name, layer=where)
+    own = dict(layer=layer, __doc__=doc, __module__=__name__)
+    neck = type(name, (MotionNeck, layer), own)
+    # Pickle, as in torch.save(model), looks for the class here.
+    globals()[name] = neck
+    MODELS.register_module(name=name, module=neck)
 
-    `neck=dict(type='FcF', in_channels=2048, num_flows=2)`; `conv=False` is plain
-    flow-of-flow.
 
-    Args:
-        num_segments (int, optional): As for :class:`RepFlow`.
-        keep_frames (bool): As for :class:`RepFlow`.
-        **kwargs: Those of :class:`repflow_mm.layers.FlowOfFlow`.
-    """
-
-    __doc__ += _FlowNeck.__doc__.partition('\n\n')[2]
+on_register(_make_neck)

@@ -11,7 +11,8 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
 from repflow_mm.errors import InputError
-from repflow_mm.models.splice import build_flow
+from repflow_mm.layers import build_layer, motion_prefixes
+from repflow_mm.layers.splice import set_mode
 
 _DEFAULTS: Mapping[str, object] = MappingProxyType({})
 
@@ -71,7 +72,7 @@ class RepFlowResNet(ResNet):
                 64,
                 *(64 * 2**i * self.block.expansion for i in range(self.num_stages)),
             )
-            self.flow = build_flow(flow, channels[blocks.index(after)])
+            self.flow = build_layer(flow, channels[blocks.index(after)])
 
     def init_weights(self) -> None:
         """Load `pretrained`, or initialise; MMAction2's names and torchvision's.
@@ -86,7 +87,8 @@ class RepFlowResNet(ResNet):
         logger = MMLogger.get_current_instance()
         checkpoint = _load_checkpoint(self.pretrained, 'cpu', logger)
         given = _as_mmaction(checkpoint.get('state_dict', checkpoint))
-        own = {k: v for k, v in self.state_dict().items() if k[:5] != 'flow.'}
+        flow = motion_prefixes(self)
+        own = {k: v for k, v in self.state_dict().items() if not k.startswith(flow)}
         unfit = [
             k
             for k, v in own.items()
@@ -108,26 +110,27 @@ class RepFlowResNet(ResNet):
                 'RepFlowResNet takes clips (N, C, T, H, W), got shape '
                 f"{tuple(x.shape)}: use FormatShape with input_format='NCTHW'"
             )
-        n = x.shape[0]
+        clips = x.shape[0], x.shape[2]  # N and T; T cannot be told from no frames
         outs = []
-        x = self._flow_after('input', _fold(x), n)
-        x = self._flow_after('block1', self.maxpool(self.conv1(x)), n)
+        x, clips = self._flow_after('input', _fold(x), clips)
+        x, clips = self._flow_after('block1', self.maxpool(self.conv1(x)), clips)
         for i, name in enumerate(self.res_layers):
-            x = self._flow_after(f'block{i + 2}', getattr(self, name)(x), n)
+            x, clips = self._flow_after(f'block{i + 2}', getattr(self, name)(x), clips)
             if i in self.out_indices:
-                outs.append(_unfold(x, n))
+                outs.append(_unfold(x, clips))
         return outs[0] if len(outs) == 1 else tuple(outs)
 
-    def _flow_after(self, block: str, x: Tensor, n: int) -> Tensor:
+    def _flow_after(
+        self, block: str, x: Tensor, clips: tuple[int, int]
+    ) -> tuple[Tensor, tuple[int, int]]:
         if self.flow is None or block != self.after:
-            return x
-        return _fold(self.flow(_unfold(x, n)))
+            return x, clips
+        x = self.flow(_unfold(x, clips))
+        return _fold(x), (x.shape[0], x.shape[2])
 
     def train(self, mode: bool = True) -> nn.Module:
-        """Set the mode; the flow layer's batch norm always learns."""
-        super().train(mode)
-        if self.flow is not None:
-            self.flow.train(mode)
+        """Set the mode; what freezes the backbone does not freeze the flow layer."""
+        set_mode([] if self.flow is None else [self.flow], super().train, mode)
         return self
 
 
@@ -149,6 +152,6 @@ def _fold(x: Tensor) -> Tensor:
     return x.transpose(1, 2).flatten(0, 1)
 
 
-def _unfold(x: Tensor, n: int) -> Tensor:
+def _unfold(x: Tensor, clips: tuple[int, int]) -> Tensor:
     """`(N * T, C, H, W)` to `(N, C, T, H, W)`."""
-    return x.unflatten(0, (n, -1)).transpose(1, 2)
+    return x.unflatten(0, clips).transpose(1, 2)

@@ -8,7 +8,8 @@ from mmaction.models.backbones.resnet3d import ResNet3d
 from mmaction.registry import MODELS
 
 from repflow_mm.errors import InputError
-from repflow_mm.models.splice import build_flow, splice
+from repflow_mm.layers import build_layer
+from repflow_mm.layers.splice import splice
 
 _DEFAULTS: Mapping[str, object] = MappingProxyType({})
 
@@ -29,7 +30,7 @@ def _place_flow(backbone: ResNet3d, flow: Mapping | None, after: str) -> None:
     modules |= {name: f'layer{i + 1}' for i, name in enumerate(stages)}
     splice(
         backbone,
-        build_flow(flow, channels[after]),
+        build_layer(flow, channels[after]),
         modules[after],
         before=after == 'input',
     )

@@ -122,7 +122,7 @@ def test_deepcopy_and_state_dict():
         ('temporal must be one of', dict(temporal='full'), None),
         ('fusion must be one of', dict(fusion='sum'), None),
         (
-            '3 flows in a row .* sample at least 4 frames',
+            'FlowOfFlow .* clip of 3: sample at least 4 frames',
             dict(num_flows=3),
             (1, 6, 3, 8, 8),
         ),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from repflow_mm.errors import InputError
 from repflow_mm.layers.legacy import LegacyRepresentationFlow
 from tests.conftest import ROOT
 
@@ -35,5 +36,21 @@ def test_output_and_every_gradient():
 
 @pytest.mark.parametrize('shape', [(1, 8, 1, 4, 4), (1, 8, 4, 4), (1, 8, 3, 1, 4)])
 def test_wrong_shapes(shape):
-    with pytest.raises(ValueError, match='the legacy flow layer needs'):
+    with pytest.raises(InputError, match='at least 2|needs features'):
         LegacyRepresentationFlow(8, 4)(torch.rand(shape))
+
+
+def test_it_is_a_motion_layer():
+    layer = LegacyRepresentationFlow(8, 4)
+    x = torch.rand(2, 8, 3, 6, 6)
+    u, v = layer.eval().flow(x)
+    assert u.shape == v.shape == (2, 4, 2, 6, 6)
+    assert not torch.equal(layer.flow(x, n_iters=1)[0], u)
+    start = {name: value.item() for name, value in layer.log_scalars().items()}
+    assert start == pytest.approx(dict(tau=0.25, lam=0.15, theta=0.3))
+    before = layer.img_grad.clone()
+    with torch.no_grad():
+        layer.img_grad.zero_(), layer.t.zero_()
+    layer.reset_parameters()
+    assert torch.equal(layer.img_grad, before) and layer.t.item() > 0.29
+    assert len(layer.slow_parameters()) == 9

@@ -9,6 +9,8 @@ import torch
 from mmengine.model import ExponentialMovingAverage
 from torch import nn
 
+from tests.helpers.faults.runs import differences
+
 FLOW = dict(flow_channels=4, n_iters=2)
 SLOWONLY = dict(
     type='ResNet3dSlowOnly', depth=18, lateral=False, conv1_kernel=(1, 7, 7)
@@ -165,13 +167,21 @@ def test_frozen_norms_leave_the_layer_learning():
         ('must keep its frames', TSM, dict(flow=dict(temporal='valid'))),
         ('set num_segments', dict(type='ResNet', depth=18), dict()),
         (
-            'works on tokens',
+            r"'layers.1' of SwinTransformer3D gives \(1, 16, 8, 12, 192\)",
             dict(
                 type='SwinTransformer3D', arch='t', pretrained=None, pretrained2d=False
             ),
             dict(after='layers.1'),
         ),
-        ('gives .*choose a convolutional stage', dict(type='C3D'), dict(after='fc6')),
+        (r"'fc6' of C3D gives \(1, 4096\)", dict(type='C3D'), dict(after='fc6')),
+        ('flow must be a dict', SLOWONLY, dict(flow=3)),
+        ('num_segments, .* must be an int', TSM, dict(num_segments='8')),
+        ('backbone must be the config of a backbone', dict(depth=18), dict()),
+        (
+            "backbone 'torchvision.resnet17': ",
+            dict(type='torchvision.resnet17'),
+            dict(),
+        ),
         ('flow.type must be one of', SLOWONLY, dict(flow=dict(type='Flow'))),
         (
             'never calls its sub-module',
@@ -179,8 +189,117 @@ def test_frozen_norms_leave_the_layer_learning():
             dict(after='slow_path'),
         ),
     ],
-    ids=['near', 'list', 'valid', 'segments', 'tokens', 'rank', 'type', 'uncalled'],
 )
 def test_wrong_input(match, backbone, options):
     with pytest.raises(ValueError, match=match):
         build(backbone, **options)
+
+
+def test_two_layers_and_one_around_a_backbone_that_has_one():
+    inner = dict(type='FlowAugmented', backbone=dict(SLOWONLY), after='layer1')
+    flow = dict(FLOW, fusion='add', temporal='same')
+    own = dict(type='RepFlowResNet3d', depth=18, pretrained2d=False, flow=flow)
+    own |= dict(pretrained=None, after='block2', zero_init_residual=False)
+    clip = CLIP[:1, ..., :32, :32]
+    for backbone in (dict(inner, flow=FLOW), own):
+        model = build(backbone, 'layer2')
+        model.init_weights()
+        model.eval()
+        expected = model(clip)
+        ema = ExponentialMovingAverage(model, momentum=0.5)
+        for layer in (ema.module.flow, ema.module.flow2):
+            before = ema(clip)
+            nn.init.normal_(layer.bn.weight)
+            assert not torch.allclose(ema(clip), before)
+        assert torch.equal(model(clip), expected)
+        nn.init.normal_(model.flow2.bn.weight)
+        fresh = build(backbone, 'layer2')
+        fresh.load_state_dict(model.state_dict())
+        fresh.eval()
+        torch.testing.assert_close(fresh(clip), model(clip), rtol=0, atol=0)
+        assert all(p.is_meta for p in model.to('meta').flow2.parameters())
+
+
+def test_mmengines_conversion_to_sync_bn_keeps_the_layer():
+    from mmengine.model import convert_sync_batchnorm
+
+    model = build(after='layer2.0.conv1.bn')
+    scramble(model)
+    model.eval()
+    expected = model(CLIP)
+    converted = convert_sync_batchnorm(copy.deepcopy(model), 'torch')
+    converted.eval()  # the new norms are in training mode
+    assert isinstance(converted.layer2[0].conv1.bn, nn.SyncBatchNorm)
+    torch.testing.assert_close(converted(CLIP), expected)
+    scramble(converted)
+    assert not torch.allclose(converted(CLIP), expected)
+
+
+HEAD = dict(type='TSNHead', num_classes=5, in_channels=512, dropout_ratio=0)
+
+
+@pytest.mark.parametrize(
+    ('name', 'after', 'channels'),
+    [
+        ('torchvision.resnet18', 'layer2', 512),
+        ('torchvision.mobilenet_v2', 'features.6', 1280),
+        ('timm.resnet18', 'layer2', 512),
+        ('timm.convnext_atto', 'stages.1', 320),
+    ],
+)
+def test_backbones_of_other_libraries_as_recognizers_resolve_them(
+    name, after, channels
+):
+    from mmaction.registry import MODELS
+    from mmaction.structures import ActionDataSample
+    from mmengine.optim import OptimWrapper
+
+    from tests.layers.test_splice import network_of
+
+    network_of(name.split('.')[0])
+    head = dict(HEAD, in_channels=channels)
+    plain = MODELS.build(
+        dict(type='Recognizer2D', backbone=dict(type=name), cls_head=head)
+    )
+    backbone = dict(type='FlowAugmented', backbone=dict(type=name), after=after)
+    backbone |= dict(flow=FLOW, num_segments=4)
+    spliced = dict(type='Recognizer2D', backbone=backbone, cls_head=head)
+    neck = dict(type='RepFlow', in_channels=channels, num_segments=4, **FLOW)
+    neck |= dict(fusion='add', temporal='same')
+    for cfg in (spliced, dict(spliced, neck=neck)):
+        model = MODELS.build(cfg)
+        before = copy.deepcopy(model.backbone.state_dict())
+        model.init_weights()  # as the Runner does: pretrained weights stay
+        assert not differences(before, model.backbone.state_dict())
+        model.load_state_dict(plain.state_dict(), strict=False)
+        views = torch.rand(1, 4, 3, 64, 64)
+        samples = [ActionDataSample().set_gt_label(1)]
+        scores = []
+        for recognizer in (plain, model):
+            recognizer.eval()
+            with torch.no_grad():
+                (sample,) = recognizer(views, samples, mode='predict')
+            scores.append(sample.pred_score.clone())
+        torch.testing.assert_close(*scores)
+        model.train()
+        optimizer = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+        data = dict(
+            inputs=list(views.expand(2, -1, -1, -1, -1)), data_samples=samples * 2
+        )
+        assert torch.isfinite(model.train_step(data, optimizer)['loss'])
+        assert model.backbone.flow.bn.weight.any()
+
+
+def test_a_neck_behind_a_library_that_mmaction2_pools():
+    from mmaction.registry import MODELS
+
+    from tests.layers.test_splice import network_of
+
+    network_of('torchvision')
+    backbone = dict(type='torchvision.resnet18')
+    neck = dict(type='RepFlow', in_channels=512, **FLOW)
+    model = MODELS.build(
+        dict(type='Recognizer2D', backbone=backbone, neck=neck, cls_head=HEAD)
+    )
+    with pytest.raises(ValueError, match='pools what .*FlowAugmented'):
+        model.extract_feat(torch.rand(1, 4, 3, 64, 64))

@@ -11,6 +11,7 @@ from torch import nn
 
 from repflow_mm.checkpoint.fit import check_fit, weights
 from repflow_mm.errors import InputError
+from repflow_mm.layers import motion_prefixes
 
 
 @HOOKS.register_module()
@@ -88,14 +89,15 @@ class CheckWeightsHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Raise `ValueError` if the checkpoint does not fit."""
-        state = _model(runner).state_dict()
+        model = _model(runner)
+        state = model.state_dict()
         file = f'checkpoint {runner._load_from}'
         given = weights(file, checkpoint, state)
         if runner._resume:
             _check_resumable(file, checkpoint, state)
         training = isinstance(runner._train_loop, BaseLoop)
         fine_tuning = training and not runner._resume
-        check_fit(file, given, state, backbone_only=fine_tuning)
+        check_fit(file, given, state, fine_tuning, new=motion_prefixes(model))
 
 
 def _check_resumable(file: str, checkpoint: dict, state: dict) -> None:

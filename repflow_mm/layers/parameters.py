@@ -1,0 +1,40 @@
+"""Which weights of a network belong to its motion layers."""
+
+from torch import nn
+
+from repflow_mm.layers.base import MotionLayer
+
+
+def slow_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """What is to learn at a hundredth of the rate, without weight decay.
+
+    Args:
+        model (nn.Module): Any network.
+
+    Returns:
+        dict[str, nn.Parameter]: By name, in the network's order; each parameter once.
+        See :meth:`repflow_mm.layers.MotionLayer.slow_parameters`.
+    """
+    slow = {
+        id(parameter)
+        for layer in model.modules()
+        if isinstance(layer, MotionLayer)
+        for parameter in layer.slow_parameters()
+    }
+    return {name: p for name, p in model.named_parameters() if id(p) in slow}
+
+
+def motion_prefixes(model: nn.Module) -> tuple[str, ...]:
+    """What the names of motion layers' weights start with, for `str.startswith`.
+
+    Args:
+        model (nn.Module): Any network that is not itself a motion layer.
+
+    Returns:
+        tuple[str, ...]: Such as `('backbone.flow.',)`.
+    """
+    return tuple(
+        f'{name}.'
+        for name, layer in model.named_modules()
+        if isinstance(layer, MotionLayer)
+    )

@@ -1,0 +1,309 @@
+"""Put motion layers behind sub-modules of a network that stays what it was.
+
+The network keeps its class, its attributes and the names of its weights, so that
+recognizers and pretrained checkpoints find what they expect. For each layer it gains a
+child (`flow`, then `flow2`, `flow3`, ...) and a forward hook.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from functools import partial
+from itertools import chain, count
+
+import torch
+from torch import Tensor, nn
+
+from repflow_mm.errors import InputError, InputTypeError
+from repflow_mm.layers.base import MotionLayer, check_count
+from repflow_mm.layers.registry import build_layer
+
+
+def add_motion(
+    model: nn.Module, after: str = 'layer2', frames: int | None = 8, **flow
+) -> nn.Module:
+    """Add a motion layer to any convolutional network.
+
+    By default the layer adds motion, keeps the number of frames and starts as the
+    identity: a pretrained network keeps its predictions. Call it again for another
+    layer, behind another sub-module.
+
+    Args:
+        model (nn.Module): A network over clips `(N, C, T, H, W)`, or over frames
+            `(N * T, C, H, W)`, such as those of timm and torchvision. Changed in place.
+        after (str): The sub-module that the layer goes behind, such as `'layer2'`,
+            `'features.6'` or `'slow_path.layer2'`. It must give feature maps. Defaults
+            to `'layer2'`.
+        frames (int, optional): Frames of a clip, for a network over frames; not used
+            for a network over clips. Defaults to 8.
+        **flow: Arguments of the layer: `type` (by default `'RepFlow'`, see
+            :class:`repflow_mm.layers.RepresentationFlow`) and what it takes besides
+            `in_channels`. Defaults to `fusion='add', temporal='same'`.
+
+    Returns:
+        nn.Module: The same network. The new layer is its child `flow`.
+
+    Raises:
+        InputError: If there is no such sub-module, it gives no feature maps, or an
+            option does not fit.
+    """
+    return insert(model, after, frames, flow)
+
+
+def insert(
+    network: nn.Module, after: str, frames: int | None, flow: Mapping | None
+) -> nn.Module:
+    """:func:`add_motion`, with the layer's arguments as a dict."""
+    if flow is not None and not isinstance(flow, Mapping):
+        raise InputTypeError(
+            f'flow must be a dict, such as dict(type="RepFlow"), got {flow!r}'
+        )
+    if isinstance(network, nn.Sequential):
+        raise InputError(
+            'an nn.Sequential runs each of its children, the new layer too: call '
+            'add_motion on a module that has it as a child'
+        )
+    if frames is not None:
+        check_count('num_segments, the frames of a clip,', frames)
+    options = dict(fusion='add', temporal='same') | dict(flow or {})
+    shape = probe(network, after, frames)
+    if len(shape) == 4:
+        what = f'{type(network).__name__} works frame by frame'
+        if frames is None:
+            raise InputError(
+                f'{what}: set num_segments, the frames of one clip (num_clips of '
+                'SampleFrames)'
+            )
+        if options['temporal'] != 'same':
+            raise InputError(
+                f"{what} and must keep its frames: set flow.temporal='same'"
+            )
+    splice(network, build_layer(options, shape[1]), after, frames)
+    return network
+
+
+def splice(
+    network: nn.Module,
+    layer: MotionLayer,
+    after: str,
+    frames: int | None = None,
+    before: bool = False,
+) -> None:
+    """Let features pass through a layer behind the sub-module `after`.
+
+    Args:
+        network (nn.Module): Changed in place; gets the layer as a child.
+        layer (MotionLayer): `(N, C, T, H, W)` to the same channels.
+        after (str): Name of the sub-module.
+        frames (int, optional): Frames of a clip where features are `(N * T, C, H, W)`.
+        before (bool): Before the sub-module instead, on what it is given.
+    """
+    names = chain(('flow',), (f'flow{number}' for number in count(2)))
+    free = next(name for name in names if getattr(network, name, None) is None)
+    setattr(network, free, layer.train(network.training))
+    place = _Place(layer, after, frames, before)
+    place.attach(network)
+    if not hasattr(network, '_motion_places'):
+        network._motion_places = []
+        network.register_forward_pre_hook(_attach)
+        # Backbones freeze and initialise all norms they find; the layer has no
+        # pretrained state to keep, and its norm may start at zero on purpose.
+        network.train = partial(_train, network)
+        if hasattr(type(network), 'init_weights'):
+            network.init_weights = partial(_init_weights, network)
+    network._motion_places.append(place)
+
+
+class _Place:
+    """Where a layer is: the forward hook of its sub-module.
+
+    It holds modules of its own tree, so that a deepcopy of the network, EMA's included,
+    gets a hook that knows the copy's layer.
+    """
+
+    def __init__(
+        self, layer: MotionLayer, after: str, frames: int | None, before: bool
+    ) -> None:
+        self.layer = layer
+        self.after = after
+        self.frames = frames
+        self.before = before
+
+    def attach(self, network: nn.Module) -> None:
+        """Hook the sub-module, unless it is hooked already."""
+        module = network.get_submodule(self.after)
+        if self.before:
+            if self.give not in module._forward_pre_hooks.values():
+                module.register_forward_pre_hook(self.give)
+        elif self.take not in module._forward_hooks.values():
+            module.register_forward_hook(self.take)
+
+    def give(self, module: nn.Module, args: tuple) -> tuple:
+        """The forward pre-hook."""
+        return (self.layer(args[0]), *args[1:])
+
+    def take(self, module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+        """The forward hook."""
+        if output.dim() == 5:
+            return self.layer(output)
+        total = output.shape[0]
+        if total % self.frames:
+            raise InputError(
+                f'flow behind {self.after!r}: a batch of {total} frames does not '
+                f'divide into clips of num_segments={self.frames}: set num_segments '
+                'to the frames of one clip as the recognizer samples them (num_clips, '
+                'in training and testing alike)'
+            )
+        clips = output.unflatten(0, (total // self.frames, self.frames))
+        return self.layer(clips.transpose(1, 2)).transpose(1, 2).flatten(0, 1)
+
+
+def _attach(network: nn.Module, args: tuple) -> None:
+    """Hook again what was replaced: conversion to SyncBN makes new norms."""
+    if not torch.compiler.is_compiling():
+        for place in network._motion_places:
+            place.attach(network)
+
+
+def _train(network: nn.Module, mode: bool = True) -> nn.Module:
+    layers = [place.layer for place in network._motion_places]
+    set_mode(layers, partial(type(network).train, network), mode)
+    return network
+
+
+def set_mode(
+    layers: Iterable[MotionLayer], train: Callable[[bool], object], mode: bool
+) -> None:
+    """Set the mode of a network that freezes norms, its motion layers' not.
+
+    A layer keeps its `requires_grad`, whichever way the user set it. One that is frozen
+    as a whole stays in evaluation mode, so that its statistics are frozen too.
+
+    Args:
+        layers (Iterable[MotionLayer]): The network's.
+        train (Callable): The network's own `train`.
+        mode (bool): Training, or evaluation.
+    """
+    learns = {p: p.requires_grad for layer in layers for p in layer.parameters()}
+    train(mode)
+    for parameter, requires_grad in learns.items():
+        parameter.requires_grad_(requires_grad)
+    for layer in layers:
+        layer.train(mode and any(learns[p] for p in layer.parameters()))
+
+
+def _init_weights(network: nn.Module, *args, **kwargs) -> None:
+    type(network).init_weights(network, *args, **kwargs)
+    init_cfg = getattr(network, 'init_cfg', None)
+    loads = isinstance(init_cfg, dict) and init_cfg.get('type') == 'Pretrained'
+    if not loads and not getattr(network, 'pretrained', None):
+        # Initialised from scratch, the layers with it; what a file held stays.
+        for place in network._motion_places:
+            place.layer.reset_parameters()
+
+
+class _Found(Exception):
+    """Ends a probing forward pass once the sub-module has answered."""
+
+
+def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
+    """Shape of what a sub-module gives, found by a small forward pass.
+
+    Args:
+        network (nn.Module): Left as it was, its statistics too.
+        after (str): Name of the sub-module.
+        frames (int, optional): Frames of a clip, for a network over frames.
+
+    Returns:
+        torch.Size: `(1, C, T, H, W)`, or `(T, C, H, W)` of a network over frames.
+
+    Raises:
+        InputError: If there is no such sub-module, the network never calls it, or what
+            it gives are not maps whose last dimensions are those of the picture.
+    """
+    what = type(network).__name__
+    _check_name(network, after)
+    seen = []
+
+    def look(module: nn.Module, args: tuple, output) -> None:
+        seen.append(output)
+        raise _Found
+
+    module = network.get_submodule(after)
+    handle = module.register_forward_hook(look, prepend=True)
+    modes = {module: module.training for module in network.modules()}
+    failures = []
+    try:
+        for module in modes:
+            module.training = False
+        with torch.no_grad():
+            for clip in _clips(network, frames or 8):
+                try:
+                    network(clip)
+                except _Found:
+                    break
+                except Exception as error:  # not the shape that it takes
+                    failures.append(error)
+    finally:
+        handle.remove()
+        for module, training in modes.items():
+            module.training = training
+    if not seen:
+        why = f' ({failures[0]})' if len(failures) == _TRIALS else ''
+        raise InputError(
+            f'{what} never calls its sub-module {after!r} by itself{why}: choose one '
+            'that is called, such as a whole stage'
+        )
+    maps = seen[0]
+    if not isinstance(maps, Tensor) or not _are_maps(maps, clip):
+        got = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
+        raise InputError(
+            f'flow needs maps (N, C, T, H, W) or (N * T, C, H, W), whose neighbours '
+            f'are neighbours in the picture; {after!r} of {what} gives {got} for an '
+            f'input of {tuple(clip.shape)}: choose a stage that gives maps, or, in '
+            'MMAction2, a neck'
+        )
+    return maps.shape
+
+
+_TRIALS = 5
+
+
+def _clips(network: nn.Module, frames: int) -> Iterable[Tensor]:
+    """Small inputs, of which a network takes one; not square where it need not be."""
+    convolutions = (m for m in network.modules() if isinstance(m, _CONVOLUTIONS))
+    first = next(convolutions, None)
+    channels = first.in_channels if first is not None else 3
+    like = next(network.parameters(), torch.empty(0))
+    for shape in (
+        (1, channels, 32, 64, 96),
+        (frames, channels, 64, 96),
+        (1, channels, 16, 112, 112),  # C3D has this size alone
+        (frames, channels, 224, 224),  # and some networks with attention this
+        (1, channels, 16, 224, 224),
+    ):
+        yield torch.zeros(shape, dtype=like.dtype, device=like.device)
+
+
+_CONVOLUTIONS = nn.Conv2d, nn.Conv3d
+
+
+def _are_maps(output: Tensor, clip: Tensor) -> bool:
+    """Whether the last two dimensions are the picture's, and more than a pixel."""
+    if output.dim() not in (4, 5):
+        return False
+    (h, w), (height, width) = output.shape[-2:], clip.shape[-2:]
+    # In proportion, up to rounding. Channels-last maps have channels there.
+    return h * w > 1 and abs(h * width - w * height) <= max(height, width)
+
+
+def _check_name(network: nn.Module, after: str) -> None:
+    names = [name for name, _ in network.named_modules() if name]
+    if after not in names:
+        near = get_close_matches(str(after), names, 3)
+        hint = f'; did you mean {" or ".join(map(repr, near))}?' if near else '.'
+        shallow = [name for name in names if name.count('.') <= 1]
+        listed = ', '.join(shallow if len(shallow) <= 40 else shallow[:40] + ['...'])
+        raise InputError(
+            f'{type(network).__name__} has no sub-module {after!r}{hint} '
+            f'There are: {listed}'
+        )

@@ -1,0 +1,228 @@
+"""add_motion in networks written by hand: places, names, freezing, conversion."""
+
+import copy
+import io
+
+import pytest
+import torch
+from torch import nn
+
+import repflow_mm
+from repflow_mm.errors import InputError
+from repflow_mm.layers import add_motion, slow_parameters
+
+FLOW = dict(flow_channels=4, n_iters=2)
+
+
+class Cnn(nn.Module):
+    """Two stages over frames, `(N * T, 3, H, W)` to `(N * T, 5)`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer1 = self.stage(3, 6)
+        self.layer2 = self.stage(6, 8)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(8, 5)
+
+    @staticmethod
+    def stage(inputs: int, outputs: int) -> nn.Sequential:
+        conv = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
+        return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU())
+
+    def forward(self, x):
+        return self.fc(self.pool(self.layer2(self.layer1(x))).flatten(1))
+
+
+class ChannelsLast(nn.Module):
+    """ConvNeXt's kind: normed over channels in the last dimension, maps outside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 4, stride=4)
+        self.norm = nn.LayerNorm(6)
+        self.stage = nn.Identity()
+
+    def forward(self, x):
+        x = self.norm(self.stem(x).permute(0, 2, 3, 1))
+        return self.stage(x.permute(0, 3, 1, 2)).mean((2, 3))
+
+
+def scramble(model) -> None:
+    """Leave the identity, so that the layers show."""
+    for name, module in model.named_modules():
+        if name.endswith('flow.bn') or name.endswith('flow2.bn'):
+            nn.init.normal_(module.weight)
+
+
+FRAMES = torch.rand(8, 3, 32, 32)
+
+
+def test_frames_of_a_network_written_by_hand():
+    model = Cnn().eval()
+    expected, keys = model(FRAMES), set(model.state_dict())
+    assert repflow_mm.add_motion(model, 'layer1', frames=4, **FLOW) is model
+    torch.testing.assert_close(model(FRAMES), expected)  # starts as the identity
+    assert all(k.startswith('flow.') for k in set(model.state_dict()) - keys)
+    scramble(model)
+    one = model(FRAMES[:4])
+    torch.testing.assert_close(model(FRAMES)[:4], one)  # clips do not mix
+    assert not torch.allclose(one, expected[:4])
+    model.train()(FRAMES).square().sum().backward()
+    assert all(p.grad is not None for p in model.flow.parameters())
+    with pytest.raises(InputError, match='6 frames does not divide into clips'):
+        model(FRAMES[:6])
+
+
+def test_clips_of_a_3d_network():
+    model = nn.Module()
+    model.stage = nn.Conv3d(1, 6, 3, padding=1)
+    model.forward = lambda x: model.stage(x)
+    add_motion(model, 'stage', temporal='valid', fusion='none', **FLOW)
+    assert model(torch.rand(2, 1, 4, 8, 8)).shape == (2, 6, 3, 8, 8)
+    with pytest.raises(InputError, match='runs each of its children'):
+        add_motion(nn.Sequential(nn.Conv2d(3, 6, 3)), '0')
+
+
+def test_norms_over_channels_in_a_cnn():
+    model = ChannelsLast().eval()
+    expected = model(FRAMES)
+    add_motion(model, 'stage', frames=8, **FLOW)
+    torch.testing.assert_close(model(FRAMES), expected)
+    with pytest.raises(InputError, match=r"'norm' .* gives \(8, 16, 24, 6\)"):
+        add_motion(ChannelsLast(), 'norm', **FLOW)
+
+
+def test_two_layers_are_two_children():
+    model = Cnn()
+    for after, kind in (('layer1', 'RepFlow'), ('layer2', 'FcF')):
+        add_motion(model, after, frames=4, type=kind, **FLOW)
+    assert {name.split('.')[0] for name in slow_parameters(model)} == {'flow', 'flow2'}
+    model(FRAMES).square().sum().backward()
+    model.eval()
+    nn.init.normal_(model.flow.bn.weight)
+    nn.init.normal_(model.flow2.flows[1].bn.weight)
+    expected = model(FRAMES)
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    fresh = Cnn()
+    for after, kind in (('layer1', 'RepFlow'), ('layer2', 'FcF')):
+        add_motion(fresh, after, frames=4, type=kind, **FLOW)
+    fresh.load_state_dict(torch.load(file))
+    torch.testing.assert_close(fresh.eval()(FRAMES), expected, rtol=0, atol=0)
+    twin = copy.deepcopy(model)
+    for layer in (twin.flow, twin.flow2.flows[1]):
+        before = twin(FRAMES)
+        nn.init.normal_(layer.bn.weight)
+        assert not torch.allclose(twin(FRAMES), before)  # the copy runs its own
+    torch.testing.assert_close(model(FRAMES), expected, rtol=0, atol=0)
+
+
+def test_conversion_to_sync_bn_keeps_the_layer():
+    model = add_motion(Cnn(), 'layer1.1', frames=4, **FLOW).eval()
+    scramble(model)
+    expected = model(FRAMES)
+    converted = nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(model))
+    assert isinstance(converted.layer1[1], nn.SyncBatchNorm)
+    torch.testing.assert_close(converted(FRAMES), expected)
+    scramble(converted)
+    assert not torch.allclose(converted(FRAMES), expected)
+
+
+class FreezesNorms(Cnn):
+    def train(self, mode: bool = True) -> nn.Module:
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval().requires_grad_(False)
+        return self
+
+
+def test_the_user_freezes_the_layer_and_the_network_does_not():
+    model = add_motion(FreezesNorms(), 'layer1', frames=4, **FLOW).train()
+    assert not model.layer1[1].weight.requires_grad
+    assert all(p.requires_grad for p in model.flow.parameters())
+    assert model.flow.bn.training
+    model.flow.solver.requires_grad_(False)
+    model.eval().train()
+    assert model.flow.bn.weight.requires_grad and model.flow.bn.training
+    assert not model.flow.solver.tau.requires_grad
+    model.flow.requires_grad_(False)
+    for _ in range(2):
+        model.train()
+        assert not any(p.requires_grad for p in model.flow.parameters())
+        assert not model.flow.bn.training  # its statistics are frozen too
+        model.eval()
+    copied = copy.deepcopy(model).requires_grad_(False).train()
+    assert not any(p.requires_grad for p in copied.flow.parameters())
+
+
+def test_probing_leaves_modes_statistics_and_hooks_alone():
+    model = Cnn()
+    model.layer2.eval()
+    add_motion(model, 'layer1', **FLOW)
+    assert model.training and model.layer1.training and not model.layer2.training
+    assert not model.layer1[1].running_mean.any()
+    assert sum(len(m._forward_hooks) for m in model.modules()) == 1
+
+
+@pytest.mark.parametrize(
+    ('match', 'after', 'options'),
+    [
+        ("no sub-module 'layer3'; did you mean 'layer[12]'", 'layer3', {}),
+        ('no sub-module 3', 3, {}),
+        (r"'fc' of Cnn gives \(8, 5\)", 'fc', {}),
+        (r"'pool' of Cnn gives \(8, 8, 1, 1\)", 'pool', {}),
+        ('must keep its frames', 'layer1', dict(temporal='valid')),
+        ('frames of a clip, must be an int', 'layer1', dict(frames='8')),
+        ('set num_segments', 'layer1', dict(frames=None)),
+        ("no option 'iters', did you mean 'n_iters'", 'layer1', dict(iters=3)),
+    ],
+)
+def test_wrong_input(match, after, options):
+    with pytest.raises(InputError, match=match):
+        add_motion(Cnn(), after, **options)
+
+
+@pytest.mark.parametrize(
+    ('library', 'name', 'after'),
+    [
+        ('torchvision', 'resnet18', 'layer2'),
+        ('torchvision', 'mobilenet_v3_small', 'features.6'),
+        ('torchvision', 'convnext_tiny', 'features.3'),
+        ('timm', 'resnet18', 'layer2'),
+        ('timm', 'regnetx_002', 's2'),
+        ('timm', 'efficientnet_b0', 'blocks.2'),
+        ('timm', 'mobilenetv4_conv_small', 'blocks.1'),
+        ('timm', 'convnext_atto', 'stages.1'),
+    ],
+)
+def test_networks_of_other_libraries(library, name, after):
+    make = network_of(library)
+    model = make(name).eval()
+    frames = torch.rand(4, 3, 64, 64)
+    with torch.no_grad():
+        expected = model(frames)
+        add_motion(model, after, frames=4, **FLOW)
+        torch.testing.assert_close(model(frames), expected)
+        scramble(model)
+        assert not torch.allclose(model(frames), expected, rtol=1e-6, atol=0)
+
+
+def test_attention_over_tokens_is_refused():
+    make = network_of('timm')
+    with pytest.raises(InputError, match=r"'blocks.1' .* gives \(8, 197, 192\)"):
+        add_motion(make('vit_tiny_patch16_224'), 'blocks.1', **FLOW)
+
+
+def network_of(library: str):
+    """How a library makes a network by name; skips where it cannot be imported."""
+    try:
+        module = __import__(library)
+    except (ImportError, RuntimeError) as error:  # compiled for another PyTorch
+        pytest.skip(f'{library} does not import here: {error}')
+    if library == 'timm':
+        return module.create_model
+    import torchvision.models
+
+    return lambda name: getattr(torchvision.models, name)()
