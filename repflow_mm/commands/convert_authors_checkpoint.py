@@ -1,6 +1,5 @@
 """Convert the authors' published weights for `configs/legacy/`."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +7,9 @@ import torch
 from torch import Tensor
 
 from repflow_mm.checkpoint.load import load_checkpoint
+from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import InputError, command
+from repflow_mm.files import atomic_path
 from repflow_mm.models.legacy_weights import convert_authors_weights
 
 
@@ -19,9 +20,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(description='Convert a checkpoint of the authors')
-    parser.add_argument('source', type=Path, help='their checkpoint')
-    parser.add_argument('target', type=Path, help='the file to write')
+    parser = Parser(description='Convert a checkpoint of the authors')
+    parser.add_argument('source', type=Path, metavar='CKPT', help='their checkpoint')
+    parser.add_argument(
+        'target', type=Path, metavar='OUT', help='file to write, such as authors.pth'
+    )
     args = parser.parse_args(argv)
     weights = load_checkpoint(args.source, 'cpu')
     if isinstance(weights, dict):
@@ -33,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f'{args.source} holds no state dict')
     try:
         state_dict = convert_authors_weights(weights)
-    except ValueError as error:
+    except InputError as error:
         raise InputError(f'{args.source}: {error}') from None
-    torch.save(dict(state_dict=state_dict, meta={}), args.target)
+    with atomic_path(args.target) as unfinished, unfinished.open('wb') as file:
+        torch.save(dict(state_dict=state_dict, meta={}), file)
     print(f'wrote {args.target}')

@@ -1,6 +1,5 @@
 """Classify videos of any length, with their flow beside them."""
 
-import argparse
 import json
 import sys
 import time
@@ -26,7 +25,8 @@ from repflow_mm.commands._arguments import (
     model_of,
     videos_of,
 )
-from repflow_mm.errors import InputError, command
+from repflow_mm.commands._parser import Parser, at_least
+from repflow_mm.errors import command
 from repflow_mm.files import write_bytes
 from repflow_mm.inference.sight import Window, look
 from repflow_mm.inference.windows import WindowedVideo
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description='Show a trained network videos of any length: the best classes, '
         'averaged over the windows that it sees one after the other, and with --out '
         'the videos again with labels and flow beside them'
@@ -60,10 +60,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar='FOLDER',
         help='write NAME.mp4, NAME.gif (its first 150 frames) and predictions.json',
     )
-    parser.add_argument('--top', type=int, default=5, help='classes to print')
+    parser.add_argument(
+        '--top', type=at_least(1), default=5, metavar='N', help='classes to print'
+    )
     args = parser.parse_args(argv)
-    if args.top < 1:
-        raise InputError(f'--top must be at least 1, got {args.top}')
     videos = videos_of(args)
     model = model_of(args)
     console, started = Console(highlight=False, soft_wrap=True), time.perf_counter()

@@ -1,6 +1,5 @@
 """Print end-point errors on known motions."""
 
-import argparse
 from collections.abc import Callable, Sequence
 
 import cv2
@@ -8,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from repflow_mm.commands._parser import Parser, number
 from repflow_mm.datasets.synthetic.known_motion import end_point_error, moved_textures
 from repflow_mm.errors import command
 from repflow_mm.ops import representation_flow
@@ -29,9 +29,13 @@ def dual_tvl1(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Print a table of end-point errors on known motions."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser = Parser(description=main.__doc__)
     parser.add_argument(
-        '--smoothness', type=float, default=3.0, help='of the textures, in pixels'
+        '--smoothness',
+        type=number,
+        default=3.0,
+        metavar='PIXELS',
+        help='standard deviation of the Gaussian that smooths the textures',
     )
     smoothness = parser.parse_args(argv).smoothness
     rows: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
