@@ -123,8 +123,8 @@ def _check_key(cfg: Config, key: str) -> None:
         if isinstance(node, list | tuple):
             if not name.isdigit() or int(name) >= len(node):
                 raise InputError(
-                    f'--cfg-options {key}: {way} is a list of {len(node)}, its entries '
-                    f'are 0 to {len(node) - 1}, and {name!r} is none of them'
+                    f'--cfg-options {key}: {way} has no entry {name!r}, it is a list '
+                    f'of {len(node)}, counted from 0'
                 )
             node = node[int(name)]
         elif isinstance(node, Mapping | Config):

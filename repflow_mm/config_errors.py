@@ -8,6 +8,7 @@ than constructors that pass their arguments on to their base class.
 import difflib
 import inspect
 import re
+import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from mmengine.runner import Runner
 from repflow_mm.errors import InputError, InputTypeError, MissingFileError, shorten
 
 _PACKAGE = str(Path(__file__).resolve().parent)
+_WORKAROUNDS = str(Path(_PACKAGE, 'compat'))
 # What these raise while they build is about what they were given.
 _LIBRARIES = ('mmengine', 'mmaction', 'mmcv', 'torch')
 _MISTAKES = (TypeError, ValueError, LookupError, AttributeError, AssertionError) + (
@@ -30,6 +32,12 @@ _MISTAKES = (TypeError, ValueError, LookupError, AttributeError, AssertionError)
     OSError,
 )
 _BUILD = {function.__code__ for function in (build_from_cfg, build_scheduler_from_cfg)}
+_UNEXPECTED = re.compile(
+    r"([\w.]+?)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'"
+)
+_MISSING = re.compile(
+    r'([\w.]+?)(?:\.__init__)?\(\) missing \d+ required [\w -]* arguments?: (.*)'
+)
 _RUNNER = inspect.getsourcefile(Runner)
 _RUNNER_BUILDS = re.compile(
     'build_|__init__|from_cfg|set_randomness|setup_env|scale_lr|register_|_check_'
@@ -52,10 +60,10 @@ def reading_config(path: Path) -> Iterator[None]:
     except InputError as error:
         raise type(error)(f'{path}: {error}') from None
     except Exception as error:  # a config is a program: it raises what it likes
-        stack = list(traceback.walk_tb(error.__traceback__))[1:]
-        if isinstance(error, ImportError) and error.__cause__ is not None:
-            stack = list(traceback.walk_tb(error.__cause__.__traceback__))[1:]
-        if any(_is_ours(frame) for frame, _ in stack):
+        origin = error.__cause__ if isinstance(error, ImportError) else error
+        stack = _stack(origin or error)
+        begin = [i for i, f in enumerate(stack) if f.f_code is Config.fromfile.__code__]
+        if any(map(_is_ours, stack[begin[0] :] if begin else stack)):
             raise
         raise InputError(_reading_error(error, path)) from error
 
@@ -74,14 +82,17 @@ def building(config: Config) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        stack = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        stack = _stack(error)
         builds = [i for i, frame in enumerate(stack) if frame.f_code in _BUILD]
         if builds and len(error.args) == 1:
             place = _place(stack[builds[-1]].f_locals['cfg'], config)
             error.args = (f'{place}: {error}',)
         raise
     except _MISTAKES as error:
-        message = _building_error(error, config)
+        # The Runner hides where a hook failed.
+        error.__suppress_context__ &= _stack(error)[-1].f_code.co_name != 'call_hook'
+        hidden = None if error.__suppress_context__ else error.__context__
+        message = _building_error(hidden or error, config)
         if message is None:
             raise
         raise _kind(error)(message) from error
@@ -128,7 +139,7 @@ def _reading_error(error: Exception, path: Path) -> str:
 
 def _building_error(error: Exception, config: Config) -> str | None:
     """What is wrong in the config; None if the error is not about the config."""
-    stack = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    stack = _stack(error)
     builds = [i for i, frame in enumerate(stack) if _builds(frame)]
     if not builds:
         return None
@@ -136,31 +147,54 @@ def _building_error(error: Exception, config: Config) -> str | None:
     if build.f_code not in _BUILD:
         if any(map(_is_ours, inside)) or not _of_library(stack[-1]):
             return None
-        return f'{config.filename}: {_in_words(error)}'
+        return _runner_error(error, build, config)
     cfg, args = build.f_locals['cfg'], build.f_locals.get('args', {})
     place = _place(cfg, config)
     kind = build.f_locals.get('obj_type', build.f_locals.get('scheduler_type'))
     if not inside and isinstance(error, KeyError):
         if 'type' not in cfg:
             return f'{place}: it has no type, a registered class'
-        return f'{place}: {_unknown_type(kind, build.f_locals["registry"])}'
+        return f'{place}: {unknown_type(kind, build.f_locals["registry"])}'
     function = build.f_locals.get('obj_cls', build.f_locals.get('scheduler_cls'))
     if not all(
         _passes_on(frame, below)
-        for frame, below in zip(inside, [*inside[1:], None], strict=True)
+        for frame, below in zip(inside, [*inside[1:], None], strict=False)
         if _is_ours(frame)
     ):
         return None
-    found = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-    if found and found[1] in args and isinstance(error, TypeError):
-        known = _options(function)
-        return (
-            f'{place}: {kind} has no option {found[1]!r}'
-            f'{suggestion(found[1], known) or ":"} it takes {", ".join(sorted(known))}'
-        )
+    if isinstance(error, TypeError):
+        found = _UNEXPECTED.match(str(error))
+        if found and found[2] in args and found[1] in _names(function):
+            place = _place(cfg, config, found[2])
+            return f'{place}: {_unknown_option(str(kind), found[2], function)}'
+        found = _MISSING.match(str(error))
+        if found and found[1] in _names(function):
+            return f'{place}: {kind} needs {found[2]}'
     if inside and not _of_library(inside[-1]):
         return None
     return f'{place}: {_in_words(error)}'
+
+
+def _runner_error(error: Exception, build: FrameType, config: Config) -> str:
+    """The same of what the Runner calls by itself, such as the DataLoader."""
+    found = _UNEXPECTED.match(str(error))
+    if found is None or not isinstance(error, TypeError):
+        return f'{config.filename}: {_in_words(error)}'
+    called = build.f_globals
+    for name in found[1].split('.'):
+        called = called.get(name) if isinstance(called, dict) else getattr(called, name)
+    places = [key for key, entry in _entries(config) if found[2] in entry]
+    where = ', '.join([str(config.filename), *places[:1]])
+    return f'{where}: {_unknown_option(found[1], found[2], called)}'
+
+
+def _unknown_option(name: str, option: str, called: Any) -> str:
+    known = _options(called) if callable(called) else set()
+    hint = suggestion(option, known)
+    takes = f'it takes {", ".join(sorted(known))}' if known else 'see its documentation'
+    return f'{name} has no option {option!r}' + (
+        f'{hint} {takes[0].upper()}{takes[1:]}' if hint else f': {takes}'
+    )
 
 
 def _builds(frame: FrameType) -> bool:
@@ -169,12 +203,25 @@ def _builds(frame: FrameType) -> bool:
     return code in _BUILD or bool(in_runner)
 
 
+def _stack(error: BaseException) -> list[FrameType]:
+    return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+
 def _is_ours(frame: FrameType) -> bool:
-    return frame.f_code.co_filename.startswith(_PACKAGE)
+    """Whether it runs our code, other than workarounds around a library's."""
+    file = frame.f_code.co_filename
+    return file.startswith(_PACKAGE) and not file.startswith(_WORKAROUNDS)
 
 
 def _of_library(frame: FrameType) -> bool:
-    return frame.f_globals.get('__name__', '').partition('.')[0] in _LIBRARIES
+    name = frame.f_globals.get('__name__', '').partition('.')[0]
+    return name in _LIBRARIES or name in sys.stdlib_module_names
+
+
+def _names(function: Any) -> set[str]:
+    """What a class and its base classes, or a function, are called in an error."""
+    classes = inspect.getmro(function) if inspect.isclass(function) else (function,)
+    return {getattr(each, '__qualname__', '') for each in classes}
 
 
 def _passes_on(frame: FrameType, below: FrameType | None) -> bool:
@@ -202,7 +249,8 @@ def _options(function: Any) -> set[str]:
     return found - {'self'}
 
 
-def _unknown_type(name: Any, registry: Registry) -> str:
+def unknown_type(name: Any, registry: Registry) -> str:
+    """That a registry has no class of this name, and what it has."""
     known: set[str] = set()
     while registry is not None:
         known |= registry.module_dict.keys()
@@ -212,8 +260,11 @@ def _unknown_type(name: Any, registry: Registry) -> str:
     return f'there is no {name!r} among the registered {name_of}s{hint}'
 
 
-def _place(cfg: Mapping, config: Config) -> str:
-    """Where in a config an entry is, such as `x.py, model.backbone`."""
+def _place(cfg: Mapping, config: Config, option: str | None = None) -> str:
+    """Where in a config an entry is, such as `x.py, model.backbone`.
+
+    What the config does not hold as such is looked up by the option that is wrong.
+    """
     entries = [
         (key, entry)
         for key, entry in _entries(config)
@@ -225,6 +276,7 @@ def _place(cfg: Mapping, config: Config) -> str:
         if all(repr(value) == repr(cfg.get(name)) for name, value in entry.items())
     ]
     keys = same or [key for key, _ in entries]
+    keys = keys or [key for key, entry in _entries(config) if option in entry]
     # Not the variables of the file that the entry was put together from.
     keys = [key for key in keys if key.partition('.')[0] in RUNNER_OPTIONS] or keys
     return ', '.join([str(config.filename), ' and '.join(keys[:2])]).removesuffix(', ')
@@ -247,4 +299,6 @@ def _entries(node: Any, key: str = '') -> Iterator[tuple[str, Mapping]]:
 def _in_words(error: Exception) -> str:
     """An error in one line; `KeyError` quotes its message, others have no need to."""
     text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    if not str(text):  # of a bare `assert`
+        text = traceback.extract_tb(error.__traceback__)[-1].line
     return f'{type(error).__name__}: {shorten(" ".join(str(text).split()), 300)}'

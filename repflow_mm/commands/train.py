@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _enable_amp(cfg: Config) -> None:
-    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    kind = (cfg.get('optim_wrapper') or {}).get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise InputError(f'--amp cannot be combined with optim_wrapper.type={kind!r}')
     if not torch.cuda.is_available():

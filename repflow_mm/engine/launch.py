@@ -1,5 +1,6 @@
 """Starts MMEngine's Runner on a config: what `train` and `test` have in common."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Mapping
@@ -7,11 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import torch
-from mmaction.registry import RUNNERS
+from mmaction.registry import OPTIMIZERS, RUNNERS
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from repflow_mm.config_errors import building, suggestion
+from repflow_mm.config_errors import building, suggestion, unknown_type
 from repflow_mm.engine.screen import Screen, SummaryHook
 from repflow_mm.errors import InputError, OutputError
 
@@ -53,6 +54,8 @@ def launch(cfg: Config, what: str, launcher: str, local_rank: int) -> None:
         with Screen() as screen, building(cfg):
             runner = screen.runner_class(kind).from_cfg(cfg)
             runner.register_hook(SummaryHook())
+            if what == 'train':
+                _check_batches(runner)
             getattr(runner, what)()
     except KeyboardInterrupt:
         if runner is None or what == 'test':
@@ -86,8 +89,29 @@ def _check(cfg: Config, what: str) -> None:
     for name in ('max_epochs', 'max_iters', 'val_begin', 'val_interval'):
         value = (cfg.get('train_cfg') or {}).get(name)
         _check_integer(cfg, f'train_cfg.{name}', value, 1)
+    level = cfg.get('log_level', 'INFO')
+    if not isinstance(logging.getLevelName(level), int):
+        raise InputError(f'{cfg.filename}, log_level: there is no level {level!r}')
+    optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer')
+    rate = optimizer.get('lr', 0) if isinstance(optimizer, Mapping) else 0
+    where = f'{cfg.filename}, optim_wrapper.optimizer'
+    if not isinstance(rate, float | int):
+        raise InputError(f'{where}.lr: must be a number, got {rate!r}')
+    kind = optimizer.get('type') if isinstance(optimizer, Mapping) else None
+    if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+        raise InputError(f'{where}: {unknown_type(kind, OPTIMIZERS)}')
     seed = (cfg.get('randomness') or {}).get('seed')
     _check_integer(cfg, 'randomness.seed', seed, 0, 2**32 - 1)
+
+
+def _check_batches(runner: Runner) -> None:
+    loader = runner.train_loop.dataloader  # built, as `runner.train()` begins with it
+    if len(loader) == 0:
+        raise InputError(
+            f'{runner.cfg.filename}, train_dataloader: {len(loader.dataset)} videos '
+            f'give no batch of {loader.batch_size} per process: lower batch_size, or '
+            'set drop_last=False'
+        )
 
 
 def _check_integer(

@@ -10,6 +10,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
+from repflow_mm.errors import InputError
+from repflow_mm.files import atomic_path
+
 _FRAMES = 6
 
 
@@ -24,7 +27,7 @@ class PredictionPicturesHook(Hook):
     Args:
         out_dir (str, optional): Folder for the PNG files.
         show (bool): Whether to show each in a window. Defaults to False.
-        interval (int): Draw every so many samples. Defaults to 1.
+        interval (int): Draw every `interval` samples. Defaults to 1.
         wait_time (float): Seconds a window stays. Defaults to 2.
     """
 
@@ -35,6 +38,8 @@ class PredictionPicturesHook(Hook):
         interval: int = 1,
         wait_time: float = 2,
     ) -> None:
+        if not isinstance(interval, int) or interval < 1:
+            raise InputError(f'interval must be an integer >= 1, got {interval!r}')
         self.out_dir = out_dir and Path(out_dir)
         self.show = show
         self.interval = interval
@@ -75,8 +80,8 @@ class PredictionPicturesHook(Hook):
             axis.imshow(frame)
             axis.set_axis_off()
         if self.out_dir:
-            self.out_dir.mkdir(parents=True, exist_ok=True)
-            figure.savefig(self.out_dir / f'{self._seen:06d}.png', dpi=80)
+            with atomic_path(self.out_dir / f'{self._seen:06d}.png') as unfinished:
+                figure.savefig(unfinished, dpi=80)
         if self.show:
             pyplot.pause(self.wait_time)
             pyplot.close(figure)
