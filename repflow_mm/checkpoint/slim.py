@@ -101,7 +101,7 @@ def publish(source: Path, target: Path, weights: str | None = None) -> Path:
     checkpoint = load_checkpoint(source, 'cpu')
     try:
         content = slim(checkpoint, weights)
-    except ValueError as error:
+    except InputError as error:
         raise InputError(f'checkpoint {source}: {error}') from None
     buffer = io.BytesIO()
     torch.save(content, buffer)

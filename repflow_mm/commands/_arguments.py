@@ -8,6 +8,7 @@ from torch import nn
 
 from repflow_mm.commands._cfg_options import add_cfg_options
 from repflow_mm.errors import InputError, MissingFileError
+from repflow_mm.files import check_folder
 from repflow_mm.inference.recognizer import load_recognizer
 from repflow_mm.preparation.video_files import VIDEO_SUFFIXES, find_videos
 from repflow_mm.video import VideoError
@@ -43,8 +44,11 @@ def videos_of(args: argparse.Namespace) -> dict[Path, Path]:
 
     Raises:
         MissingFileError: If there is no such file, or no video in a folder or list.
+        OutputError: If nothing can be written to `--out`.
         InputError: If results of two videos would have one name, or a list is no text.
     """
+    if args.out is not None:
+        check_folder(args.out)
     found: dict[Path, Path] = {}
     for path in args.videos:
         if path.is_dir():

@@ -15,7 +15,7 @@ from mmengine.registry import init_default_scope
 from repflow_mm.benchmark import tables
 from repflow_mm.benchmark.measure import machine
 from repflow_mm.commands._parser import Parser, at_least
-from repflow_mm.errors import InputError, command
+from repflow_mm.errors import command
 from repflow_mm.files import write_text
 from repflow_mm.inference.recognizer import choose_device
 from repflow_mm.models.complexity import DEPTHS, FAMILIES
@@ -26,8 +26,9 @@ def check_kernels(names: Sequence[str], device: torch.device) -> None:
     """Refuse to time a kernel that is wrong.
 
     Raises:
-        ValueError: If outputs or gradients leave the fp64 reference's by 1e-10 (RMS of
-            the error over RMS of the reference; 1e-4 for a kernel of fp32 alone).
+        RuntimeError: If outputs or gradients differ from the fp64 reference's by more
+            than 1e-10 (RMS of the error over RMS of the reference; 1e-4 for a kernel of
+            fp32 alone).
     """
     torch.manual_seed(0)
     exact = torch.float64 if device.type == 'cpu' else torch.float32
@@ -48,7 +49,7 @@ def check_kernels(names: Sequence[str], device: torch.device) -> None:
                 theirs = theirs.detach().double()
                 error = (ours.detach().double() - theirs).norm()
                 if not error <= limit * theirs.norm() + 1e-12:
-                    raise InputError(
+                    raise RuntimeError(
                         f'backend {name!r} is wrong on maps of {size}: nothing is '
                         'timed. Run python -m pytest tests/ops and report what fails'
                     )

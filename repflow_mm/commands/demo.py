@@ -27,7 +27,8 @@ from repflow_mm.commands._arguments import (
 )
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import command
-from repflow_mm.files import write_bytes
+from repflow_mm.files import write_text
+from repflow_mm.inference.recognizer import numbered_classes
 from repflow_mm.inference.sight import Window, look
 from repflow_mm.inference.windows import WindowedVideo
 from repflow_mm.video.writers import GifWriter, Mp4Writer
@@ -66,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     videos = videos_of(args)
     model = model_of(args)
+    names = model.class_names
     console, started = Console(highlight=False, soft_wrap=True), time.perf_counter()
     predictions, windows = [], 0
 
@@ -77,13 +79,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         best = [int(label) for label in mean.argsort()[::-1][: args.top]]
         console.print(f'{path}', markup=False, style='bold')
         for label in best:
-            line = f'  {100 * mean[label]:5.1f} %  {model.class_names[label]}'
+            line = f'  {100 * mean[label]:5.1f} %  {names[label]}'
             console.print(line, markup=False)
+        if args.out is not None:
+            written = args.out / name
+            console.print(f'  wrote {written}.mp4 and {written}.gif', markup=False)
         predictions.append(
             dict(
                 video=str(path),
                 windows=len(scores),
-                classes=[model.class_names[label] for label in best],
+                classes=[names[label] for label in best],
                 labels=best,
                 scores=[round(float(mean[label]), 6) for label in best],
             )
@@ -94,7 +99,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     finally:
         if args.out is not None and predictions:
             text = json.dumps(predictions, indent=2, ensure_ascii=False) + '\n'
-            write_bytes(args.out / 'predictions.json', text.encode())
+            target = args.out / 'predictions.json'
+            write_text(target, text)
+            console.print(f'wrote {target}', markup=False)
+        if names == numbered_classes(len(names)):
+            console.print(
+                'Classes are numbers, as neither the config nor the checkpoint names '
+                'them: --cfg-options class_names=FILE, with a name per line'
+            )
         _summary(windows, started, console)
 
 

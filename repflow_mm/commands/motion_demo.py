@@ -212,8 +212,10 @@ def _output(command: list):
         for line in process.stdout:
             last.append(line)
             yield line
+    if process.returncode == 2:
+        raise InputError(f'{command[0]}: {last[-1].strip().removeprefix("error: ")}')
     if process.returncode != 0:
-        raise InputError(f'{command[0]} failed, its last lines were:\n{"".join(last)}')
+        raise RuntimeError(f'{command[0]} failed, its last lines:\n{"".join(last)}')
 
 
 def _print_table(runs: list[Run], console: Console) -> None:

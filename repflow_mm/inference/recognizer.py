@@ -56,7 +56,7 @@ def load_recognizer(
     try:
         loaded = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu', 'silent')
     except (URLError, HTTPException) as error:
-        raise OSError(f'{file} cannot be fetched: {error}') from None
+        raise InputError(f'{file} cannot be fetched: {error}') from None
     state = model.state_dict()
     given = weights(file, loaded, state)
     check_fit(file, given, state)
@@ -110,6 +110,11 @@ def flow_layers(model: nn.Module) -> dict[str, RepresentationFlow]:
     }
 
 
+def numbered_classes(count: int) -> tuple[str, ...]:
+    """What classes are called where nothing names them."""
+    return tuple(f'class {label}' for label in range(count))
+
+
 def _class_names(cfg: Config, meta: Mapping, count: int) -> tuple[str, ...]:
     """The config's, the checkpoint's, or numbers."""
     names = cfg.get('class_names')
@@ -119,7 +124,7 @@ def _class_names(cfg: Config, meta: Mapping, count: int) -> tuple[str, ...]:
         if not isinstance(names, list | tuple) or len(names) != count:
             names = None  # what a checkpoint says is taken or left
     if names is None:
-        names = [f'class {label}' for label in range(count)]
+        names = numbered_classes(count)
     if isinstance(names, str):
         names = _read_names(names)
     if len(names) != count:

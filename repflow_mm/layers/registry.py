@@ -22,12 +22,12 @@ def register_layer(
         name (str): The name.
 
     Raises:
-        InputError: If another layer has this name.
+        ValueError: If another layer has this name.
     """
 
     def register(layer: type[MotionLayer]) -> type[MotionLayer]:
         if _LAYERS.get(name, layer) is not layer:
-            raise InputError(f'there is a motion layer {name!r} already')
+            raise ValueError(f'there is a motion layer {name!r} already')
         _LAYERS[name] = layer
         for listener in _LISTENERS:
             listener(name, layer)

@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from repflow_mm.errors import InputError
+from repflow_mm.files import atomic_path
 from repflow_mm.visualization.run_log import Curve
 
 KEYS = (
@@ -92,8 +93,8 @@ def draw_curves(
         ncols=min(len(runs), columns),
         frameon=False,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120, format='png')
+    with atomic_path(path) as unfinished:
+        figure.savefig(unfinished, dpi=120, format='png')
 
 
 def _tidy(axis, key: str) -> None:

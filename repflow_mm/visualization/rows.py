@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from repflow_mm.files import atomic_path
 from repflow_mm.visualization.choice import shared_scale
 from repflow_mm.visualization.flow_colour import colour_wheel, flow_to_rgb
 
@@ -78,8 +79,8 @@ def draw_rows(
                 axis.imshow(tile)
     for axis, time in zip(axes[0], times, strict=True):
         axis.set_title(time, fontsize=9)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    with atomic_path(path) as unfinished:
+        figure.savefig(unfinished, dpi=110)
     return path
 
 

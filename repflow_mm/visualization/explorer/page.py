@@ -13,6 +13,9 @@ from string import Template
 import cv2
 import numpy as np
 
+from repflow_mm.errors import InputError
+from repflow_mm.files import write_bytes
+
 # What 64 frames may take. A longer clip may take more, frame by frame.
 _LIMIT = 5_000_000
 _LIMIT_FRAMES = 64
@@ -111,8 +114,8 @@ def write_page(clip: Clip, path: Path) -> Path:
         Path: `path`.
 
     Raises:
-        ValueError: If the clip has too many channels to fit even so.
-        OSError: If the file cannot be written.
+        InputError: If the clip has too many channels to fit even so.
+        OutputError: If the file cannot be written.
     """
     limit = _LIMIT * max(1, len(clip.frames) / _LIMIT_FRAMES)
     for plan in _PLANS:
@@ -120,16 +123,14 @@ def write_page(clip: Clip, path: Path) -> Path:
         if len(page) < limit:
             break
     else:
-        raise ValueError(
+        raise InputError(
             f'{len(clip.channels)} channels of {clip.flow.shape[3]}x'
             f'{clip.flow.shape[4]} make a page of {len(page) / 1e6:.1f} MB, and '
             f'{len(clip.frames)} frames may take {limit / 1e6:.1f}: choose fewer '
             'channels'
         )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(page)
-    return path
+    write_bytes(path, page)
+    return Path(path)
 
 
 def _page(clip: Clip, levels: int, quality: int, thinning: int) -> str:
