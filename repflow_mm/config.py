@@ -7,7 +7,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from repflow_mm.errors import InputError, MissingFileError
+from repflow_mm.config_errors import RUNNER_OPTIONS, reading_config, suggestion
+from repflow_mm.errors import InputError, InputTypeError, MissingFileError
 
 _PACKAGE = Path(__file__).resolve().parent
 _IN_WHEEL = _PACKAGE / '.mim'  # OpenMMLab's place for them; setup.py puts them there
@@ -15,6 +16,11 @@ _IN_WHEEL = _PACKAGE / '.mim'  # OpenMMLab's place for them; setup.py puts them 
 # Holds `tools/`, `configs/` and `model-index.yml`; in a clone, that is the clone.
 SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent
 _CONFIGS = SHIPPED / 'configs'
+# Top-level entries that code looks up in a config, besides MMEngine's Runner.
+_OTHER_OPTIONS = frozenset(
+    ('class_names', 'decoder', 'find_unused_parameters', 'model_wrapper_cfg')
+    + ('runner_type', 'custom_imports', 'compile', 'sync_bn', 'test_pipeline')
+)
 _MMENGINES_HOOKS = (
     'runtime_info',
     'timer',
@@ -40,8 +46,8 @@ def find_config(name: str | Path) -> Path:
         Path: A file.
 
     Raises:
-        FileNotFoundError: Neither; it names configs that are spelt like it.
-        ValueError: If the file is no config.
+        MissingFileError: Neither; it names configs that are spelt like it.
+        InputError: If the file is no config.
     """
     if Path(name).is_file():
         if Path(name).suffix not in ('.py', '.json', '.yaml', '.yml'):
@@ -62,7 +68,7 @@ def find_config(name: str | Path) -> Path:
 
 
 def read_config(config: str | Path, options: Mapping[str, Any] | None = None) -> Config:
-    """Read a config.
+    """Read the config of a model.
 
     Args:
         config (str | Path): See :func:`find_config`.
@@ -74,11 +80,21 @@ def read_config(config: str | Path, options: Mapping[str, Any] | None = None) ->
         takes that of its own hooks alone.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        MissingFileError: If there is no such file.
+        InputError: If the file cannot be read as a config, describes no model, has a
+            misspelt top-level entry, or if `options` do not fit into it.
     """
-    cfg = Config.fromfile(find_config(config))
-    if options is not None:
-        cfg.merge_from_dict(dict(options))
+    path = find_config(config)
+    with reading_config(path):
+        cfg = Config.fromfile(path)
+    for name in cfg:
+        # Only what is almost an entry: a config may have variables of any name.
+        near = difflib.get_close_matches(name, RUNNER_OPTIONS, 1, cutoff=0.9)
+        if near and name not in RUNNER_OPTIONS:
+            raise InputError(f'{path}: {name} means nothing, did you mean {near[0]}?')
+    _override(cfg, options or {})
+    if not isinstance(cfg.get('model'), Mapping):
+        raise InputError(f'{path} describes no model: it has no model=dict(...)')
     if 'decoder' in cfg:
         for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             _choose_decoder(cfg.get(loader), cfg.decoder)
@@ -86,6 +102,48 @@ def read_config(config: str | Path, options: Mapping[str, Any] | None = None) ->
     for name in [n for n in hooks if hooks[n] is None and n not in _MMENGINES_HOOKS]:
         del hooks[name]
     return cfg
+
+
+def _override(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Merge `--cfg-options` into a config."""
+    for key in options:
+        _check_key(cfg, key)
+    try:
+        cfg.merge_from_dict(dict(options))
+    except (TypeError, KeyError) as error:  # a dict where there is none, or no dict
+        raise InputError(
+            f'--cfg-options {" ".join(options)}: {error.args[0]}'
+        ) from error
+
+
+def _check_key(cfg: Config, key: str) -> None:
+    """Raise `InputError` if a dotted key leads nowhere."""
+    node, way = cfg, ''
+    for name in key.split('.'):
+        if isinstance(node, list | tuple):
+            if not name.isdigit() or int(name) >= len(node):
+                raise InputError(
+                    f'--cfg-options {key}: {way} has no entry {name!r}, it is a list '
+                    f'of {len(node)}, counted from 0'
+                )
+            node = node[int(name)]
+        elif isinstance(node, Mapping | Config):
+            if name not in node:
+                known = {*node, *RUNNER_OPTIONS, *_OTHER_OPTIONS}
+                if not way and name not in known:
+                    raise InputError(
+                        f'--cfg-options {key}: the config has no {name!r}'
+                        f'{suggestion(name, known)}'
+                    )
+                return  # a new entry: what it is for has to know it
+            node = node[name]
+        elif node is None:
+            return
+        else:
+            raise InputTypeError(
+                f'--cfg-options {key}: {way} is {node!r}, which has no entries'
+            )
+        way = f'{way}.{name}'.removeprefix('.')
 
 
 def _choose_decoder(node: Any, decoder: str) -> None:

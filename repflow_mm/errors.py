@@ -14,7 +14,11 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class InputError(ValueError):
-    """Something a user gave is wrong; the message says what, where and what to do."""
+    """Something a user gave is wrong; the message says what, where and what to do.
+
+    Every subclass can be built from one string: that is how a data-loading worker hands
+    an exception to the main process.
+    """
 
 
 class InputTypeError(InputError, TypeError):
@@ -34,8 +38,8 @@ def command(main: Callable[..., int | None]) -> Callable[..., None]:
 
     An :class:`InputError`, raised in this process or in a data-loading worker, and a
     disk that is full or read-only end in one line on standard error and exit status 2;
-    Ctrl-C in status 130; a closed standard output (`| head`) in status 141, in silence.
-    Any other exception keeps its traceback.
+    Ctrl-C in status 130, with what the `KeyboardInterrupt` says; a closed standard
+    output (`| head`) silently in status 141. Any other exception keeps its traceback.
 
     Args:
         main (Callable): Takes the arguments (default: those of the process); may return
@@ -48,24 +52,25 @@ def command(main: Callable[..., int | None]) -> Callable[..., None]:
     @functools.wraps(main)
     def wrapped(*args, **kwargs) -> None:
         try:
-            status = main(*args, **kwargs)
-            sys.stdout.flush()  # here, where a closed pipe can still be handled
-        except BrokenPipeError:
-            # Python flushes once more at exit, and would complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(141)
-        except KeyboardInterrupt:
-            print('stopped', file=sys.stderr)
+            try:
+                status = main(*args, **kwargs)
+            except SystemExit as stop:  # `--help`, or what argparse refuses
+                status = stop.code
+            sys.stdout.flush()  # here, where a failure can still be handled
+        except KeyboardInterrupt as stop:
+            print(stop if stop.args else 'stopped', file=sys.stderr)
             sys.exit(130)
-        except (InputError, OSError) as error:
-            if isinstance(error, InputError):
-                line = _own_words(error)
-            elif error.errno in _DISK:
-                line = str(error)
-            else:
+        except InputError as error:
+            _exit_with(_own_words(error))
+        except BrokenPipeError:
+            if not _discard_output():
+                raise  # another pipe than standard output
+            sys.exit(141)
+        except OSError as error:
+            if error.errno not in _DISK:
                 raise
-            print(f'error: {line}', file=sys.stderr)
-            sys.exit(2)
+            name = error.filename or 'standard output' * _discard_output()
+            _exit_with(f'cannot write {name or "a file"} ({error.strerror})')
         if status:
             sys.exit(status)
 
@@ -85,6 +90,22 @@ def shorten(text: str, limit: int = 200) -> str:
     if len(text) <= limit:
         return text
     return f'{text[: limit // 2]}...{text[-limit // 2 :]}'
+
+
+def _exit_with(line: str) -> None:
+    print(f'error: {line}', file=sys.stderr)
+    sys.exit(2)
+
+
+def _discard_output() -> bool:
+    """Whether standard output takes nothing more; what is left to write is dropped."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Python flushes once more at exit, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _own_words(error: InputError) -> str:

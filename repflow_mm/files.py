@@ -26,6 +26,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     path = Path(path)
     # The suffix stays last: writers tell the format by it.
     unfinished = path.with_name(f'.{path.stem}{_UNFINISHED}{path.suffix}')
+    check_folder(path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
@@ -48,6 +49,26 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             unfinished.unlink()
+
+
+def check_folder(folder: str | os.PathLike) -> None:
+    """Fail before the work is done, not when its results are lost.
+
+    Args:
+        folder (str | os.PathLike): Where files are to be written; it need not be there.
+
+    Raises:
+        OutputError: If it cannot be made, or nothing can be written into it.
+    """
+    there = Path(folder).absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise OutputError(
+            f'cannot write into {folder}: {there} is a file, not a folder'
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f'cannot write into {folder}: no permission for {there}')
 
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:

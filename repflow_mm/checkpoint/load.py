@@ -10,6 +10,7 @@ import pickle
 import struct
 import tempfile
 import zipfile
+from http.client import HTTPException
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -118,5 +119,8 @@ def load_url(
     path = folder / Path(urlparse(url).path).name
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), progress=progress)
+        try:
+            torch.hub.download_url_to_file(url, str(path), progress=progress)
+        except (OSError, HTTPException) as error:
+            raise InputError(f'checkpoint {url} cannot be fetched: {error}') from None
     return load_checkpoint(path)

@@ -4,10 +4,11 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mmengine.config import DictAction
 from torch import nn
 
+from repflow_mm.commands._cfg_options import add_cfg_options
 from repflow_mm.errors import InputError, MissingFileError
+from repflow_mm.files import check_folder
 from repflow_mm.inference.recognizer import load_recognizer
 from repflow_mm.preparation.video_files import VIDEO_SUFFIXES, find_videos
 from repflow_mm.video import VideoError
@@ -20,10 +21,14 @@ def add_videos(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         type=Path,
         metavar='VIDEO',
-        help='videos, folders, or lists (.txt) of a path, or `path label`, a line',
+        help='videos, folders of them, or lists (.txt) with `path` or `path label` per '
+        'line',
     )
     parser.add_argument(
-        '--root', type=Path, help="folder of a list's paths (default: the list's own)"
+        '--root',
+        type=Path,
+        metavar='FOLDER',
+        help="folder of a list's paths (default: the list's own)",
     )
 
 
@@ -38,9 +43,12 @@ def videos_of(args: argparse.Namespace) -> dict[Path, Path]:
         without the suffix, and of those in a folder or a list their path there.
 
     Raises:
-        FileNotFoundError: If there is no such file, or no video in a folder or list.
-        ValueError: If results of two videos would have one name.
+        MissingFileError: If there is no such file, or no video in a folder or list.
+        OutputError: If nothing can be written to `--out`.
+        InputError: If results of two videos would have one name, or a list is no text.
     """
+    if args.out is not None:
+        check_folder(args.out)
     found: dict[Path, Path] = {}
     for path in args.videos:
         if path.is_dir():
@@ -69,8 +77,14 @@ def videos_of(args: argparse.Namespace) -> dict[Path, Path]:
 
 
 def _listed(path: Path, root: Path) -> dict[Path, Path]:
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except UnicodeDecodeError:
+        raise InputError(
+            f'{path} is not UTF-8 text: a list has a path per line'
+        ) from None
     found = {}
-    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         name, _, label = line.strip().rpartition(' ')
@@ -96,7 +110,7 @@ def each_video(videos: Mapping[Path, Path], work: Callable[[Path, Path], None]) 
         work (Callable): Called with a video and what its results are called.
 
     Raises:
-        ValueError: At the end, with the names of those that could not be read.
+        InputError: At the end, with the names of those that could not be read.
     """
     failures = []
     for path, name in videos.items():
@@ -111,30 +125,21 @@ def each_video(videos: Mapping[Path, Path], work: Callable[[Path, Path], None]) 
         )
 
 
-def seconds(text: str) -> float:
-    """A place in a video, as `--start` takes it."""
-    value = float(text)
-    if not value >= 0:
-        raise argparse.ArgumentTypeError(f'must be 0 or more seconds, got {text}')
-    return value
-
-
 def add_model(parser: argparse.ArgumentParser, required: bool) -> None:
     """Add `--config`, `--checkpoint`, `--device` and `--cfg-options`."""
     parser.add_argument(
-        '--config', required=required, help='the config that it was trained with'
+        '--config',
+        required=required,
+        help='config that the network was trained with: a file, or the name of one of '
+        'ours',
     )
     parser.add_argument(
-        '--checkpoint', required=required, help='its weights: a file, or a URL'
+        '--checkpoint', required=required, help='its weights: a file or URL'
     )
-    parser.add_argument('--device', help='such as cpu or cuda:1; a GPU if there is')
     parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override entries of the config; class_names=FILE names the classes',
+        '--device', help='such as cpu or cuda:1 (default: a GPU if there is one)'
     )
+    add_cfg_options(parser, also='; class_names=FILE names the classes')
 
 
 def model_of(args: argparse.Namespace) -> nn.Module:

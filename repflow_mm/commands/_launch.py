@@ -4,39 +4,44 @@ import argparse
 import os
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
+from repflow_mm.commands._cfg_options import add_cfg_options
+from repflow_mm.commands._parser import at_least
 from repflow_mm.config import read_config
 from repflow_mm.errors import MissingFileError
 
 
 def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override entries of the config: a.b=1 c="[1,2]" d="[(1,2),(3,4)]"',
-    )
+    """Add `--cfg-options`, `--launcher` and `--local-rank`."""
+    add_cfg_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='job launcher',
+        help='what started the processes of a distributed run',
     )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    parser.add_argument(
+        '--local_rank',
+        '--local-rank',
+        type=at_least(0),
+        default=0,
+        help=argparse.SUPPRESS,  # launchers of old set it, nobody by hand
+    )
 
 
 def load_config(args: argparse.Namespace) -> Config:
+    """The config of a run, with its work dir and launcher."""
     cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = os.path.join('./work_dirs', Path(args.config).stem)
+        cfg.work_dir = os.path.join('work_dirs', Path(args.config).stem)
     return cfg
 
 
 def check_exists(checkpoint: str) -> None:
+    """Raise `MissingFileError` unless it is a file or an address."""
     if '://' not in checkpoint and not Path(checkpoint).expanduser().is_file():
         raise MissingFileError(f'there is no checkpoint at {checkpoint}')

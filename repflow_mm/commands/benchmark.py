@@ -4,7 +4,6 @@
 runs in turns within one process, so that a busy machine slows all of it.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,8 +14,11 @@ from mmengine.registry import init_default_scope
 
 from repflow_mm.benchmark import tables
 from repflow_mm.benchmark.measure import machine
-from repflow_mm.errors import InputError, command
-from repflow_mm.models.complexity import FAMILIES
+from repflow_mm.commands._parser import Parser, at_least
+from repflow_mm.errors import command
+from repflow_mm.files import write_text
+from repflow_mm.inference.recognizer import choose_device
+from repflow_mm.models.complexity import DEPTHS, FAMILIES
 from repflow_mm.ops import representation_flow
 from repflow_mm.ops.tvl1.custom_op import KERNELS
 
@@ -25,8 +27,9 @@ def check_kernels(names: Sequence[str], device: torch.device) -> None:
     """Refuse to time a kernel that is wrong.
 
     Raises:
-        ValueError: If outputs or gradients leave the fp64 reference's by 1e-10 (RMS of
-            the error over RMS of the reference; 1e-4 for a kernel of fp32 alone).
+        RuntimeError: If outputs or gradients differ from the fp64 reference's by more
+            than 1e-10 (RMS of the error over RMS of the reference; 1e-4 for a kernel of
+            fp32 alone).
     """
     torch.manual_seed(0)
     for size in ((1, 9), (28, 28), (57, 33)):
@@ -48,7 +51,7 @@ def check_kernels(names: Sequence[str], device: torch.device) -> None:
                 theirs = theirs.detach()
                 error = (ours.detach().double() - theirs).norm()
                 if not error <= limit * theirs.norm() + 1e-12:
-                    raise InputError(
+                    raise RuntimeError(
                         f'backend {name!r} is wrong on maps of {size}: nothing is '
                         'timed. Run python -m pytest tests/ops and report what fails'
                     )
@@ -61,25 +64,52 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description='What motion costs: the solver, the layer, whole networks'
     )
     names_of_tables = ('solver', 'scaling', 'layer', 'models', 'two-stream')
     parser.add_argument(
-        '--tables', nargs='+', choices=names_of_tables, default=names_of_tables
+        '--tables',
+        nargs='+',
+        choices=names_of_tables,
+        default=names_of_tables,
+        metavar='TABLE',
+        help='what to measure',
     )
-    parser.add_argument('--families', nargs='+', choices=FAMILIES, default=[*FAMILIES])
-    parser.add_argument('--depths', nargs='+', type=int, default=[18, 34, 50])
-    parser.add_argument('--repeats', type=int, default=11)
     parser.add_argument(
-        '--device', default='cuda' if torch.cuda.is_available() else 'cpu'
+        '--families',
+        nargs='+',
+        choices=FAMILIES,
+        default=[*FAMILIES],
+        metavar='FAMILY',
+        help='networks of the table `models`',
     )
-    parser.add_argument('--json', type=Path, help='write the figures here too')
+    parser.add_argument(
+        '--depths',
+        nargs='+',
+        type=int,
+        choices=DEPTHS,
+        default=[18, 34, 50],
+        metavar='DEPTH',
+        help='their depths',
+    )
+    parser.add_argument(
+        '--repeats',
+        type=at_least(1),
+        default=11,
+        metavar='N',
+        help='runs that the median is of; networks take at most 3',
+    )
+    parser.add_argument(
+        '--device',
+        help='such as cpu or cuda:1 (default: a GPU if there is one)',
+    )
+    parser.add_argument(
+        '--json', type=Path, metavar='FILE', help='write the figures here too'
+    )
     args = parser.parse_args(argv)
-    if args.repeats < 1:
-        raise InputError(f'--repeats must be at least 1, got {args.repeats}')
     init_default_scope('mmaction')
-    device = torch.device(args.device)
+    device = choose_device(args.device)
     names = [
         'reference',
         *(
@@ -109,4 +139,5 @@ def main(argv: Sequence[str] | None = None) -> None:
             asdict(table) | dict(rows=[[str(c) for c in row] for row in table.rows])
             for table in made
         ]
-        args.json.write_text(json.dumps(dict(machine=about, tables=rows), indent=1))
+        text = json.dumps(dict(machine=about, tables=rows), indent=1)
+        write_text(args.json, text + '\n')

@@ -1,6 +1,5 @@
 """Convert the authors' published weights for `configs/legacy/`."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from torch import Tensor
 
 from repflow_mm.checkpoint import load_checkpoint
 from repflow_mm.checkpoint.save import to_bytes
+from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import InputError, command
 from repflow_mm.files import write_bytes
 from repflow_mm.models.legacy_weights import convert_authors_weights
@@ -20,9 +20,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(description='Convert a checkpoint of the authors')
-    parser.add_argument('source', type=Path, help='their checkpoint')
-    parser.add_argument('target', type=Path, help='the file to write')
+    parser = Parser(description='Convert a checkpoint of the authors')
+    parser.add_argument('source', type=Path, metavar='CKPT', help='their checkpoint')
+    parser.add_argument(
+        'target', type=Path, metavar='OUT', help='file to write, such as authors.pth'
+    )
     args = parser.parse_args(argv)
     weights = load_checkpoint(args.source, 'cpu')
     if isinstance(weights, dict):

@@ -1,6 +1,5 @@
 """Classify videos of any length, with their flow beside them."""
 
-import argparse
 import json
 import sys
 import time
@@ -26,9 +25,11 @@ from repflow_mm.commands._arguments import (
     model_of,
     videos_of,
 )
-from repflow_mm.errors import InputError, command
-from repflow_mm.files import write_bytes
+from repflow_mm.commands._parser import Parser, at_least
+from repflow_mm.errors import command
+from repflow_mm.files import write_text
 from repflow_mm.inference.clips import look
+from repflow_mm.inference.recognizer import numbered_classes
 from repflow_mm.inference.windows import WindowedVideo
 from repflow_mm.visualization.demo_video import DemoVideo
 
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description='Show a trained network videos of any length: the best classes, '
         'averaged over the windows that it sees one after the other, and with --out '
         'the videos again with labels and flow beside them'
@@ -58,12 +59,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar='FOLDER',
         help='write NAME.mp4, NAME.gif (its first 150 frames) and predictions.json',
     )
-    parser.add_argument('--top', type=int, default=5, help='classes to print')
+    parser.add_argument(
+        '--top', type=at_least(1), default=5, metavar='N', help='classes to print'
+    )
     args = parser.parse_args(argv)
-    if args.top < 1:
-        raise InputError(f'--top must be at least 1, got {args.top}')
     videos = videos_of(args)
     model = model_of(args)
+    names = model.class_names
     console, started = Console(highlight=False, soft_wrap=True), time.perf_counter()
     predictions, windows = [], 0
 
@@ -75,13 +77,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         best = [int(label) for label in mean.argsort()[::-1][: args.top]]
         console.print(f'{path}', markup=False, style='bold')
         for label in best:
-            line = f'  {100 * mean[label]:5.1f} %  {model.class_names[label]}'
+            line = f'  {100 * mean[label]:5.1f} %  {names[label]}'
             console.print(line, markup=False)
+        if args.out is not None:
+            written = args.out / name
+            console.print(f'  wrote {written}.mp4 and {written}.gif', markup=False)
         predictions.append(
             dict(
                 video=str(path),
                 windows=len(scores),
-                classes=[model.class_names[label] for label in best],
+                classes=[names[label] for label in best],
                 labels=best,
                 scores=[round(float(mean[label]), 6) for label in best],
             )
@@ -92,7 +97,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     finally:
         if args.out is not None and predictions:
             text = json.dumps(predictions, indent=2, ensure_ascii=False) + '\n'
-            write_bytes(args.out / 'predictions.json', text.encode())
+            target = args.out / 'predictions.json'
+            write_text(target, text)
+            console.print(f'wrote {target}', markup=False)
+        if names == numbered_classes(len(names)):
+            console.print(
+                'Classes are numbers, as neither the config nor the checkpoint names '
+                'them: --cfg-options class_names=FILE, with a name per line'
+            )
         _summary(windows, started, console)
 
 

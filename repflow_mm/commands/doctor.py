@@ -1,6 +1,5 @@
 """Report what is installed, what is broken, and whether a training could start."""
 
-import argparse
 import importlib.metadata
 import importlib.util
 import platform
@@ -9,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from repflow_mm import compat
+from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import command
 
 # What provides each import, in the order people have them.
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         int: 0 if a training could start, else 1.
     """
-    argparse.ArgumentParser(description=__doc__).parse_args(argv)
+    Parser(description=__doc__).parse_args(argv)
     print(f'python      {platform.python_version():<12} {sys.executable}')
     missing = [name for name in _STACK if not _print_package(name)]
     print()

@@ -1,9 +1,9 @@
 """Draw the figures of `docs/layer.md`."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import command
 from repflow_mm.visualization.figures import convergence, known_motions
 from repflow_mm.visualization.sheet import save_png
@@ -12,8 +12,10 @@ from repflow_mm.visualization.sheet import save_png
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figures."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument('folder', type=Path, help='where the PNG files go')
+    parser = Parser(description=main.__doc__)
+    parser.add_argument(
+        'folder', type=Path, metavar='FOLDER', help='where the PNG files go'
+    )
     folder = parser.parse_args(argv).folder
     for draw in (known_motions, convergence):
         print(save_png(draw(), folder / f'{draw.__name__}.png'))

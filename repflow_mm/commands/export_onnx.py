@@ -1,6 +1,5 @@
 """Export a recognizer to ONNX, checked against PyTorch."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from rich.console import Console
 
 import repflow_mm.plugin  # noqa: F401  registers the models
 from repflow_mm.benchmark.measure import Table
+from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import InputError, command
 from repflow_mm.export.deployable import clip_shape
 from repflow_mm.export.table import COLUMNS, export_with_progress, row
@@ -21,27 +21,31 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(
-        description='Export a recognizer to ONNX, checked against PyTorch'
-    )
-    parser.add_argument('config', help='config file, or the name of one of ours')
-    parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('out', type=Path, help='ONNX file to write')
+    parser = Parser(description='Export a recognizer to ONNX, checked against PyTorch')
     parser.add_argument(
-        '--frames', type=int, help="of a clip; default: the test pipeline's"
+        'config', metavar='CONFIG', help='config file, or the name of one of ours'
+    )
+    parser.add_argument('checkpoint', metavar='CKPT', help='its weights: a file or URL')
+    parser.add_argument('out', type=Path, metavar='OUT', help='ONNX file to write')
+    parser.add_argument(
+        '--frames',
+        type=at_least(1),
+        metavar='N',
+        help="frames of a clip (default: the test pipeline's)",
     )
     parser.add_argument(
         '--size',
-        type=int,
+        type=at_least(1),
         nargs='+',
-        help="of a frame, one side or height and width; default: the test pipeline's",
+        metavar='PIXELS',
+        help="of a frame, one side or height and width (default: the test pipeline's)",
     )
-    parser.add_argument('--repeats', type=int, default=5, help='runs to take times of')
+    parser.add_argument(
+        '--repeats', type=at_least(1), default=5, metavar='N', help='runs to time'
+    )
     args = parser.parse_args(argv)
     if args.size and len(args.size) > 2:
         raise InputError(f'--size takes a side, or height and width, got {args.size}')
-    if min(args.frames or 1, args.repeats, *(args.size or [1])) < 1:
-        raise InputError('--frames, --size and --repeats must be at least 1')
     model = load_recognizer(args.config, args.checkpoint, 'cpu')
     size = args.size and (args.size[0], args.size[-1])
     clip = (args.frames, *size) if args.frames and size else clip_shape(model.cfg)

@@ -7,7 +7,6 @@ taken in turns, so that a busy machine slows both.
 import repflow_mm.plugin  # noqa: F401  mends the stack before anything else
 
 # isort: split
-import argparse
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,9 +17,10 @@ from mmengine.registry import init_default_scope
 from rich.console import Console
 
 from repflow_mm.benchmark.measure import Table, machine
+from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import command
 from repflow_mm.export.table import COLUMNS, export_with_progress, row
-from repflow_mm.models.complexity import FAMILIES, FLOWS
+from repflow_mm.models.complexity import DEPTHS, FAMILIES, FLOWS
 
 
 @command
@@ -30,14 +30,36 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description='Size and speed of exported networks, with and without flow'
     )
-    parser.add_argument('--families', nargs='+', choices=FAMILIES, default=[*FAMILIES])
-    parser.add_argument('--depths', nargs='+', type=int, default=[18, 50])
-    parser.add_argument('--frames', type=int, default=16)
-    parser.add_argument('--size', type=int, default=224)
-    parser.add_argument('--repeats', type=int, default=5)
+    add = parser.add_argument
+    add(
+        '--families',
+        nargs='+',
+        choices=FAMILIES,
+        default=[*FAMILIES],
+        metavar='FAMILY',
+        help='networks',
+    )
+    add(
+        '--depths',
+        nargs='+',
+        type=int,
+        choices=DEPTHS,
+        default=[18, 50],
+        metavar='DEPTH',
+        help='their depths',
+    )
+    add('--frames', type=at_least(2), default=16, metavar='N', help='frames of a clip')
+    add(
+        '--size',
+        type=at_least(1),
+        default=224,
+        metavar='PIXELS',
+        help='height and width of a frame',
+    )
+    add('--repeats', type=at_least(1), default=5, metavar='N', help='runs to time')
     args = parser.parse_args(argv)
     init_default_scope('mmaction')
     clip = args.frames, args.size, args.size

@@ -1,6 +1,5 @@
 """Write the features of videos, before the network's head."""
 
-import argparse
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from repflow_mm.commands._arguments import (
     model_of,
     videos_of,
 )
+from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import command
 from repflow_mm.files import write_bytes
 from repflow_mm.inference.features import video_features
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description='Write one NAME.npz a video: clip (W, D), the features of each '
         'window that the network sees, averaged over space and time; frame (W, T, D), '
         'averaged over space alone; seconds (W, 2), where each window begins and ends'

@@ -1,6 +1,5 @@
 """Draw where the score of a class came from (Grad-CAM)."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,9 +14,9 @@ from repflow_mm.commands._arguments import (
     add_videos,
     each_video,
     model_of,
-    seconds,
     videos_of,
 )
+from repflow_mm.commands._parser import Parser, at_least, seconds
 from repflow_mm.errors import InputError, command
 from repflow_mm.inference.grad_cam import grad_cam
 from repflow_mm.inference.windows import WindowedVideo
@@ -34,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description='Draw where the score of a class came from (Grad-CAM), at stages '
         'of the network, for one window of each video'
     )
@@ -56,11 +55,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         '--label', help='class, by its name or number (default: the best one)'
     )
-    parser.add_argument('--start', type=seconds, default=0, metavar='SECOND')
-    parser.add_argument('--columns', type=int, default=6, help='frames to show')
+    parser.add_argument(
+        '--start',
+        type=seconds,
+        default=0,
+        metavar='SECONDS',
+        help='where in the video to begin',
+    )
+    parser.add_argument(
+        '--columns', type=at_least(1), default=6, metavar='N', help='frames to show'
+    )
     args = parser.parse_args(argv)
-    if args.columns < 1:
-        raise InputError(f'--columns must be at least 1, got {args.columns}')
     videos = videos_of(args)
     model = model_of(args)
     stages = args.stages or [*motion_layers(model), 'backbone']

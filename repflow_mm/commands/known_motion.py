@@ -1,25 +1,24 @@
 """Print end-point errors on known motions."""
 
-import argparse
 from collections.abc import Callable, Sequence
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from repflow_mm.commands._parser import Parser, number
 from repflow_mm.datasets.synthetic.known_motion import end_point_error, moved_textures
 from repflow_mm.errors import command
 from repflow_mm.ops import representation_flow
+from repflow_mm.visualization.tvl1 import opencv_tvl1
 
 MOTIONS = ((0.5, 0.0), (1.0, -0.5))
 
 
 def dual_tvl1(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """OpenCV's TV-L1 with its defaults (5 scales, 5 warps) on the same maps."""
-    solver = cv2.optflow.DualTVL1OpticalFlow_create()
     flows = [
-        solver.calc(*(f.round().byte().numpy() for f in pair), None)
+        opencv_tvl1(*(f.round().byte().numpy() for f in pair))
         for pair in zip(first[0], second[0], strict=True)
     ]
     u_x, u_y = torch.from_numpy(np.stack(flows)).unbind(-1)
@@ -29,9 +28,13 @@ def dual_tvl1(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Print a table of end-point errors on known motions."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser = Parser(description=main.__doc__)
     parser.add_argument(
-        '--smoothness', type=float, default=3.0, help='of the textures, in pixels'
+        '--smoothness',
+        type=number,
+        default=3.0,
+        metavar='PIXELS',
+        help='standard deviation of the Gaussian that smooths the textures',
     )
     smoothness = parser.parse_args(argv).smoothness
     rows: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {

@@ -1,11 +1,20 @@
 """Write the synthetic motion set."""
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import fields
 
+from repflow_mm.commands._parser import Parser
 from repflow_mm.datasets.synthetic.motion_set import KINDS, MotionSet
 from repflow_mm.errors import command
+
+_HELP = dict(
+    seed='seeds every random choice',
+    train_clips='training clips per class',
+    val_clips='validation clips per class',
+    size='height and width in pixels, an even number',
+    frames='frames per clip',
+    kind='the ten motions, or one motion at four courses of speed',
+)
 
 
 @command
@@ -15,17 +24,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description='Write the synthetic motion set: real mp4 files in the layout '
         'of Kinetics whose class is how they move'
     )
-    parser.add_argument('root', help='folder of the set, such as data/motion')
+    parser.add_argument(
+        'root', metavar='FOLDER', help='folder of the set, such as data/motion'
+    )
     for field in fields(MotionSet):
         name = field.name.replace('_', '-')
         choices = tuple(KINDS) if field.name == 'kind' else None
         kind = type(field.default)
         parser.add_argument(
-            f'--{name}', type=kind, default=field.default, choices=choices
+            f'--{name}',
+            type=kind,
+            default=field.default,
+            choices=choices,
+            metavar=None if choices else 'N',
+            help=_HELP[field.name],
         )
     options = vars(parser.parse_args(argv))
     root = options.pop('root')

@@ -1,11 +1,11 @@
 """Print parameters and FLOPs of the backbones, with and without flow."""
 
-import argparse
 from collections.abc import Sequence
 
 from mmengine.registry import init_default_scope
 
 import repflow_mm.plugin  # noqa: F401  registers the backbones
+from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import command
 from repflow_mm.models.complexity import FAMILIES, FLOWS, build, flops, parameters
 
@@ -17,11 +17,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description='Parameters and FLOPs of the backbones, with and without flow'
     )
-    parser.add_argument('--frames', type=int, default=32)
-    parser.add_argument('--size', type=int, default=224)
+    parser.add_argument(
+        '--frames', type=at_least(2), default=32, metavar='N', help='frames of a clip'
+    )
+    parser.add_argument(
+        '--size',
+        type=at_least(1),
+        default=224,
+        metavar='PIXELS',
+        help='height and width of a frame',
+    )
     args = parser.parse_args(argv)
     init_default_scope('mmaction')
     print(

@@ -3,7 +3,6 @@
 import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
 
 # isort: split
-import argparse
 import contextlib
 import hashlib
 import io
@@ -23,6 +22,7 @@ from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.config import SHIPPED
 from repflow_mm.datasets.synthetic.motion_set import CLASSES, MotionSet
 from repflow_mm.errors import InputError, command
@@ -76,14 +76,31 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description='Train a ResNet-18 with and without representation flow on '
         'videos that differ in motion alone. Run again, it goes on where it '
         'stopped'
     )
-    parser.add_argument('--work-dir', type=Path, default='work_dirs/motion_demo')
-    parser.add_argument('--epochs', type=int, help='of the training')
-    parser.add_argument('--clips', type=int, default=60, help='per class, to train on')
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        default=Path('work_dirs/motion_demo'),
+        metavar='FOLDER',
+        help='folder for videos, logs, checkpoints and the picture',
+    )
+    parser.add_argument(
+        '--epochs',
+        type=at_least(1),
+        metavar='N',
+        help="epochs to train (default: the configs')",
+    )
+    parser.add_argument(
+        '--clips',
+        type=at_least(2),
+        default=60,
+        metavar='N',
+        help='training clips per class',
+    )
     args = parser.parse_args(argv)
     work_dir = args.work_dir.resolve()
     MMLogger.get_instance('repflow_mm_demo', log_level='ERROR')
@@ -194,8 +211,10 @@ def _output(command: list):
         for line in process.stdout:
             last.append(line)
             yield line
+    if process.returncode == 2:
+        raise InputError(f'{command[0]}: {last[-1].strip().removeprefix("error: ")}')
     if process.returncode != 0:
-        raise InputError(f'{command[0]} failed, its last lines were:\n{"".join(last)}')
+        raise RuntimeError(f'{command[0]} failed, its last lines:\n{"".join(last)}')
 
 
 def _print_table(runs: list[Run], console: Console) -> None:

@@ -1,9 +1,9 @@
 """Draw the learning curves of several trainings."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import command
 from repflow_mm.visualization.learning_curves import KEYS, choose_keys, draw_curves
 from repflow_mm.visualization.run_log import read_run
@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description='Draw the learning curves of trainings, finished or running, over '
         'each other: one panel for each number that was logged. What was resumed is '
         'one curve'
@@ -25,7 +25,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         'runs', nargs='+', type=Path, metavar='RUN', help='work dir of a training'
     )
     parser.add_argument(
-        '--out', type=Path, default='curves.png', help='the PNG to write (%(default)s)'
+        '--out',
+        type=Path,
+        default=Path('curves.png'),
+        metavar='FILE',
+        help='PNG to write',
     )
     parser.add_argument(
         '--keys',

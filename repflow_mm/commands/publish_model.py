@@ -1,10 +1,10 @@
 """Write slim weights for publishing."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from repflow_mm.checkpoint.slim import WEIGHTS, publish
+from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import command
 
 
@@ -15,22 +15,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description='Write the weights of a checkpoint without what only a training '
         'needs (optimizer, logs, config)'
     )
-    parser.add_argument('checkpoint', type=Path, help='what a training wrote')
+    parser.add_argument(
+        'checkpoint', type=Path, metavar='CKPT', help='what a training wrote'
+    )
     parser.add_argument(
         'out',
         type=Path,
+        metavar='OUT',
         help='the file to write, x.pth or x.safetensors; its name becomes '
         'x-1a2b3c4d.pth, by its SHA-256',
     )
     parser.add_argument(
         '--weights',
         choices=WEIGHTS,
-        help='with EMAHook: the averaged ones, which were validated, or the raw ones, '
-        'as the optimizer left them (default: averaged where there are)',
+        help='of a training with EMAHook: the averaged weights, which were validated, '
+        'or the raw ones, as the optimizer left them (default: averaged if there)',
     )
     args = parser.parse_args(argv)
     path = publish(args.checkpoint, args.out, args.weights)

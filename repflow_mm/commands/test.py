@@ -1,10 +1,10 @@
 """Test an action recognizer."""
 
-import argparse
 from collections.abc import Sequence
 
 import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
 from repflow_mm.commands._launch import add_launch_arguments, check_exists, load_config
+from repflow_mm.commands._parser import Parser, at_least, seconds
 from repflow_mm.engine.launch import launch
 from repflow_mm.errors import InputError, command
 
@@ -16,39 +16,61 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(description='Test an action recognizer')
-    parser.add_argument('config', help='config file, or the name of one of ours')
-    parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--work-dir', help='folder for the metrics')
-    parser.add_argument('--dump', help='write the predictions to this .pkl file')
-    parser.add_argument('--show-dir', help='write pictures of predictions there')
+    parser = Parser(description='Test an action recognizer')
+    parser.add_argument(
+        'config', metavar='CONFIG', help='config file, or the name of one of ours'
+    )
+    parser.add_argument('checkpoint', metavar='CKPT', help='its weights: a file or URL')
+    parser.add_argument(
+        '--work-dir',
+        metavar='FOLDER',
+        help='folder for logs and metrics (default: work_dirs/CONFIG)',
+    )
+    parser.add_argument(
+        '--dump', metavar='FILE', help='write the predictions to this .pkl file'
+    )
+    parser.add_argument(
+        '--show-dir', metavar='FOLDER', help='write pictures of predictions there'
+    )
     parser.add_argument(
         '--show', action='store_true', help='show predictions in a window'
     )
     parser.add_argument(
-        '--interval', type=int, default=1, help='show every so many samples'
+        '--interval',
+        type=at_least(1),
+        metavar='N',
+        help='show every N samples (default: 1)',
     )
     parser.add_argument(
-        '--wait-time', type=float, default=2, help='seconds each window stays'
+        '--wait-time',
+        type=seconds,
+        metavar='SECONDS',
+        help='how long each window stays (default: 2)',
     )
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
+    pictures = args.show or args.show_dir is not None
+    if args.interval is not None and not pictures:
+        raise InputError('--interval is for pictures: give --show or --show-dir too')
+    if args.wait_time is not None and not args.show:
+        raise InputError('--wait-time is for windows: give --show too')
     if args.show:
         _check_display()
     cfg = load_config(args)
 
-    if args.show or args.show_dir is not None:
-        cfg.default_hooks.visualization = dict(
+    if pictures:
+        hook = dict(
             type='PredictionPicturesHook',
             show=args.show,
-            wait_time=args.wait_time,
+            wait_time=2 if args.wait_time is None else args.wait_time,
             out_dir=args.show_dir,
-            interval=args.interval,
+            interval=args.interval or 1,
         )
+        cfg.default_hooks = {**(cfg.get('default_hooks') or {}), 'visualization': hook}
     if args.dump is not None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise InputError(f'--dump writes a pickle: end {args.dump!r} in .pkl')
-        evaluators = cfg.test_evaluator
+        evaluators = cfg.get('test_evaluator') or []
         if not isinstance(evaluators, (list, tuple)):
             evaluators = [evaluators]
         dump = dict(type='DumpResults', out_file_path=args.dump)

@@ -1,6 +1,5 @@
 """Train an action recognizer."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from mmengine.config import Config
 
 import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
 from repflow_mm.commands._launch import add_launch_arguments, check_exists, load_config
+from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.engine.launch import launch
 from repflow_mm.errors import InputError, command
 
@@ -20,15 +20,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(description='Train an action recognizer')
-    parser.add_argument('config', help='config file, or the name of one of ours')
-    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    parser = Parser(description='Train an action recognizer')
+    parser.add_argument(
+        'config', metavar='CONFIG', help='config file, or the name of one of ours'
+    )
+    parser.add_argument(
+        '--work-dir',
+        metavar='FOLDER',
+        help='folder for logs and checkpoints (default: work_dirs/CONFIG)',
+    )
     parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
         metavar='CKPT',
-        help='resume from this checkpoint, or from the latest in the work dir',
+        help='go on from this checkpoint, or from the latest in the work dir',
     )
     parser.add_argument(
         '--amp', action='store_true', help='automatic mixed precision (needs a GPU)'
@@ -41,9 +47,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         action='store_true',
         help='scale the learning rate by the actual over the intended batch size',
     )
-    parser.add_argument('--seed', type=int, help='random seed')
+    parser.add_argument('--seed', type=at_least(0), metavar='N', help='random seed')
     parser.add_argument(
-        '--diff-rank-seed', action='store_true', help='another seed on every rank'
+        '--diff-rank-seed', action='store_true', help='a seed of its own for every rank'
     )
     parser.add_argument(
         '--deterministic', action='store_true', help='deterministic algorithms'
@@ -85,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _enable_amp(cfg: Config) -> None:
-    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    kind = (cfg.get('optim_wrapper') or {}).get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise InputError(f'--amp cannot be combined with optim_wrapper.type={kind!r}')
     if not torch.cuda.is_available():

@@ -12,9 +12,9 @@ from repflow_mm.commands._arguments import (
     add_videos,
     each_video,
     model_of,
-    seconds,
     videos_of,
 )
+from repflow_mm.commands._parser import Parser, at_least, seconds
 from repflow_mm.errors import InputError, command
 from repflow_mm.inference.clips import read_frames, read_windows
 from repflow_mm.inference.strips import TAIL, Strips
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description='Draw the flow that a network sees in videos, in the standard '
         'colour wheel: of channels, over iterations, beside TV-L1, and the flow of the '
         'flow. Without --config and --checkpoint it is the flow of the frames, by the '
@@ -52,30 +52,57 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         '--html', action='store_true', help='write NAME.html too, to explore'
     )
-    parser.add_argument('--start', type=seconds, default=0, metavar='SECOND')
-    parser.add_argument('--columns', type=int, default=6, help='frames in a picture')
     parser.add_argument(
-        '--layer', help='motion layer (default: the first that has a flow)'
+        '--start',
+        type=seconds,
+        default=0,
+        metavar='SECONDS',
+        help='where in the video to begin',
+    )
+    parser.add_argument(
+        '--columns',
+        type=at_least(1),
+        default=6,
+        metavar='N',
+        help='frames in a picture',
+    )
+    parser.add_argument(
+        '--layer', help='motion layer, with a network (default: the first with a flow)'
     )
     chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument('--channels', type=int, nargs='+', metavar='C')
     chosen.add_argument(
-        '--top', type=int, default=4, help='the N most active channels', metavar='N'
+        '--channels',
+        type=at_least(0),
+        nargs='+',
+        metavar='C',
+        help='channels to draw, with a network',
+    )
+    chosen.add_argument(
+        '--top',
+        type=at_least(1),
+        metavar='N',
+        help='draw the N most active channels, with a network (default: 4)',
     )
     parser.add_argument('--arrows', action='store_true', help='arrows on the colours')
     parser.add_argument(
-        '--interval', type=int, default=1, help='frames; without a network'
+        '--interval',
+        type=at_least(1),
+        metavar='FRAMES',
+        help='from a frame to the next, without a network (default: 1)',
     )
     parser.add_argument(
-        '--size', type=int, default=112, help='shorter side; without a network'
+        '--size',
+        type=at_least(1),
+        metavar='PIXELS',
+        help='shorter side, without a network (default: 112)',
     )
-    parser.add_argument('--decoder', choices=DECODERS, default='decord')
+    parser.add_argument(
+        '--decoder', choices=DECODERS, help='without a network (default: decord)'
+    )
     args = parser.parse_args(argv)
     if (args.config is None) != (args.checkpoint is None):
         raise InputError('--config and --checkpoint go together: give both, or neither')
-    for name in ('columns', 'top', 'interval', 'size'):
-        if getattr(args, name) < 1:
-            raise InputError(f'--{name} must be at least 1, got {getattr(args, name)}')
+    _settle(args)
     videos = videos_of(args)
     read = _reader(args)
     console = Console(highlight=False, soft_wrap=True)
@@ -85,6 +112,25 @@ def main(argv: Sequence[str] | None = None) -> None:
             console.print(f'{written}', markup=False)
 
     each_video(videos, show)
+
+
+def _settle(args: argparse.Namespace) -> None:
+    """Refuse options that mean nothing here, and fill in those left out."""
+    with_network = dict(layer=None, channels=None, top=4, device=None, cfg_options=None)
+    without = dict(interval=1, size=112, decoder='decord')
+    refused = with_network if args.config is None else without
+    for name in refused:
+        if getattr(args, name) is not None:
+            option = '--' + name.replace('_', '-')
+            raise InputError(
+                f'{option} needs --config and --checkpoint'
+                if refused is with_network
+                else f"{option} is for the flow of frames: with --config, the config's "
+                'pipeline says how videos are read'
+            )
+    for name, value in (with_network | without).items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
 
 
 def _reader(args: argparse.Namespace) -> Callable[[str], FlowClip]:

@@ -28,6 +28,8 @@ def apply_patches() -> None:
     """
     # mmcv-lite has no compiled ops, and says so at every import.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScale')
+    # setuptools says it whenever MMEngine looks a package up.
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     for fault in FAULTS:
         if fault.patch is not None and fault.present():
             fault.patch()

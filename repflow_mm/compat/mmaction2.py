@@ -25,7 +25,7 @@ def _stub_drn() -> None:
         """Stands in for the localizer that the mmaction2 wheel lacks."""
 
         def __init__(self, *args, **kwargs) -> None:
-            raise ImportError(
+            raise InputError(
                 'DRN is not in the installed mmaction2 (open-mmlab/mmaction2#2714): '
                 'install mmaction2 from its repository to use it'
             )

@@ -41,14 +41,19 @@ class CheckedVideoDataset(VideoDataset):
         **kwargs: As for `VideoDataset`.
 
     Raises:
-        FileNotFoundError: If the list or a file on it is missing; the list's
-            line is named.
-        ValueError: If the list is empty, no text, or a line is malformed or leads
+        MissingFileError: If the list or a file on it is missing; the list's line is
+            named.
+        InputError: If the list is empty, no text, or a line is malformed or leads
             outside the data prefix.
     """
 
     def __init__(self, *args, allow_outside: bool = False, **kwargs) -> None:
         self.allow_outside = allow_outside
+        prefix = kwargs.get('data_prefix', dict(video=''))
+        if not isinstance(prefix, dict) or set(prefix) != {'video'}:
+            raise InputError(
+                f"data_prefix must be dict(video='FOLDER'), got {prefix!r}"
+            )
         super().__init__(*args, **kwargs)
 
     def __getitem__(self, index: int) -> dict:
@@ -77,13 +82,13 @@ class CheckedVideoDataset(VideoDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read the list; see the class for what it raises."""
-        if self.multi_class:
-            return super().load_data_list()
         if '://' not in self.ann_file and not os.path.isfile(self.ann_file):
             raise MissingFileError(
                 f'no annotation list at {self.ann_file}: set ann_file, or prepare '
                 'the dataset (docs/datasets.md)'
             )
+        if self.multi_class:
+            return super().load_data_list()
         try:
             lines = list_from_file(self.ann_file)
         except UnicodeDecodeError:
@@ -141,7 +146,7 @@ class CheckedVideoDataset(VideoDataset):
             num_classes (int): Labels have to be below it.
 
         Raises:
-            ValueError: Naming the list, the line and what to change.
+            InputError: Naming the list, the line and what to change.
         """
         if self.multi_class:
             return

@@ -1,15 +1,25 @@
 """Starts MMEngine's Runner on a config: what `train` and `test` have in common."""
 
+import logging
 import os
 import tempfile
+from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 
 import torch
-from mmaction.registry import RUNNERS
+from mmaction.registry import OPTIMIZERS, RUNNERS
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from repflow_mm.errors import OutputError
+from repflow_mm.config_errors import building, suggestion, unknown_type
+from repflow_mm.engine.screen import Screen, SummaryHook
+from repflow_mm.errors import InputError, OutputError
+
+_NEEDS = dict(
+    train=('train_cfg', 'train_dataloader', 'optim_wrapper'),
+    test=('test_cfg', 'test_dataloader', 'test_evaluator'),
+)
 
 
 def launch(cfg: Config, what: str, launcher: str, local_rank: int) -> None:
@@ -22,14 +32,101 @@ def launch(cfg: Config, what: str, launcher: str, local_rank: int) -> None:
         local_rank (int): Of this process, where the launcher does not say.
 
     Raises:
+        InputError: If the config lacks what the run needs, or holds what cannot be
+            built.
         OutputError: If the work dir cannot be written to.
+        KeyboardInterrupt: On Ctrl-C; it says where a training was stopped.
     """
+    _check(cfg, what)
     _check_writable(cfg.work_dir)
     if launcher == 'pytorch' and not torch.cuda.is_available():
         _distribute_over_cpus(cfg)
     os.environ.setdefault('LOCAL_RANK', str(local_rank))
-    build = RUNNERS.build if 'runner_type' in cfg else Runner.from_cfg
-    getattr(build(cfg), what)()
+    kind = RUNNERS.get(cfg.get('runner_type', 'Runner'))
+    if kind is None:
+        known = RUNNERS.module_dict.keys() | {'Runner'}
+        raise InputError(
+            f'{cfg.filename}: there is no runner_type {cfg.runner_type!r}'
+            f'{suggestion(cfg.runner_type, known)}'
+        )
+    runner = None
+    try:
+        with Screen() as screen, building(cfg):
+            runner = screen.runner_class(kind).from_cfg(cfg)
+            runner.register_hook(SummaryHook())
+            if what == 'train':
+                _check_batches(runner)
+            getattr(runner, what)()
+    except KeyboardInterrupt:
+        if runner is None or what == 'test':
+            raise KeyboardInterrupt from None
+        raise KeyboardInterrupt(_where_stopped(runner)) from None
+
+
+def _where_stopped(runner: Runner) -> str:
+    pointer = Path(runner.work_dir, 'last_checkpoint')
+    if not pointer.is_file():
+        return f'stopped at iteration {runner.iter}, before the first checkpoint'
+    last = Path(pointer.read_text().strip()).name
+    return f'stopped at iteration {runner.iter}; continue with --resume, from {last}'
+
+
+def _check(cfg: Config, what: str) -> None:
+    """Refuse what MMEngine and PyTorch would fail on later, or in other words."""
+    missing = [name for name in _NEEDS[what] if cfg.get(name) is None]
+    if missing:
+        raise InputError(f'{cfg.filename} has no {" and no ".join(missing)}')
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        if not isinstance(loader, Mapping):
+            continue
+        _check_integer(cfg, f'{name}.batch_size', loader.get('batch_size'), 1)
+        _check_integer(cfg, f'{name}.num_workers', loader.get('num_workers'), 0)
+        if not loader.get('num_workers'):
+            # Only workers can persist or fetch ahead; PyTorch refuses to ignore it.
+            loader.persistent_workers = False
+            loader.pop('prefetch_factor', None)
+    for name in ('max_epochs', 'max_iters', 'val_begin', 'val_interval'):
+        value = (cfg.get('train_cfg') or {}).get(name)
+        _check_integer(cfg, f'train_cfg.{name}', value, 1)
+    level = cfg.get('log_level', 'INFO')
+    if not isinstance(logging.getLevelName(level), int):
+        raise InputError(f'{cfg.filename}, log_level: there is no level {level!r}')
+    optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer')
+    rate = optimizer.get('lr', 0) if isinstance(optimizer, Mapping) else 0
+    where = f'{cfg.filename}, optim_wrapper.optimizer'
+    if not isinstance(rate, float | int):
+        raise InputError(f'{where}.lr: must be a number, got {rate!r}')
+    kind = optimizer.get('type') if isinstance(optimizer, Mapping) else None
+    if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+        raise InputError(f'{where}: {unknown_type(kind, OPTIMIZERS)}')
+    seed = (cfg.get('randomness') or {}).get('seed')
+    _check_integer(cfg, 'randomness.seed', seed, 0, 2**32 - 1)
+
+
+def _check_batches(runner: Runner) -> None:
+    loader = runner.train_loop.dataloader  # built, as `runner.train()` begins with it
+    if len(loader) == 0:
+        raise InputError(
+            f'{runner.cfg.filename}, train_dataloader: {len(loader.dataset)} videos '
+            f'give no batch of {loader.batch_size} per process: lower batch_size, or '
+            'set drop_last=False'
+        )
+
+
+def _check_integer(
+    cfg: Config, key: str, value: object, lowest: int, highest: int | None = None
+) -> None:
+    """Raise `InputError` unless a value is absent or an integer in a range."""
+    right = value is None or isinstance(value, int) and not isinstance(value, bool)
+    if right and (value is None or lowest <= value <= (highest or value)):
+        return
+    bounds = (
+        f'of at least {lowest}' if highest is None else f'from {lowest} to {highest}'
+    )
+    raise InputError(
+        f'{cfg.filename}, {key}: must be an integer {bounds}, got {value!r}'
+    )
 
 
 def _check_writable(work_dir: str) -> None:

@@ -82,7 +82,7 @@ def export_onnx(
     with torch.no_grad():
         try:
             expected = [deployable(frames) for frames in batches]
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, InputError) as error:
             raise InputError(
                 f'the model cannot take clips of {"x".join(map(str, clip))} (frames, '
                 f'height, width): {_first_line(error)}; set --frames and --size'

@@ -14,6 +14,7 @@ from torch import nn
 
 from repflow_mm.checkpoint.fit import check_fit, weights
 from repflow_mm.config import read_config
+from repflow_mm.config_errors import building
 from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.preparation.class_names import class_names
 
@@ -42,25 +43,19 @@ def load_recognizer(
         classes `model.class_names`. It gives probabilities, averaged over views.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the weights are refused or are another architecture's, or the
+        MissingFileError: If there is no such file.
+        InputError: If the weights are refused or are another architecture's, or the
             device is not there.
     """
-    try:
-        device = torch.device(
-            device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        )
-    except RuntimeError:
-        raise InputError(f'--device is cpu, cuda or cuda:1, got {device!r}') from None
-    if device.type == 'cuda' and not torch.cuda.is_available():
-        raise InputError(f'device {device} needs a GPU, and PyTorch finds none')
+    device = choose_device(device)
     cfg = read_config(config, options)
-    model = init_recognizer(cfg, device=device)
+    with building(cfg):
+        model = init_recognizer(cfg, device=device)
     file = f'checkpoint {checkpoint}'
     try:
         loaded = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu', 'silent')
     except (URLError, HTTPException) as error:
-        raise OSError(f'{file} cannot be fetched: {error}') from None
+        raise InputError(f'{file} cannot be fetched: {error}') from None
     state = model.state_dict()
     given = weights(file, loaded, state)
     check_fit(file, given, state)
@@ -77,6 +72,36 @@ def load_recognizer(
     return model
 
 
+def choose_device(device: str | torch.device | None) -> torch.device:
+    """The device that a user names.
+
+    Args:
+        device (str | torch.device, optional): Defaults to the GPU, or the CPU where
+            there is none.
+
+    Returns:
+        torch.device: One that is there.
+
+    Raises:
+        InputError: If there is no such device.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    try:
+        device = torch.device(device or ('cuda' if gpus else 'cpu'))
+    except RuntimeError:
+        raise InputError(f'--device is cpu, cuda or cuda:1, got {device!r}') from None
+    if device.type == 'cuda' and not gpus:
+        raise InputError(f'device {device} needs a GPU, and PyTorch finds none')
+    if device.type == 'cuda' and (device.index or 0) >= gpus:
+        raise InputError(f'there is no device {device}: PyTorch finds {gpus}, from 0')
+    return device
+
+
+def numbered_classes(count: int) -> tuple[str, ...]:
+    """What classes are called where nothing names them."""
+    return tuple(f'class {label}' for label in range(count))
+
+
 def _class_names(cfg: Config, meta: Mapping, count: int) -> tuple[str, ...]:
     """The config's, the checkpoint's, or numbers."""
     names = cfg.get('class_names')
@@ -86,7 +111,7 @@ def _class_names(cfg: Config, meta: Mapping, count: int) -> tuple[str, ...]:
         if not isinstance(names, list | tuple) or len(names) != count:
             names = None  # what a checkpoint says is taken or left
     if names is None:
-        names = [f'class {label}' for label in range(count)]
+        names = numbered_classes(count)
     if isinstance(names, str):
         names = _read_names(names)
     if len(names) != count:

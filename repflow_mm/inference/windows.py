@@ -110,7 +110,7 @@ class WindowedVideo:
         self.total_frames = int(self._opened['total_frames'])
         try:
             self.indices = self._sampling.windows(self.total_frames, self.fps)
-        except ValueError as error:
+        except InputError as error:
             raise VideoError(str(path), f'is too short: {error}') from None
 
     def skip_to(self, second: float) -> None:

@@ -22,13 +22,13 @@ def register_layer(
         name (str): The name.
 
     Raises:
-        InputError: If another layer has this name.
+        ValueError: If another layer has this name.
     """
 
     def register(layer: type[MotionLayer]) -> type[MotionLayer]:
         known = _LAYERS.get(name)
         if known not in (None, layer):
-            raise InputError(f'there is a motion layer {name!r} already')
+            raise ValueError(f'there is a motion layer {name!r} already')
         if known is None:
             for listener in _LISTENERS:
                 listener(name, layer)

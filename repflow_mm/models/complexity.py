@@ -26,6 +26,7 @@ FAMILIES: dict[str, dict] = {
     'R(2+1)D': _R2PLUS1D,
     '3D ResNet': _I3D,
 }
+DEPTHS = (18, 34, 50, 101, 152)
 FLOWS = {
     'RGB': None,
     'RepFlow': dict(type='RepFlow', n_iters=20),

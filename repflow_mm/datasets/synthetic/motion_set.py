@@ -15,6 +15,7 @@ import numpy as np
 from rich.progress import track
 
 from repflow_mm.errors import InputError
+from repflow_mm.files import check_folder
 
 CLASSES = (
     'still',
@@ -50,6 +51,9 @@ class MotionSet:
         frames (int): Frames per clip.
         kind (str): `'motion'` (:data:`CLASSES`) or `'acceleration'`
             (:data:`ACCELERATION_CLASSES`).
+
+    Raises:
+        InputError: If a value is out of range, or `size` is odd.
     """
 
     seed: int = 0
@@ -58,6 +62,23 @@ class MotionSet:
     size: int = 64
     frames: int = 12
     kind: str = 'motion'
+
+    def __post_init__(self) -> None:
+        for name, lowest in (
+            ('seed', 0),
+            ('train_clips', 1),
+            ('val_clips', 1),
+            ('size', 16),
+            ('frames', 2),
+        ):
+            value = getattr(self, name)
+            if value < lowest:
+                raise InputError(f'{name} must be at least {lowest}, got {value}')
+        if self.size % 2:
+            # Colour is stored at half the size, and the encoder would cut a line off.
+            raise InputError(f'size must be even, got {self.size}')
+        if self.kind not in KINDS:
+            raise InputError(f'kind must be one of {", ".join(KINDS)}, got {self.kind}')
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -118,9 +139,11 @@ class MotionSet:
             Path: `root`.
 
         Raises:
-            ValueError: If the folder holds another set, or something else.
+            InputError: If the folder holds another set, or something else.
+            OutputError: If nothing can be written there.
         """
         root = Path(root)
+        check_folder(root.parent)
         done = root / 'motion_set.json'
         if done.is_file():
             if json.loads(done.read_text()) == asdict(self):

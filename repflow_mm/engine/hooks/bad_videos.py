@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from repflow_mm.errors import InputError
+from repflow_mm.files import write_text
 
 
 @HOOKS.register_module()
@@ -31,8 +32,8 @@ class BadVideosHook(Hook):
     priority = 'VERY_HIGH'  # before LoggerHook tells of an accuracy
 
     def __init__(self, max_share: float = 0.01, test: str = 'stop') -> None:
-        if not 0 <= max_share <= 1:
-            raise InputError(f'max_share is a share from 0 to 1, got {max_share}')
+        if not isinstance(max_share, int | float) or not 0 <= max_share <= 1:
+            raise InputError(f'max_share is a share from 0 to 1, got {max_share!r}')
         if test not in ('stop', 'wrong'):
             raise InputError(f"test must be 'stop' or 'wrong', got {test!r}")
         self.max_share = max_share
@@ -93,7 +94,7 @@ class BadVideosHook(Hook):
             return
         path = Path(runner.log_dir, 'bad_videos.txt')
         if is_main_process():
-            path.write_text(''.join(f'{k}\t{v}\n' for k, v in self._met.items()))
+            write_text(path, ''.join(f'{k}\t{v}\n' for k, v in self._met.items()))
         raise InputError(
             f'{found}cannot be read, so there is no figure (the list: {path}). Mend '
             'them or take them off the list, or count them as wrong: --cfg-options '

@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
+from repflow_mm.errors import InputError
 from repflow_mm.packed import to_frames, unpack_views
 from repflow_mm.visualization.flow_clip import even_steps
 from repflow_mm.visualization.sheet import Row, draw_sheet, save_png
@@ -27,7 +28,7 @@ class PredictionPicturesHook(Hook):
     Args:
         out_dir (str, optional): Folder for the PNG files.
         show (bool): Whether to show each in a window. Defaults to False.
-        interval (int): Draw every N-th sample. Defaults to 1.
+        interval (int): Draw every `interval` samples. Defaults to 1.
         wait_time (float): Seconds that a window stays open. Defaults to 2.
     """
 
@@ -38,6 +39,8 @@ class PredictionPicturesHook(Hook):
         interval: int = 1,
         wait_time: float = 2,
     ) -> None:
+        if not isinstance(interval, int) or interval < 1:
+            raise InputError(f'interval must be an integer >= 1, got {interval!r}')
         self.out_dir = out_dir and Path(out_dir)
         self.show = show
         self.interval = interval

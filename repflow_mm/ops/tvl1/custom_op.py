@@ -8,7 +8,6 @@ iterations.
 import torch
 from torch import Tensor
 
-from repflow_mm.errors import InputError
 from repflow_mm.ops.tvl1 import cpu, triton
 from repflow_mm.ops.tvl1.backend import Backend, Problem
 
@@ -102,7 +101,7 @@ def _gradients(ctx, g_x: Tensor, g_y: Tensor) -> tuple:
 
 
 def _twice(ctx, *gradients: Tensor) -> None:
-    raise InputError(
+    raise ValueError(
         'the fused solver has no gradient of its gradient: use backend="reference" '
         'for create_graph=True'
     )

@@ -147,25 +147,25 @@ def _check_maps(f1: Tensor, f2: Tensor) -> None:
     for name, f in (('f1', f1), ('f2', f2)):
         if not isinstance(f, Tensor) or not f.is_floating_point():
             got = f.dtype if isinstance(f, Tensor) else type(f).__name__
-            raise InputTypeError(f'{name} must be a floating-point tensor, got {got}')
+            raise TypeError(f'{name} must be a floating-point tensor, got {got}')
         if f.dim() != 4:
-            raise InputError(
+            raise ValueError(
                 f'{name} must have shape (N, C, H, W), got {tuple(f.shape)}'
             )
     if (f1.shape, f1.dtype, f1.device) != (f2.shape, f2.dtype, f2.device):
-        raise InputError(
+        raise ValueError(
             'f1 and f2 must agree in shape, dtype and device, got '
             f'{tuple(f1.shape)} {f1.dtype} {f1.device} and '
             f'{tuple(f2.shape)} {f2.dtype} {f2.device}'
         )
     if f1.shape[-2] == 0 or f1.shape[-1] == 0:
-        raise InputError(f'maps need at least one pixel, got {tuple(f1.shape)}')
+        raise ValueError(f'maps need at least one pixel, got {tuple(f1.shape)}')
 
 
 def _scalar(name: str, value: Scalar, dtype: torch.dtype) -> Scalar:
     if isinstance(value, Tensor):
         if value.dim() != 0:
-            raise InputError(
+            raise ValueError(
                 f'{name} must be a float or a 0-dim tensor, got shape '
                 f'{tuple(value.shape)}'
             )
@@ -182,7 +182,7 @@ def _div_weights(
         return torch.tensor((-1.0, 1.0), dtype=dtype, device=f.device)
     channels = f.shape[1]
     if tuple(weights.shape) not in ((2,), (channels, 2)):
-        raise InputError(
+        raise ValueError(
             f'{name} must have shape (2,) or (C, 2) = ({channels}, 2), got '
             f'{tuple(weights.shape)}'
         )
@@ -192,7 +192,7 @@ def _div_weights(
 def _image_kernels(image_grad: str | Tensor) -> Tensor:
     if isinstance(image_grad, Tensor):
         if tuple(image_grad.shape) != (2, 3, 3):
-            raise InputError(
+            raise ValueError(
                 'image_grad kernels must have shape (2, 3, 3), got '
                 f'{tuple(image_grad.shape)}'
             )

@@ -5,26 +5,28 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from repflow_mm.errors import InputError
 from repflow_mm.video.decoders.index import Index, index_video
 
 _FRAMES_PER_BEAT = 256
 
 
-class VideoError(ValueError):
+class VideoError(InputError):
     """A video that cannot be read.
 
     Args:
         path (str): The file.
-        reason (str): What is wrong with it, in a few words.
+        reason (str): What is wrong with it, in a few words. Without one, `path` is the
+            whole message: that is how a data-loading worker hands the error on.
     """
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str = '') -> None:
         super().__init__(path, reason)
         self.path = path
         self.reason = reason
 
     def __str__(self) -> str:
-        return f'{self.path}: {self.reason}'
+        return f'{self.path}: {self.reason}' if self.reason else self.path
 
 
 class Decoder(ABC):

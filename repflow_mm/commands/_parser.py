@@ -1,0 +1,70 @@
+"""The parser of every command line: one-line errors, and defaults in the help."""
+
+import argparse
+from collections.abc import Callable
+from typing import NoReturn
+
+from repflow_mm.errors import InputError
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Shows defaults, but not those of flags and of options that are off."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, default = action.help or '', action.default
+        shown = isinstance(default, (list, tuple, range))
+        default = ' '.join(map(str, default)) if shown else default
+        silent = (None, False, True, '', argparse.SUPPRESS)
+        if not action.option_strings or default in silent or 'default' in text:
+            return text
+        return f'{text} (default: {default})'.strip().replace('%', '%%')
+
+
+class Parser(argparse.ArgumentParser):
+    """An `ArgumentParser` whose errors are those of a command line of ours.
+
+    Options are not to be abbreviated: a new one would change what an old command means.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        kwargs = dict(formatter_class=_Formatter, allow_abbrev=False) | kwargs
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise :class:`InputError`."""
+        raise InputError(f'{message} (see {self.prog} --help)')
+
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """Type of an argument: an integer of at least `lowest`."""
+
+    def integer(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or value < lowest:
+            raise argparse.ArgumentTypeError(
+                f'must be an integer of at least {lowest}, got {text}'
+            )
+        return value
+
+    return integer
+
+
+def seconds(text: str) -> float:
+    """Type of an argument: a duration, or a place in a video."""
+    return number(text, 0)
+
+
+def number(text: str, lowest: float = 0.0) -> float:
+    """Type of an argument: a finite number of at least `lowest`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float('nan')
+    if not lowest <= value < float('inf'):
+        raise argparse.ArgumentTypeError(
+            f'must be a number of at least {lowest:g}, got {text}'
+        )
+    return value

@@ -1,0 +1,304 @@
+"""Mistakes in a config told apart from bugs, by the type of an error and its origin.
+
+MMEngine executes configs and builds objects from them, and raises whatever that raises.
+Such an error is the config's fault where no code of this package took part in it, other
+than constructors that pass their arguments on to their base class.
+"""
+
+import difflib
+import inspect
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import Registry
+from mmengine.registry.build_functions import build_from_cfg, build_scheduler_from_cfg
+from mmengine.runner import Runner
+
+from repflow_mm.errors import InputError, InputTypeError, MissingFileError, shorten
+
+_PACKAGE = str(Path(__file__).resolve().parent)
+_WORKAROUNDS = str(Path(_PACKAGE, 'compat'))
+# What these raise while they build is about what they were given.
+_LIBRARIES = ('mmengine', 'mmaction', 'mmcv', 'torch')
+_MISTAKES = (TypeError, ValueError, LookupError, AttributeError, AssertionError) + (
+    ImportError,
+    OSError,
+)
+_BUILD = {function.__code__ for function in (build_from_cfg, build_scheduler_from_cfg)}
+_UNEXPECTED = re.compile(
+    r"([\w.]+?)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'"
+)
+_MISSING = re.compile(
+    r'([\w.]+?)(?:\.__init__)?\(\) missing \d+ required [\w -]* arguments?: (.*)'
+)
+_RUNNER = inspect.getsourcefile(Runner)
+_RUNNER_BUILDS = re.compile(
+    'build_|__init__|from_cfg|set_randomness|setup_env|scale_lr|register_|_check_'
+)
+RUNNER_OPTIONS = frozenset(inspect.signature(Runner.__init__).parameters) - {'self'}
+
+
+@contextmanager
+def reading_config(path: Path) -> Iterator[None]:
+    """While a config file is executed: its own errors name the file and the line.
+
+    Args:
+        path (Path): The file.
+
+    Raises:
+        InputError: For any exception that the config and MMEngine's reader raise.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f'{path}: {error}') from None
+    except Exception as error:  # a config is a program: it raises what it likes
+        origin = error.__cause__ if isinstance(error, ImportError) else error
+        stack = _stack(origin or error)
+        begin = [i for i, f in enumerate(stack) if f.f_code is Config.fromfile.__code__]
+        if any(map(_is_ours, stack[begin[0] :] if begin else stack)):
+            raise
+        raise InputError(_reading_error(error, path)) from error
+
+
+@contextmanager
+def building(config: Config) -> Iterator[None]:
+    """While objects are built from a config: its mistakes name the entry.
+
+    Args:
+        config (Config): The whole config.
+
+    Raises:
+        InputError: For an unknown `type`, an option that a class does not have, and a
+            value that a class of MMEngine, MMAction2, mmcv or PyTorch refuses.
+    """
+    try:
+        yield
+    except InputError as error:
+        stack = _stack(error)
+        builds = [i for i, frame in enumerate(stack) if frame.f_code in _BUILD]
+        if builds and len(error.args) == 1:
+            place = _place(stack[builds[-1]].f_locals['cfg'], config)
+            error.args = (f'{place}: {error}',)
+        raise
+    except _MISTAKES as error:
+        # The Runner hides where a hook failed.
+        error.__suppress_context__ &= _stack(error)[-1].f_code.co_name != 'call_hook'
+        hidden = None if error.__suppress_context__ else error.__context__
+        message = _building_error(hidden or error, config)
+        if message is None:
+            raise
+        raise _kind(error)(message) from error
+
+
+def _kind(error: Exception) -> type[InputError]:
+    if isinstance(error, FileNotFoundError):
+        return MissingFileError
+    return InputTypeError if isinstance(error, TypeError) else InputError
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`', did you mean ...?'`, or nothing."""
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f', did you mean {near[0]!r}?' if near else ''
+
+
+def _reading_error(error: Exception, path: Path) -> str:
+    """What is wrong in a config file, or in one that it is based on."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    read = [
+        frame.f_locals['filename']
+        for frame, _ in frames
+        if frame.f_code.co_name in ('_file2dict', '_is_lazy_import', 'fromfile')
+        and 'filename' in frame.f_locals
+    ]
+    file = read[-1] if read else str(path)
+    if isinstance(error, SyntaxError):
+        source = error.__context__ if error.lineno is None else error
+        where = f', line {source.lineno}' if getattr(source, 'lineno', None) else ''
+        return f'{file}{where}: {getattr(source, "msg", source)}'
+    if isinstance(error, FileNotFoundError) and not Path(file).exists():
+        by = next((name for name in reversed(read) if name != file), path)
+        return f'{by}: there is no {file}, which _base_ names'
+    if isinstance(error, ImportError) and error.__cause__ is not None:
+        return (
+            f'{path}: custom_imports cannot be imported ({error.__cause__}): start in '
+            'the folder that holds the module, or add it to PYTHONPATH'
+        )
+    lines = [line for frame, line in frames if frame.f_code.co_filename == file]
+    where = f', line {lines[-1]}' if lines else ''
+    return f'{file}{where}: {_in_words(error)}'
+
+
+def _building_error(error: Exception, config: Config) -> str | None:
+    """What is wrong in the config; None if the error is not about the config."""
+    stack = _stack(error)
+    builds = [i for i, frame in enumerate(stack) if _builds(frame)]
+    if not builds:
+        return None
+    build, inside = stack[builds[-1]], stack[builds[-1] + 1 :]
+    if build.f_code not in _BUILD:
+        if any(map(_is_ours, inside)) or not _of_library(stack[-1]):
+            return None
+        return _runner_error(error, build, config)
+    cfg, args = build.f_locals['cfg'], build.f_locals.get('args', {})
+    place = _place(cfg, config)
+    kind = build.f_locals.get('obj_type', build.f_locals.get('scheduler_type'))
+    if not inside and isinstance(error, KeyError):
+        if 'type' not in cfg:
+            return f'{place}: it has no type, a registered class'
+        return f'{place}: {unknown_type(kind, build.f_locals["registry"])}'
+    function = build.f_locals.get('obj_cls', build.f_locals.get('scheduler_cls'))
+    if not all(
+        _passes_on(frame, below)
+        for frame, below in zip(inside, [*inside[1:], None], strict=False)
+        if _is_ours(frame)
+    ):
+        return None
+    if isinstance(error, TypeError):
+        found = _UNEXPECTED.match(str(error))
+        if found and found[2] in args and found[1] in _names(function):
+            place = _place(cfg, config, found[2])
+            return f'{place}: {_unknown_option(str(kind), found[2], function)}'
+        found = _MISSING.match(str(error))
+        if found and found[1] in _names(function):
+            return f'{place}: {kind} needs {found[2]}'
+    if inside and not _of_library(inside[-1]):
+        return None
+    return f'{place}: {_in_words(error)}'
+
+
+def _runner_error(error: Exception, build: FrameType, config: Config) -> str:
+    """The same of what the Runner calls by itself, such as the DataLoader."""
+    found = _UNEXPECTED.match(str(error))
+    if found is None or not isinstance(error, TypeError):
+        return f'{config.filename}: {_in_words(error)}'
+    called = build.f_globals
+    for name in found[1].split('.'):
+        called = called.get(name) if isinstance(called, dict) else getattr(called, name)
+    places = [key for key, entry in _entries(config) if found[2] in entry]
+    where = ', '.join([str(config.filename), *places[:1]])
+    return f'{where}: {_unknown_option(found[1], found[2], called)}'
+
+
+def _unknown_option(name: str, option: str, called: Any) -> str:
+    known = _options(called) if callable(called) else set()
+    hint = suggestion(option, known)
+    takes = f'it takes {", ".join(sorted(known))}' if known else 'see its documentation'
+    return f'{name} has no option {option!r}' + (
+        f'{hint} {takes[0].upper()}{takes[1:]}' if hint else f': {takes}'
+    )
+
+
+def _builds(frame: FrameType) -> bool:
+    code = frame.f_code
+    in_runner = code.co_filename == _RUNNER and _RUNNER_BUILDS.match(code.co_name)
+    return code in _BUILD or bool(in_runner)
+
+
+def _stack(error: BaseException) -> list[FrameType]:
+    return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+
+def _is_ours(frame: FrameType) -> bool:
+    """Whether it runs our code, other than workarounds around a library's."""
+    file = frame.f_code.co_filename
+    return file.startswith(_PACKAGE) and not file.startswith(_WORKAROUNDS)
+
+
+def _of_library(frame: FrameType) -> bool:
+    name = frame.f_globals.get('__name__', '').partition('.')[0]
+    return name in _LIBRARIES or name in sys.stdlib_module_names
+
+
+def _names(function: Any) -> set[str]:
+    """What a class and its base classes, or a function, are called in an error."""
+    classes = inspect.getmro(function) if inspect.isclass(function) else (function,)
+    return {getattr(each, '__qualname__', '') for each in classes}
+
+
+def _passes_on(frame: FrameType, below: FrameType | None) -> bool:
+    """Whether a constructor of ours failed in `super().__init__(...)`."""
+    if frame.f_code.co_name != '__init__':
+        return False
+    if below is None:  # the arguments did not fit: there is no frame below
+        return True
+    own = frame.f_locals.get('self')
+    return below.f_code.co_name == '__init__' and below.f_locals.get('self') is own
+
+
+def _options(function: Any) -> set[str]:
+    """Names of what a class or function takes, those of its base classes included."""
+    classes = inspect.getmro(function) if inspect.isclass(function) else (function,)
+    found: set[str] = set()
+    for each in classes:
+        if inspect.isclass(each) and '__init__' not in vars(each):
+            continue
+        made = each.__init__ if inspect.isclass(each) else each
+        parameters = inspect.signature(made).parameters.values()
+        found |= {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, 2)}
+        if not any(p.kind == p.VAR_KEYWORD for p in parameters):
+            break
+    return found - {'self'}
+
+
+def unknown_type(name: Any, registry: Registry) -> str:
+    """That a registry has no class of this name, and what it has."""
+    known: set[str] = set()
+    while registry is not None:
+        known |= registry.module_dict.keys()
+        name_of, registry = registry.name, registry.parent
+    there = f': there are {", ".join(sorted(known))}' if len(known) <= 20 else ''
+    hint = suggestion(str(name), known) or there
+    return f'there is no {name!r} among the registered {name_of}s{hint}'
+
+
+def _place(cfg: Mapping, config: Config, option: str | None = None) -> str:
+    """Where in a config an entry is, such as `x.py, model.backbone`.
+
+    What the config does not hold as such is looked up by the option that is wrong.
+    """
+    entries = [
+        (key, entry)
+        for key, entry in _entries(config)
+        if entry.get('type') == cfg.get('type')
+    ]
+    same = [
+        key
+        for key, entry in entries
+        if all(repr(value) == repr(cfg.get(name)) for name, value in entry.items())
+    ]
+    keys = same or [key for key, _ in entries]
+    keys = keys or [key for key, entry in _entries(config) if option in entry]
+    # Not the variables of the file that the entry was put together from.
+    keys = [key for key in keys if key.partition('.')[0] in RUNNER_OPTIONS] or keys
+    return ', '.join([str(config.filename), ' and '.join(keys[:2])]).removesuffix(', ')
+
+
+def _entries(node: Any, key: str = '') -> Iterator[tuple[str, Mapping]]:
+    """All dicts of a config, by their dotted keys."""
+    if isinstance(node, Mapping | Config):
+        if key:
+            yield key, node
+        children = node.items()
+    elif isinstance(node, list | tuple):
+        children = enumerate(node)
+    else:
+        return
+    for name, child in children:
+        yield from _entries(child, f'{key}.{name}'.removeprefix('.'))
+
+
+def _in_words(error: Exception) -> str:
+    """An error in one line; `KeyError` quotes its message, others have no need to."""
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    if not str(text):  # of a bare `assert`
+        text = traceback.extract_tb(error.__traceback__)[-1].line
+    return f'{type(error).__name__}: {shorten(" ".join(str(text).split()), 300)}'

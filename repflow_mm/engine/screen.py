@@ -1,0 +1,131 @@
+"""What a run shows on the screen: a summary and its progress.
+
+The log file has everything, with the environment, the config and all warnings.
+"""
+
+import logging
+import warnings
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import mmengine
+from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
+from mmengine.runner import BaseLoop, Runner
+
+from repflow_mm.layers.base import MotionLayer
+
+_MMENGINE = Path(mmengine.__file__).parent
+_OPENMMLAB = tuple(
+    str(_MMENGINE.with_name(p)) for p in ('mmengine', 'mmaction', 'mmcv')
+)
+# Of MMEngine, the lines of its hooks are shown (losses, metrics, checkpoints written),
+# and what is resumed.
+_PROGRESS = str(_MMENGINE / 'hooks')
+_RESUMED = ('resume', 'load_checkpoint')
+
+
+class Screen(AbstractContextManager):
+    """Keeps the screen of a run short, while it is entered.
+
+    Python's warnings, and what MMEngine, mmcv and MMAction2 say beyond a run's
+    progress, go to the log file alone. Errors, and what this package or a user's own
+    modules log, are shown. On ranks other than 0 MMEngine shows errors alone.
+    """
+
+    def __init__(self) -> None:
+        self._logger: MMLogger | None = None
+        self._early: list[str] = []
+        self._show_warning = warnings.showwarning
+
+    def __enter__(self) -> 'Screen':
+        self._show_warning, warnings.showwarning = warnings.showwarning, self._keep
+        return self
+
+    def __exit__(self, *error) -> None:
+        warnings.showwarning = self._show_warning
+
+    def attach(self, logger: MMLogger) -> None:
+        """Filter what a logger shows; its log file takes the warnings until now."""
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.addFilter(_is_shown)
+        self._logger, early, self._early = logger, self._early, []
+        for text in early:
+            self._log(text)
+
+    def runner_class(self, kind: type[Runner]) -> type[Runner]:
+        """A class of runners that attaches each one's logger as soon as it is there."""
+
+        def build_logger(runner: Runner, *args, **kwargs) -> MMLogger:
+            logger = kind.build_logger(runner, *args, **kwargs)
+            self.attach(logger)
+            return logger
+
+        return type(kind.__name__, (kind,), dict(build_logger=build_logger))
+
+    def _keep(self, message, category, filename, lineno, file=None, line=None) -> None:
+        self._log(warnings.formatwarning(message, category, filename, lineno).strip())
+
+    def _log(self, text: str) -> None:
+        if self._logger is None:
+            self._early.append(text)
+        else:
+            self._logger.warning(text, extra=dict(screen=False))
+
+
+class SummaryHook(Hook):
+    """Says in a few lines what is about to run, once the data has been found."""
+
+    priority = 'VERY_LOW'
+
+    def before_run(self, runner: Runner) -> None:
+        """Log the lines."""
+        lines = dict(
+            config=runner.cfg.filename,
+            work_dir=runner.work_dir,
+            data=_data(runner),
+            model=_model(runner),
+            log=Path(runner.log_dir) / f'{runner.timestamp}.log',
+        )
+        for name, line in lines.items():
+            runner.logger.info(f'{name.replace("_", " ") + ":":<10}{line}')
+
+
+def _data(runner: Runner) -> str:
+    parts = []
+    for name, loop in (
+        ('training', runner._train_loop),
+        ('validation', runner._val_loop),
+        ('testing', runner._test_loop),
+    ):
+        if isinstance(loop, BaseLoop):
+            loader = loop.dataloader
+            parts.append(
+                f'{len(loader.dataset)} samples for {name} in {len(loader)} batches'
+            )
+    return ', '.join(parts)
+
+
+def _model(runner: Runner) -> str:
+    total = sum(p.numel() for p in runner.model.parameters())
+    text = f'{total / 1e6:.2f} M parameters'
+    for name, layer in runner.model.named_modules():
+        if isinstance(layer, MotionLayer):
+            own = sum(p.numel() for p in layer.parameters())
+            name = name.removeprefix('module.')
+            text += f', {own / 1e6:.3f} M of them in {name} ({type(layer).__name__})'
+    return text if 'in ' in text else f'{text}, no motion layer'
+
+
+def _is_shown(record: logging.LogRecord) -> bool:
+    shown = getattr(record, 'screen', None)
+    if shown is not None:
+        return shown
+    if record.levelno >= logging.ERROR or not record.pathname.startswith(_OPENMMLAB):
+        return True
+    if record.pathname.startswith(_PROGRESS):
+        # Where checkpoints go, and a name that the log file has too, are no progress.
+        once = record.funcName == 'before_train'
+        return not once and not record.getMessage().startswith('Exp name')
+    return record.funcName in _RESUMED
