@@ -24,7 +24,7 @@ import repflow_mm.plugin  # noqa: F401  mends the stack before anything else
 from repflow_mm.config import find_config
 from repflow_mm.datasets import MotionSet
 from repflow_mm.preparation.class_names import class_names
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 from tests.helpers.docs_pages import PAGES, SLOW, Command, commands, programs
 from tests.test_configs import shrink
 

@@ -28,7 +28,7 @@ import pytest
 from mmengine.config import Config
 
 from repflow_mm.config import find_config
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 from tests.helpers.docs_pages import (
     PAGES,
     SLOW,

@@ -5,7 +5,7 @@ import re
 import pytest
 from mmengine.config import Config
 
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 PAGE = ROOT / 'docs' / 'paper_tables.md'
 CONFIGS = ROOT / 'configs'

@@ -14,7 +14,7 @@ from pathlib import Path
 from dev.stress_test.processes import environment
 from dev.stress_test.row import Row
 from repflow_mm.checkpoint import load_checkpoint
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 from tests.helpers.faults import runs
 
 _PLAIN_TRAIN = """

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dev.stress_test.row import Row
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 
 def rows(folder: Path, share: float) -> Iterator[Row]:

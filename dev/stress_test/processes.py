@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import OLD_STACK, ROOT
+from tests.helpers.paths import OLD_STACK, ROOT
 
 
 def environment(plain: bool, *first: str | Path, **extra: str) -> dict[str, str]:

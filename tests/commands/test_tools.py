@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from repflow_mm.checkpoint.slim import publish
-from tests.conftest import OLD_STACK, ROOT, VIDEOS
+from tests.helpers.paths import OLD_STACK, ROOT, VIDEOS
 
 REPFLOW = 'configs/repflow_r18_block2_motion.py'
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from repflow_mm.layers import FlowOfFlow, RepresentationFlow
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 CLIP = (4, 32, 32)
 HEAD = "dict(type='I3DHead', num_classes=5, in_channels=64, average_clips='prob')"

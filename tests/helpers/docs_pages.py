@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 # Their programs export networks: for `quickstart.py docs`, not for the suite.
 SLOW = {'export.md'}

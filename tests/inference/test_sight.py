@@ -4,7 +4,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from tests.inference.conftest import CONFIG
+from tests.helpers.paths import MOTION_CONFIG
 
 
 @pytest.fixture(scope='module')
@@ -56,7 +56,7 @@ def test_of_three_crops_the_middle_one(model, long_video):
     from repflow_mm.inference.sight import look
     from repflow_mm.inference.windows import WindowedVideo
 
-    cfg = Config.fromfile(CONFIG)
+    cfg = Config.fromfile(MOTION_CONFIG)
     pipeline = cfg.test_dataloader.dataset.pipeline
     pipeline[3] = dict(type='ThreeCrop', crop_size=48)
     pipeline.insert(3, dict(type='Resize', scale=(80, 48), keep_ratio=False))

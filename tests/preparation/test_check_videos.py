@@ -13,7 +13,7 @@ from repflow_mm.preparation.check_videos import Verdict, check_plan, check_video
 from repflow_mm.preparation.plan import Plan, Problem, Sample
 from repflow_mm.preparation.record import Record
 from repflow_mm.video import VideoError, VideoInfo
-from tests.conftest import VIDEOS
+from tests.helpers.paths import VIDEOS
 
 
 def encode(path, frames: int = 8, size=(32, 64), seed: int = 0):

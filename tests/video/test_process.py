@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from repflow_mm.video import DECODERS, VideoError, VideoProcess, server
-from tests.conftest import ROOT, VIDEOS
+from tests.helpers.paths import ROOT, VIDEOS
 
 FRAMES = 24
 

@@ -9,7 +9,7 @@ import pytest
 
 from repflow_mm.checkpoint import load_checkpoint
 from repflow_mm.engine.hooks.safe_checkpoint import AtomicBackend
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 from tests.helpers.faults.runs import write_config
 
 

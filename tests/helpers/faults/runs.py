@@ -8,7 +8,7 @@ import torch
 from mmengine.logging import MMLogger
 
 from repflow_mm.commands import train
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 # Two epochs of four iterations, with dropout, augmentation and EMA.
 _CONFIG = """

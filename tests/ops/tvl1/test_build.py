@@ -9,7 +9,7 @@ import torch
 
 from repflow_mm.ops import backends, representation_flow
 from repflow_mm.ops.tvl1 import cpu
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 
 def test_without_a_compiler_the_build_goes_through(tmp_path):

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from repflow_mm.ops.tvl1 import triton
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 CODE = """
 from triton.backends.compiler import GPUTarget
