@@ -20,12 +20,12 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-import repflow_mm.plugin  # noqa: F401  mends the stack before anything else
+import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
 from repflow_mm.config import find_config
 from repflow_mm.datasets import MotionSet
 from repflow_mm.preparation.class_names import class_names
-from tests.helpers.paths import ROOT
 from tests.helpers.docs_pages import PAGES, SLOW, Command, commands, programs
+from tests.helpers.paths import ROOT
 from tests.test_configs import shrink
 
 # What a command has to mention not to run here, and why.

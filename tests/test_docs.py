@@ -28,7 +28,6 @@ import pytest
 from mmengine.config import Config
 
 from repflow_mm.config import find_config
-from tests.helpers.paths import ROOT
 from tests.helpers.docs_pages import (
     PAGES,
     SLOW,
@@ -39,6 +38,7 @@ from tests.helpers.docs_pages import (
     links,
     programs,
 )
+from tests.helpers.paths import ROOT
 
 PLACEHOLDER = re.compile(r'[A-Z][A-Z_0-9]*$')
 PLAIN = ROOT / 'docs' / 'plain_pytorch.md'  # without MMAction2

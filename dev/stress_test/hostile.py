@@ -1,4 +1,4 @@
-"""Checkpoints and annotation lists from people who mean harm."""
+"""Malicious checkpoints and annotation lists."""
 
 import json
 import re
@@ -106,7 +106,7 @@ def _faults(folder: Path, count: int) -> Iterator[tuple[str, list[Path]]]:
         place.mkdir()
         for i, (_, path) in enumerate(checkpoints.damaged(source, place, count, 0)):
             made.append(path.rename(place / f'{i}.pth'))
-    yield 'checkpoint cut at a random byte, or with a byte changed', made
+    yield 'checkpoint truncated at a random byte, or with one byte changed', made
 
 
 def _lists(folder: Path) -> Row:

@@ -18,7 +18,14 @@ def main(plugin):
 
 @pytest.fixture
 def network(checkpoint):
-    return ['--config', str(MOTION_CONFIG), '--checkpoint', str(checkpoint), '--device', 'cpu']
+    return [
+        '--config',
+        str(MOTION_CONFIG),
+        '--checkpoint',
+        str(checkpoint),
+        '--device',
+        'cpu',
+    ]
 
 
 def test_videos_with_labels_and_flow_beside_them(

@@ -16,7 +16,14 @@ def main(plugin):
 
 @pytest.fixture
 def network(checkpoint):
-    return ['--config', str(MOTION_CONFIG), '--checkpoint', str(checkpoint), '--device', 'cpu']
+    return [
+        '--config',
+        str(MOTION_CONFIG),
+        '--checkpoint',
+        str(checkpoint),
+        '--device',
+        'cpu',
+    ]
 
 
 def test_pictures_and_page_of_a_network(main, network, long_video, tmp_path, capsys):

@@ -16,7 +16,7 @@ from repflow_mm.layers.tvl1 import LEARNABLE
 from repflow_mm.ops import backends
 
 BACKENDS = [name for name in ('reference', 'cpu') if not backends()[name]]
-# `quickstart.py torture` asks for more.
+# `quickstart.py stress` asks for more.
 EXAMPLES = int(os.environ.get('REPFLOW_EXAMPLES', 25))
 CASES = settings(derandomize=True, deadline=None, max_examples=EXAMPLES, database=None)
 SHAPES = st.tuples(  # N, C, T, H, W

@@ -9,8 +9,8 @@ import pytest
 
 from repflow_mm.checkpoint import load_checkpoint
 from repflow_mm.engine.hooks.safe_checkpoint import AtomicBackend
-from tests.helpers.paths import ROOT
 from tests.helpers.faults.runs import write_config
+from tests.helpers.paths import ROOT
 
 
 def test_a_file_is_replaced_whole(plugin, tmp_path):
