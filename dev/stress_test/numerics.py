@@ -27,7 +27,7 @@ def rows(folder: Path, share: float) -> Iterator[Row]:
         for word in ('passed', 'failed')
     )
     yield Row(
-        'maps of 1e-30 to 1e30, constant, repeated, NaN in one clip, huge learning rates',
+        'maps of 1e-30 to 1e30, constant, repeated, one NaN clip, huge learning rates',
         passed + failed,
         failed + (passed == 0),
         f'{passed} properties hold, {examples} random examples each',

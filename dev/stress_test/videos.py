@@ -57,7 +57,7 @@ def rows(folder: Path, share: float, decord_06: Path | None) -> Iterator[Row]:
     count = max(6, int(100 * share))
     for fault, bad in (
         (
-            'video truncated at a random byte',
+            'video cut at a random byte',
             videos.truncated(good, folder / 'cut', count),
         ),
         (
@@ -70,7 +70,7 @@ def rows(folder: Path, share: float, decord_06: Path | None) -> Iterator[Row]:
         ),
     ):
         plain = _plain(bad)
-        if decord_06 and fault.startswith('video truncated'):
+        if decord_06 and fault.startswith('video cut'):
             plain += '; with decord 0.6: ' + _plain(bad, decord_06)
         yield _read_all(fault, good, bad, plain)
     yield _decoders_fail(good, max(3, int(20 * share)))

@@ -18,14 +18,8 @@ def main(plugin):
 
 @pytest.fixture
 def network(checkpoint):
-    return [
-        '--config',
-        str(MOTION_CONFIG),
-        '--checkpoint',
-        str(checkpoint),
-        '--device',
-        'cpu',
-    ]
+    options = ['--config', MOTION_CONFIG, '--checkpoint', checkpoint, '--device', 'cpu']
+    return [*map(str, options)]
 
 
 def test_videos_with_labels_and_flow_beside_them(

@@ -16,14 +16,8 @@ def main(plugin):
 
 @pytest.fixture
 def network(checkpoint):
-    return [
-        '--config',
-        str(MOTION_CONFIG),
-        '--checkpoint',
-        str(checkpoint),
-        '--device',
-        'cpu',
-    ]
+    options = ['--config', MOTION_CONFIG, '--checkpoint', checkpoint, '--device', 'cpu']
+    return [*map(str, options)]
 
 
 def test_pictures_and_page_of_a_network(main, network, long_video, tmp_path, capsys):

@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
+from repflow_mm.errors import InputError
 from tests.helpers.faults.pickles import (
     Storage,
     harmless_objects,
@@ -202,7 +203,7 @@ def outcome(load, path: Path) -> dict:
         loaded = load(path)
         end, message = 'loads', ''
         del loaded
-    except ValueError as error:
+    except InputError as error:
         end, message = 'refused', str(error)
     except BaseException as error:  # whatever it is, it is to be told
         end, message = type(error).__name__, str(error)
