@@ -54,7 +54,7 @@ def test_a_full_disk_ends_in_one_line_and_leaves_the_checkpoint(
 ):
     config = write_config(tmp_path, motion_set, workers=0, within_epoch=2)
     work = tmp_path / 'work'
-    # From iteration 3 on files may grow to 10 MB: logs can, checkpoints cannot.
+    # From iteration 3 on files may grow to 1 MB: logs can, checkpoints cannot.
     limited = tmp_path / 'limited.py'
     limited.write_text(
         config.read_text() + 'custom_hooks.append(dict(type="FullDiskHook", at=3))\n'
