@@ -10,8 +10,8 @@ Conventions for README.md and docs/*.md, which is all that a new page has to fol
   that starts with `#!` is a script and has to parse. No other fence is looked at.
 - Placeholders, in capitals: CONFIG is a config, CHECKPOINT its weights, VIDEO or CLIP a
   video, FOLDER a folder of them, OUT a file or folder to write.
-- Error messages of ours that `docs/troubleshooting.md` quotes, in the first column of its
-  tables, are in the code, with … for what is filled in.
+- Error messages of ours that `docs/troubleshooting.md` quotes, in the first column of
+  its tables, are in the code, with … for what is filled in.
 
 `python3 quickstart.py docs` (dev/docs_run.py) runs every command on small data.
 """
@@ -30,7 +30,6 @@ from mmengine.config import Config
 from repflow_mm.config import find_config
 from tests.helpers.docs_pages import (
     PAGES,
-    SLOW,
     anchors,
     blocks,
     commands,
@@ -133,14 +132,19 @@ def own_config() -> Config:
     return Config.fromfile(folder / 'slowonly_r50_8xb16-8x8x1-256e_kinetics400-rgb.py')
 
 
-@of_every_page
+@pytest.mark.parametrize(
+    'page',
+    [
+        # Exporting a network takes a minute.
+        pytest.param(page, marks=[pytest.mark.slow] * (page.name == 'export.md'))
+        for page in PAGES
+        if page != PLAIN and programs(page)
+    ],
+    ids=lambda page: page.name,
+)
 def test_programs_run(page, plugin, monkeypatch, tmp_path):
     import torch
 
-    if page == PLAIN:
-        pytest.skip('runs by itself, below')
-    if page.name in SLOW:
-        pytest.skip('`quickstart.py docs` runs them; tests/export holds what they say')
     monkeypatch.chdir(tmp_path)
     names = dict(features=torch.rand(1, 128, 3, 8, 8))
     for code in programs(page):

@@ -126,7 +126,14 @@ BACKBONES = {
 }
 
 
-@pytest.mark.parametrize('name', BACKBONES)
+@pytest.mark.parametrize(
+    'name',
+    [
+        pytest.param('RepFlowResNet3d', marks=pytest.mark.slow),
+        pytest.param('RepFlowResNet2Plus1d', marks=pytest.mark.slow),
+        'FlowAugmented',
+    ],
+)
 def test_every_kind_of_backbone(plugin, tmp_path, name):
     from repflow_mm.export.onnx import export_onnx
 

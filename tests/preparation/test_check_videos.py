@@ -175,7 +175,7 @@ decoders.DECODERS['opencv'] = Moody
     assert 'crashes' in crash.reason and 'hangs' in hang.reason
 
 
-@pytest.mark.skipif(not VIDEOS.is_dir(), reason='needs the sample clips')
+@pytest.mark.skipif(not VIDEOS.is_dir(), reason=f'no videos in {VIDEOS}')
 def test_a_video_that_opens_and_fails_in_the_middle(tmp_path):
     files = [str(VIDEOS / name) for name in ('corrupted.mp4', 'test.avi')]
     verdicts = check_videos(files, tmp_path / 'r', 'decord', 60, 2)
