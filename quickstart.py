@@ -2,8 +2,8 @@
 """Set up repflow_mm in a virtual environment of its own, and run it.
 
     python3 quickstart.py demo      learn motion in minutes, and see it
-    python3 quickstart.py test      lint and the test suite
-    python3 quickstart.py torture   whatever can go wrong, many times (half an hour)
+    python3 quickstart.py test      lint and the quick tests; `test --all`: all tests
+    python3 quickstart.py stress    whatever can go wrong, many times (half an hour)
     python3 quickstart.py docs      every command of README.md and docs/, on small data
     python3 quickstart.py doctor    what is installed, and what is broken
 
@@ -42,9 +42,8 @@ OLD_DECORD = 'decord==0.6.0'
 ON_LINUX = sys.platform == 'linux' and platform.machine() == 'x86_64'
 # The kernels for GPUs are tested in its interpreter; PyTorch for CPUs comes without.
 TRITON = 'triton==3.7.1'
-# A process a core, each with one thread.
-PYTEST = '-m pytest -n auto --maxprocesses=4 --dist=loadfile'.split()
-PYTEST += ['--no-loadscope-reorder']  # by name: long files are not last
+# One process per core, each with one thread; who is done takes work from the others.
+PYTEST = '-m pytest -n auto --maxprocesses=4 --dist=worksteal'.split()
 
 
 def main() -> int:
@@ -52,11 +51,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        'command', choices=('demo', 'test', 'torture', 'docs', 'doctor')
-    )
+    parser.add_argument('command', choices=('demo', 'test', 'stress', 'docs', 'doctor'))
     parser.add_argument('args', nargs=argparse.REMAINDER, help='passed on')
     options = parser.parse_args()
+    command, args = options.command, options.args
     if not (3, 10) <= sys.version_info[:2] <= (3, 13):
         print(
             f'error: Python 3.10 to 3.13 is needed, this is {sys.version.split()[0]}: '
@@ -71,22 +69,23 @@ def main() -> int:
             'test': [
                 [PYTHON, '-m', 'ruff', 'check', '.'],
                 [PYTHON, '-m', 'ruff', 'format', '--check', '.'],
-                [PYTHON, *PYTEST],
+                [PYTHON, *PYTEST, *([] if '--all' in args else ['-m', 'not slow'])],
             ],
-            'torture': [[PYTHON, '-m', 'dev.stress_test']],
+            'stress': [[PYTHON, '-m', 'dev.stress_test']],
             'docs': [[PYTHON, '-m', 'dev.docs_run']],
             'doctor': [[PYTHON, '-m', 'repflow_mm', 'doctor']],
-        }[options.command]
-        if options.command in ('test', 'torture'):
+        }[command]
+        if command in ('test', 'stress'):
             add_beside('old_stack', *OLD_STACK)
             os.environ['OMP_NUM_THREADS'] = '1'
-        if options.command == 'test':
+        if command == 'test':
             add_triton()
-        if options.command == 'torture' and ON_LINUX:
+            args = [arg for arg in args if arg != '--all']
+        if command == 'stress' and ON_LINUX:
             add_beside('decord_06', OLD_DECORD)
-        commands[-1].extend(options.args)
-        for command in commands:
-            run(*command)
+        commands[-1].extend(args)
+        for words in commands:
+            run(*words)
     except subprocess.CalledProcessError as error:
         return error.returncode
     except KeyboardInterrupt:

@@ -20,12 +20,12 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-import repflow_mm.plugin  # noqa: F401  mends the stack before anything else
+import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
 from repflow_mm.config import find_config
 from repflow_mm.datasets import MotionSet
 from repflow_mm.preparation.class_names import class_names
-from tests.conftest import ROOT
-from tests.helpers.docs_pages import PAGES, SLOW, Command, commands, programs
+from tests.helpers.docs_pages import PAGES, Command, commands
+from tests.helpers.paths import ROOT
 from tests.test_configs import shrink
 
 # What a command has to mention not to run here, and why.
@@ -34,9 +34,9 @@ NOT_RUN = {
     'pip': 'changes the environment; tests/test_packaging.py installs',
     'mim': 'is not in the environment',
     'pytest': 'the suite runs it',
-    'tools/benchmark.py': 'takes half an hour; tests/benchmark runs it',
+    'tools/benchmark.py': 'takes half an hour; tests/commands runs it',
     'tools/export_table.py': 'takes many minutes; tests/export has its parts',
-    'tests.helpers.zoo': 'exports 34 networks; tests/export has one of each kind',
+    'dev.export_zoo': 'exports 34 networks; tests/export has one of each kind',
     '--nnodes=4': 'needs four machines',
     '/shared/runs/NAME': 'needs four machines',
     'THEIRS.pt': "the authors' weights are not ours to bring",
@@ -64,10 +64,6 @@ def main() -> int:
             for command in commands(page)
             if not args.pages or page.name in args.pages
         }
-        for page in PAGES:
-            if page.name in SLOW and (not args.pages or page.name in args.pages):
-                program = ('python', '-c', '\n'.join(programs(page)))
-                found[f'programs of {page.name}'] = Command(page.name, program)
         # Lists before what reads them, logs after what writes them.
         first, last = (
             re.compile('prepare_data|make_motion_set'),

@@ -1,4 +1,4 @@
-"""Shared fixtures. Nothing here needs the mm* packages at import."""
+"""Fixtures and options of all tests. Nothing here needs the mm* packages at import."""
 
 import os
 import subprocess
@@ -8,14 +8,21 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.helpers.paths import OLD_STACK, ROOT
+
+pytest_plugins = ['tests.helpers.motion_network']
+
 if not torch.cuda.is_available():
     # Before Triton is imported: its kernels run in Python, on the CPU.
     os.environ.setdefault('TRITON_INTERPRET', '1')
 
-ROOT = Path(__file__).resolve().parent.parent
-VIDEOS = ROOT.parent / 'shared' / 'videos'
-# Laid out by `quickstart.py test`.
-OLD_STACK = Path(sys.prefix) / 'old_stack'
+
+def pytest_collection_modifyitems(items) -> None:
+    """Tests marked `gpu` are skipped where there is none."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if 'gpu' in item.keywords:
+                item.add_marker(pytest.mark.skip(reason='needs a GPU'))
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +43,7 @@ def plugin():
 
 @pytest.fixture(scope='session')
 def motion_set(tmp_path_factory) -> Path:
-    """A small motion set: real mp4 files, two training clips a class."""
+    """A small motion set: real mp4 files, two training clips per class."""
     from repflow_mm.datasets import MotionSet
 
     root = tmp_path_factory.mktemp('data') / 'motion'

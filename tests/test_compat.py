@@ -9,7 +9,7 @@ import pytest
 
 from repflow_mm import compat
 from repflow_mm.commands import doctor
-from tests.conftest import OLD_STACK
+from tests.helpers.paths import OLD_STACK
 
 
 def fault(word: str) -> compat.Break:

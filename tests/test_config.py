@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from repflow_mm.config import find_config
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 
 @pytest.fixture(autouse=True)

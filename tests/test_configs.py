@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 CONFIGS = sorted(
     path

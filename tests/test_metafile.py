@@ -7,7 +7,7 @@ import torch
 import yaml
 from mmengine.config import Config
 
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 INDEX = yaml.safe_load((ROOT / 'model-index.yml').read_text())
 FILES = [yaml.safe_load((ROOT / name).read_text()) for name in INDEX['Import']]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 SHIPPED = ('tools', 'configs', 'model-index.yml')
 # No compiler: what the package holds is of interest, not the kernel.

@@ -5,7 +5,7 @@ import re
 import pytest
 from mmengine.config import Config
 
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 PAGE = ROOT / 'docs' / 'paper_tables.md'
 CONFIGS = ROOT / 'configs'
@@ -43,7 +43,7 @@ def test_every_row_has_its_config_and_every_config_its_row():
     assert list(counts.values()) == [12, 12, 12, 18, 4, 3, 3, 2, 15]
     for *_, config, twin, paper, ours in ROWS:
         assert paper == '-' or 0 < float(paper) < 100
-        assert ours == 'not run'
+        assert ours == 'not run' or 0 < float(ours) < 100
         assert bool(twin) != config.split('/')[-1].startswith('rgb_')
 
 

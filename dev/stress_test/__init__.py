@@ -1,1 +1,1 @@
-"""Everything that can go wrong, many times: `python3 quickstart.py torture`."""
+"""Fault injection, many times over: `python3 quickstart.py stress`."""

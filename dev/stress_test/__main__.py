@@ -1,4 +1,4 @@
-"""Run everything and print the table: `python3 quickstart.py torture`."""
+"""Run all groups and print the table: `python3 quickstart.py stress`."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-import repflow_mm.plugin  # noqa: F401  mends the stack before anything else
+import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
 from dev.stress_test import crashes, decoding, distributed, hostile, numerics, videos
 from dev.stress_test.row import Row
 
@@ -42,7 +42,7 @@ def main() -> int:
     console, found, start = Console(), [], time.monotonic()
     for name in args.groups or groups:
         console.rule(f'{name}, {time.monotonic() - start:.0f} s')
-        with tempfile.TemporaryDirectory(prefix='torture_') as folder:
+        with tempfile.TemporaryDirectory(prefix='stress_') as folder:
             for row in groups[name](Path(folder) / name, args.share):
                 mark = '[red]LOST[/]' if row.lost else '[green]ok[/]'
                 console.print(f'{mark} {row.fault} ({row.times}): {row.outcome}')
@@ -72,12 +72,12 @@ def _markdown(rows: list[Row], seconds: float) -> str:
     names = ('torch', 'mmaction2', 'mmengine', 'decord2', 'av')
     versions = ', '.join(f'{name} {version(name)}' for name in names)
     lines = [
-        '<!-- Written by `python3 quickstart.py torture --markdown FILE`. -->',
+        '<!-- Written by `python3 quickstart.py stress --markdown FILE`. -->',
         '',
         f'Measured in {seconds / 60:.0f} minutes on {os.cpu_count()} '
         f'{platform.machine()} cores, no GPU, {platform.system()}, Python '
         f'{platform.python_version()}, {versions}. Alone: mmaction2 1.1.0, which needs '
-        'no mends to be imported, with the same MMEngine and PyTorch.',
+        'no patches to be imported, with the same MMEngine and PyTorch.',
         '',
         f'| {" | ".join(_HEAD)} |',
         '|---|---:|---:|---|---|',

@@ -1,4 +1,4 @@
-"""Runs that are killed, checkpoints that are cut, disks that are full."""
+"""Killed runs, truncated checkpoints, full disks."""
 
 import contextlib
 import os
@@ -14,8 +14,8 @@ from pathlib import Path
 from dev.stress_test.processes import environment
 from dev.stress_test.row import Row
 from repflow_mm.checkpoint import load_checkpoint
-from tests.conftest import ROOT
 from tests.helpers.faults import runs
+from tests.helpers.paths import ROOT
 
 _PLAIN_TRAIN = """
 import sys
@@ -28,7 +28,7 @@ cfg.randomness = dict(seed=5)
 Runner.from_cfg(cfg).train()
 """
 
-# The same network, data and schedule out of MMAction2 and MMEngine alone.
+# The same network, data and schedule in MMAction2 and MMEngine alone.
 _PLAIN_CONFIG = """
 default_scope = 'mmaction'
 model = dict(
@@ -79,7 +79,7 @@ def rows(folder: Path, share: float) -> Iterator[Row]:
 
 
 def _killed_runs(folder: Path, motion: Path, workers: int, count: int) -> Row:
-    """Each is killed up to three times, at random moments, and resumed."""
+    """Each run is killed up to three times, at random moments, and resumed."""
     config = runs.write_config(folder, motion, workers)
     environ = environment(plain=False)
 
@@ -103,8 +103,8 @@ def _killed_runs(folder: Path, motion: Path, workers: int, count: int) -> Row:
         f'run of {workers} workers killed (-9) at a random moment, resumed',
         kills,
         lost,
-        f'{count - lost} of {count} runs end in the same bits: weights, averages, '
-        'optimiser, schedule, losses',
+        f'{count - lost} of {count} runs bitwise identical to an uninterrupted one: '
+        'weights, averages, optimizer, schedule, losses',
         _plain_killed_runs(folder, motion, workers, count),
     )
 
@@ -118,7 +118,7 @@ def _kill_and_resume(
     same: Callable,
     kills_each: int = 3,
 ) -> tuple[int, int]:
-    """Kills that hit, and runs that did not end, or not in the same bits."""
+    """Number of kills, and of runs that failed or ended with other numbers."""
     generator, kills, lost = random.Random(0), 0, 0
     for i in range(count):
         work = folder / f'{name}_{i}'
@@ -193,12 +193,12 @@ def _plain_killed_runs(folder: Path, motion: Path, workers: int, count: int) -> 
     (refused, one), (differ, all_) = said
     return (
         f'{refused} of {one} does not resume (its own checkpoint is refused); with '
-        f'unrestricted unpickling {differ} of {all_} fail or end in other bits'
+        f'unrestricted unpickling {differ} of {all_} fail or end with other numbers'
     )
 
 
 def _killed_writes(folder: Path, count: int) -> Row:
-    """A process that writes checkpoints for ever, killed at random moments."""
+    """Processes that write checkpoints in a loop, killed at random moments."""
     from mmengine.fileio import LocalBackend
 
     from repflow_mm.engine.hooks.safe_checkpoint import AtomicBackend
@@ -222,13 +222,13 @@ def _killed_writes(folder: Path, count: int) -> Row:
         'killed (-9) while a checkpoint is written',
         count,
         broken['ours'],
-        'the file is whole each time',
-        f'{broken["plain"]} of {count} files are cut or mixed',
+        'the file is complete each time',
+        f'{broken["plain"]} of {count} files are truncated or mixed',
     )
 
 
 def _full_disk(folder: Path, motion: Path) -> Row:
-    """A real file system, too small for the second checkpoint."""
+    """A real file system that is too small for the second checkpoint."""
     config = runs.write_config(folder, motion, workers=0, within_epoch=2)
     with _mounted(folder / 'small', 'size=330m') as (work, missing):
         if missing:
@@ -272,7 +272,7 @@ def _plain_on(folder: Path, motion: Path, options: str) -> str:
             except ValueError:
                 cut.append(path.name)
     error = result.stderr.strip().splitlines()[-1].split('] ')[-1].split(':')[0]
-    left = f', {", ".join(cut)} is left cut' if cut else ''
+    left = f', {", ".join(cut)} is left truncated' if cut else ''
     return f'traceback ({error}){left}'
 
 
@@ -291,7 +291,7 @@ def _quote(line: str, folder: Path) -> str:
 
 @contextlib.contextmanager
 def _mounted(path: Path, options: str):
-    """A file system in memory, and why there is none."""
+    """A file system in memory, and the reason if there is none."""
     path.mkdir()
     mount = ['mount', '-t', 'tmpfs', '-o', options, 'tmpfs', str(path)]
     try:

@@ -1,4 +1,4 @@
-"""What safe decoding costs: clips per second and memory."""
+"""The cost of isolated decoding: clips per second and memory."""
 
 import io
 import statistics
@@ -42,7 +42,7 @@ def rows(folder: Path, share: float) -> Iterator[Row]:
     count = max(200, int(10_000 * share))
     grown = [_growth(small, count, whose) for whose in ('ours', 'plain')]
     yield Row(
-        'videos decoded by one process: memory grown from a tenth on',
+        'videos decoded by one process: growth of memory after the first tenth',
         count,
         int(grown[0] > 20),
         f'{grown[0]:+.1f} MiB',
@@ -82,7 +82,7 @@ def _speed(path: Path, rounds: int) -> Row:
     rate = {name: 1 / statistics.median(t) for name, t in times.items()}
     ours = ', '.join(f'{name} {rate[name]:.1f}' for name in DECODERS)
     return Row(
-        'clips a second on one core, 32 frames of 340x256 (H.264)',
+        'clips per second on one core, 32 frames of 340x256 (H.264)',
         rounds * len(readers),
         0,
         f'{ours}',

@@ -1,4 +1,4 @@
-"""Several processes, and two hosts that are network namespaces."""
+"""Several processes, and two hosts emulated by network namespaces."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ import torch
 from dev.stress_test.row import Row
 from tests.helpers.faults import ddp, runs
 
-_PLAIN = 'does not start on CPUs: it sets CUDA devices unasked'
+_PLAIN = 'does not start on CPUs: it sets a CUDA device unconditionally'
 
 
 def rows(folder: Path, share: float) -> Iterator[Row]:
@@ -36,7 +36,7 @@ def rows(folder: Path, share: float) -> Iterator[Row]:
 
 
 def _compare(folder: Path) -> tuple[bool, float, int]:
-    """Whether both processes hold the same bits, and the distance to one process."""
+    """Whether both processes are bitwise identical, and the distance to one process."""
     single, first, second = (
         torch.load(folder / name) for name in ('1_0.pth', '2_0.pth', '2_1.pth')
     )
@@ -59,8 +59,8 @@ def _two_processes(folder: Path, config: Path) -> Row:
         'two processes instead of one, same batch',
         1,
         int(not good),
-        f'weights and averages within {distance:.0e} (fp64), both processes the same '
-        'bits',
+        f'weights and averages within {distance:.0e} (fp64), both processes bitwise '
+        'identical',
         _PLAIN,
     )
 
@@ -102,7 +102,7 @@ def _two_hosts(folder: Path, config: Path) -> Iterator[Row]:
             'two hosts (network namespaces, torchrun --nnodes 2)',
             1,
             int(not good),
-            f'as two processes on one: within {distance:.0e}, the same bits',
+            f'as two processes on one host: within {distance:.0e}, bitwise identical',
             _PLAIN,
         )
         start = time.monotonic()
@@ -147,7 +147,7 @@ def _run_on(hosts: list[str], config: Path, work: Path, cut: bool = False) -> li
 
 @contextlib.contextmanager
 def _hosts():
-    """Two network namespaces with a cable between them, or an empty list."""
+    """Two network namespaces joined by a virtual cable, or an empty list."""
     names = [f'rf{os.getpid()}a', f'rf{os.getpid()}b']
     try:
         for name in names:

@@ -1,4 +1,4 @@
-"""Checkpoints and annotation lists from people who mean harm."""
+"""Malicious checkpoints and annotation lists."""
 
 import json
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dev.stress_test.processes import environment, run
 from dev.stress_test.row import Row
+from repflow_mm.errors import InputError
 from tests.helpers.faults import checkpoints
 
 # Loads each file under a memory limit and says how it went.
@@ -24,6 +25,7 @@ signal.signal(signal.SIGALRM, hang)
 resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30,) * 2)
 if sys.argv[1] == 'ours':
     import repflow_mm.plugin
+    from repflow_mm.errors import InputError
 from mmengine.runner.checkpoint import CheckpointLoader
 for path in json.load(open(sys.argv[2])):
     print('begun', path, flush=True)
@@ -36,7 +38,7 @@ for path in json.load(open(sys.argv[2])):
     except Exception as error:
         how = 'refused'
         if sys.argv[1] == 'ours' and (
-            not isinstance(error, (ValueError, FileNotFoundError))
+            not isinstance(error, InputError)
             or '\\n' in str(error)
             or len(str(error)) > 2000
         ):
@@ -106,7 +108,7 @@ def _faults(folder: Path, count: int) -> Iterator[tuple[str, list[Path]]]:
         place.mkdir()
         for i, (_, path) in enumerate(checkpoints.damaged(source, place, count, 0)):
             made.append(path.rename(place / f'{i}.pth'))
-    yield 'checkpoint cut at a random byte, or with a byte changed', made
+    yield 'checkpoint truncated at a random byte, or with one byte changed', made
 
 
 def _lists(folder: Path) -> Row:
@@ -127,7 +129,7 @@ def _lists(folder: Path) -> Row:
             )
             dataset.check_labels(400)
             lost.append(name)
-        except (ValueError, FileNotFoundError) as error:
+        except InputError as error:
             if '\n' in str(error) or len(str(error)) > 1000:
                 lost.append(name)
     plain = _plain_lists(folder, videos)

@@ -1,19 +1,20 @@
-"""Other processes: plain MMAction2 in them, and what they take."""
+"""Child processes, with plain MMAction2 where asked, and their memory."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import OLD_STACK, ROOT
+from tests.helpers.paths import OLD_STACK, ROOT
 
 
 def environment(plain: bool, *first: str | Path, **extra: str) -> dict[str, str]:
-    """The environment of a process, of one thread.
+    """The environment of a single-threaded process.
 
     Args:
-        plain (bool): MMAction2 1.1 in front, which needs no mends to be imported.
-        *first (str | Path): Folders before all others on Python's path.
+        plain (bool): MMAction2 1.1 in front, which needs no patches to be
+            imported.
+        *first (str | Path): Folders in front of all others on `PYTHONPATH`.
         **extra (str): More variables.
 
     Returns:
@@ -43,7 +44,7 @@ def run(code: str, *args, env: dict, seconds: float) -> subprocess.CompletedProc
 
 
 def memory(pid: int) -> float:
-    """MiB that a process and those it started hold."""
+    """Resident memory of a process and its descendants, in MiB."""
     total, found = 0.0, [pid]
     while found:
         pid = found.pop()
@@ -56,7 +57,7 @@ def memory(pid: int) -> float:
 
 
 def decoders() -> list[int]:
-    """Process numbers of all decoding processes."""
+    """Process IDs of all decoding processes."""
     found = []
     for path in Path('/proc').glob('[0-9]*/cmdline'):
         try:

@@ -1,17 +1,17 @@
-"""A row of the table: what was tried, how often, what was lost."""
+"""A row of the table: a kind of fault and its effect."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one kind of fault.
+    """The effect of one kind of fault.
 
     Args:
-        fault (str): What was done.
-        times (int): How often.
-        lost (int): How often a run, a result or a file was lost with this package.
-        outcome (str): What happened instead.
+        fault (str): What was injected.
+        times (int): Number of cases.
+        lost (int): Cases in which this package lost a run, a result or a file.
+        outcome (str): What happened in the others.
         plain (str): What happened with MMAction2 and MMEngine alone.
     """
 

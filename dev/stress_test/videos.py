@@ -1,4 +1,4 @@
-"""Videos that break: read by data-loading workers, as in training."""
+"""Broken videos, read by data-loading workers as in training."""
 
 import os
 import random
@@ -56,13 +56,16 @@ def rows(folder: Path, share: float, decord_06: Path | None) -> Iterator[Row]:
     good = videos.good_videos(folder / 'good')
     count = max(6, int(100 * share))
     for fault, bad in (
-        ('video cut at a random byte', videos.truncated(good, folder / 'cut', count)),
         (
-            'a random kilobyte of a video is noise',
+            'video cut at a random byte',
+            videos.truncated(good, folder / 'cut', count),
+        ),
+        (
+            'a random kilobyte of a video overwritten with noise',
             videos.overwritten(good, folder / 'noise', count),
         ),
         (
-            'no video, no frames, a pipe, 1 pixel, 16,000 pixels wide',
+            'not a video, no frames, a pipe, 1 pixel, 16,000 pixels wide',
             videos.oddities(folder / 'odd'),
         ),
     ):
@@ -120,7 +123,7 @@ def _plain(files: list[Path], *first: Path) -> str:
 
 
 def _decoders_fail(good: list[Path], count: int) -> Row:
-    """Decoders are killed and stopped while they work."""
+    """Decoders are killed, or stopped, while they read."""
     pipeline = [dict(_PIPELINE[0], timeout=3), *_PIPELINE[1:]]
     dataset = _dataset(good[0].parent, good * 60, test_mode=False)
     dataset.pipeline = type(dataset.pipeline)(pipeline)
@@ -151,6 +154,5 @@ def _decoders_fail(good: list[Path], count: int) -> Row:
         sum(struck.values()),
         -samples,  # batches of four are whole
         f'{hits}: {replaced} samples replaced and counted',
-        'a crash ends the run: it is the data-loading worker that dies; a hang waits '
-        'for ever',
+        'a crash kills the data-loading worker and ends the run; a hang never ends',
     )

@@ -35,7 +35,7 @@ FLOWS = {
 
 
 def build(family: str, depth: int, flow: str) -> nn.Module:
-    """One backbone of the tables.
+    """One backbone of the tables, on the meta device: shapes without numbers.
 
     Args:
         family (str): Key of :data:`FAMILIES`.
@@ -45,9 +45,9 @@ def build(family: str, depth: int, flow: str) -> nn.Module:
     Returns:
         nn.Module: The backbone, flow behind block 3.
     """
-    return MODELS.build(
-        dict(FAMILIES[family], depth=depth, flow=FLOWS[flow], pretrained=None)
-    )
+    config = dict(FAMILIES[family], depth=depth, flow=FLOWS[flow], pretrained=None)
+    with torch.device('meta'):
+        return MODELS.build(config)
 
 
 def parameters(model: nn.Module) -> int:

@@ -6,7 +6,7 @@ import av
 import pytest
 from PIL import Image
 
-from tests.inference.conftest import CONFIG
+from tests.helpers.paths import MOTION_CONFIG
 
 
 @pytest.fixture(scope='module')
@@ -18,7 +18,8 @@ def main(plugin):
 
 @pytest.fixture
 def network(checkpoint):
-    return ['--config', str(CONFIG), '--checkpoint', str(checkpoint), '--device', 'cpu']
+    options = ['--config', MOTION_CONFIG, '--checkpoint', checkpoint, '--device', 'cpu']
+    return [*map(str, options)]
 
 
 def test_videos_with_labels_and_flow_beside_them(

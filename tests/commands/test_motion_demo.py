@@ -1,8 +1,10 @@
 """The demo at its smallest, as a subprocess: table, picture, and going on."""
 
 import cv2
+import pytest
 
 
+@pytest.mark.slow
 def test_demo_end_to_end_and_again(run_python, tmp_path):
     args = ['tools/motion_demo.py', '--work-dir', tmp_path / 'demo']
     args += ['--epochs', '1', '--clips', '2']

@@ -14,7 +14,7 @@ import pytest
 from repflow_mm.commands.prepare_data import main
 from repflow_mm.datasets import CheckedVideoDataset
 from repflow_mm.preparation.class_names import class_names
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 from tests.preparation.test_check_videos import encode
 
 # For every Python that starts, the decoding processes too: files take a while.

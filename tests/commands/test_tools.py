@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from repflow_mm.checkpoint.slim import publish
-from tests.conftest import OLD_STACK, ROOT, VIDEOS
+from tests.helpers.paths import OLD_STACK, ROOT, VIDEOS
 
 REPFLOW = 'configs/repflow_r18_block2_motion.py'
+FINETUNE = ROOT / 'configs' / 'finetune_r2plus1d_r34_own_videos.py'
 
 STACKS = [
     'new',
@@ -46,6 +47,7 @@ def ok(result: subprocess.CompletedProcess) -> str:
     return result.stdout + result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('stack', STACKS)
 def test_train_killed_resumed_and_tested(run_python, motion_set, tmp_path, stack):
     show = 'import mmaction; print(mmaction.__version__)'
@@ -137,7 +139,8 @@ param_scheduler = [dict(type='CosineAnnealingLR', T_max=2, by_epoch=True)]
 """
 
 
-@pytest.mark.skipif(not VIDEOS.is_dir(), reason=f'no real clips at {VIDEOS.name}/')
+@pytest.mark.slow
+@pytest.mark.skipif(not VIDEOS.is_dir(), reason=f'no videos in {VIDEOS}')
 def test_two_epochs_and_a_test_on_real_videos(run_python, tmp_path):
     names = ('demo.mp4', 'test.mp4', 'test.avi', 'demo_spatiotemporal_det.mp4')
     ann_file = tmp_path / 'list.txt'
@@ -167,27 +170,29 @@ def test_two_epochs_and_a_test_on_real_videos(run_python, tmp_path):
     assert re.search(r'acc/top1: [\d.]+', text)
 
 
-def test_a_zoo_model_is_fine_tuned_on_own_classes(
-    run_python, motion_set, tmp_path, plugin
-):
+@pytest.fixture(scope='module')
+def zoo_model(plugin):
+    """The zoo's R(2+1)D-34 with weights of chance: its name and itself."""
     import mmaction
     from mmaction.registry import MODELS
-    from mmengine.config import Config
 
     zoo = Path(mmaction.__file__).parent / '.mim/configs/recognition/r2plus1d'
     zoo = zoo / 'r2plus1d_r34_8xb8-32x2x1-180e_kinetics400-rgb.py'
-    donor = Config.fromfile(zoo).model
+    donor = mmengine.Config.fromfile(zoo).model
     donor.backbone.norm_cfg.type = 'BN3d'
     donor = MODELS.build(donor).eval()
     for name, value in donor.named_buffers():
         if name.endswith('running_mean'):
             value.normal_(0, 0.1)
-    path = tmp_path / 'zoo.pth'
-    torch.save({'state_dict': donor.state_dict(), 'meta': {}}, path)
+    return zoo.stem, donor
 
-    config = ROOT / 'configs' / 'finetune_r2plus1d_r34_own_videos.py'
-    cfg = Config.fromfile(config)
-    assert cfg.load_from.rsplit('/', 2)[1] == zoo.stem  # the zoo's own name of it
+
+def test_a_zoo_models_weights_are_those_of_the_backbone(zoo_model):
+    from mmaction.registry import MODELS
+
+    name, donor = zoo_model
+    cfg = mmengine.Config.fromfile(FINETUNE)
+    assert cfg.load_from.rsplit('/', 2)[1] == name  # the zoo's own name of it
     model = MODELS.build(cfg.model).eval()
     keys = model.load_state_dict(
         {k: v for k, v in donor.state_dict().items() if k[:9] == 'backbone.'},
@@ -198,10 +203,18 @@ def test_a_zoo_model_is_fine_tuned_on_own_classes(
     with torch.no_grad():
         torch.testing.assert_close(model.backbone(clip), donor.backbone(clip))
 
+
+@pytest.mark.slow
+def test_a_zoo_model_is_fine_tuned_on_own_classes(
+    run_python, motion_set, tmp_path, zoo_model
+):
+    _, donor = zoo_model
+    path = tmp_path / 'zoo.pth'
+    torch.save({'state_dict': donor.state_dict(), 'meta': {}}, path)
     # Ten classes where the zoo has 400, in frames and sizes that two cores take.
     own = tmp_path / 'own.py'
     own.write_text(f"""
-_base_ = {str(config)!r}
+_base_ = {str(FINETUNE)!r}
 model = dict(cls_head=dict(num_classes=10))
 load_from = {str(path)!r}
 pipeline = [

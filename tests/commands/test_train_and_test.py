@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from repflow_mm.commands import test, train
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 REPFLOW = ROOT / 'configs' / 'repflow_r18_block2_motion.py'
 RGB = ROOT / 'configs' / 'rgb_r18_motion.py'

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.inference.conftest import CONFIG
+from tests.helpers.paths import MOTION_CONFIG
 
 PICTURES = ('flow', 'iterations', 'comparison', 'flow_of_flow')
 
@@ -16,7 +16,8 @@ def main(plugin):
 
 @pytest.fixture
 def network(checkpoint):
-    return ['--config', str(CONFIG), '--checkpoint', str(checkpoint), '--device', 'cpu']
+    options = ['--config', MOTION_CONFIG, '--checkpoint', checkpoint, '--device', 'cpu']
+    return [*map(str, options)]
 
 
 def test_pictures_and_page_of_a_network(main, network, long_video, tmp_path, capsys):
@@ -64,10 +65,10 @@ def test_without_a_network(main, long_video, tmp_path):
 
 
 def test_wrong_input(main, network, long_video, short_video, tmp_path, capsys):
-    twin = str(CONFIG.with_name('rgb_r18_motion.py'))
+    twin = str(MOTION_CONFIG.with_name('rgb_r18_motion.py'))
     video = str(long_video)
     for command, message in (
-        ([video, '--config', str(CONFIG)], 'go together: give both, or neither'),
+        ([video, '--config', str(MOTION_CONFIG)], 'go together: give both, or neither'),
         ([video, *network, '--channels', '32'], 'has channels 0 to 31'),
         ([video, *network, '--layer', 'neck'], "must be one of backbone.flow, got 'ne"),
         ([video, '--columns', '0'], '--columns must be at least 1, got 0'),

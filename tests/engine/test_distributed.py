@@ -23,6 +23,7 @@ def in_double(plugin):
     torch.set_default_dtype(torch.float32)
 
 
+@pytest.mark.slow
 def test_two_processes_train_and_test_as_one(in_double, motion_set, tmp_path):
     """One test, for its trainings take their time: each is done once."""
     base = runs.write_config(tmp_path, motion_set, workers=0)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from repflow_mm.layers import FlowOfFlow, RepresentationFlow
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 CLIP = (4, 32, 32)
 HEAD = "dict(type='I3DHead', num_classes=5, in_channels=64, average_clips='prob')"
@@ -126,7 +126,14 @@ BACKBONES = {
 }
 
 
-@pytest.mark.parametrize('name', BACKBONES)
+@pytest.mark.parametrize(
+    'name',
+    [
+        pytest.param('RepFlowResNet3d', marks=pytest.mark.slow),
+        pytest.param('RepFlowResNet2Plus1d', marks=pytest.mark.slow),
+        'FlowAugmented',
+    ],
+)
 def test_every_kind_of_backbone(plugin, tmp_path, name):
     from repflow_mm.export.onnx import export_onnx
 

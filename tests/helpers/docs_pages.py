@@ -1,4 +1,4 @@
-"""What the pages hold: code blocks, links and commands. See tests/test_docs.py."""
+"""Code blocks, links and commands of the pages; tests/test_docs.py has the rules."""
 
 import ast
 import re
@@ -6,10 +6,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
-# Their programs export networks: for `quickstart.py docs`, not for the suite.
-SLOW = {'export.md'}
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 
 _FENCE = re.compile(r'^```(\w*)\n(.*?)^```', re.S | re.M)

@@ -8,7 +8,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from tests.inference.conftest import CONFIG
+from tests.helpers.paths import MOTION_CONFIG as CONFIG
 
 SIZE = 96
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.inference.conftest import CONFIG
+from tests.helpers.paths import MOTION_CONFIG
 
 
 @pytest.fixture(scope='module')
@@ -35,7 +35,7 @@ def test_a_list_of_videos(features, checkpoint, model, long_video, tmp_path, cap
     lists.write_text('a clip 7.mp4 3\n\n')
     from repflow_mm.commands import extract_features
 
-    network = ['--config', str(CONFIG), '--checkpoint', str(checkpoint)]
+    network = ['--config', str(MOTION_CONFIG), '--checkpoint', str(checkpoint)]
     out = ['--out', str(tmp_path / 'out'), '--device', 'cpu']
     extract_features.main([str(lists), '--root', str(videos), *network, *out])
     with np.load(tmp_path / 'out' / 'a clip 7.npz') as file:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tests.inference.conftest import CONFIG
+from tests.helpers.paths import MOTION_CONFIG
 
 
 @pytest.fixture(scope='module')
@@ -19,7 +19,7 @@ def test_all_weights_are_loaded(model, checkpoint):
 
 
 def test_a_checkpoint_of_another_architecture(load, checkpoint):
-    twin = CONFIG.with_name('rgb_r18_motion.py')
+    twin = MOTION_CONFIG.with_name('rgb_r18_motion.py')
     with pytest.raises(ValueError, match=r'another architecture: .*backbone\.flow'):
         load(twin, checkpoint)
 
@@ -32,27 +32,27 @@ def test_a_config_inside_a_checkpoint_is_not_executed(load, checkpoint, tmp_path
     code = f'open({str(canary)!r}, "w")\nmodel = dict(type="Recognizer3D")\n'
     content['meta'] = dict(cfg=code, config=code, dataset_meta=dict(classes='x'))
     torch.save(content, hostile)
-    load(CONFIG, hostile)
+    load(MOTION_CONFIG, hostile)
     assert not canary.exists()
 
 
 def test_names_of_classes(load, checkpoint, tmp_path):
     names = tmp_path / 'names.txt'
     names.write_text('\n'.join(f'Übung {i}' for i in range(10)) + '\n', 'utf-8')
-    model = load(CONFIG, checkpoint, options=dict(class_names=str(names)))
+    model = load(MOTION_CONFIG, checkpoint, options=dict(class_names=str(names)))
     assert model.class_names[3] == 'Übung 3'
     names.write_text('one\ntwo\n')
     with pytest.raises(ValueError, match='has 2 names, and its model 10 classes'):
-        load(CONFIG, checkpoint, options=dict(class_names=str(names)))
+        load(MOTION_CONFIG, checkpoint, options=dict(class_names=str(names)))
     with pytest.raises(FileNotFoundError, match='no file and no list'):
-        load(CONFIG, checkpoint, options=dict(class_names='motoin'))
+        load(MOTION_CONFIG, checkpoint, options=dict(class_names='motoin'))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
 def test_a_gpu_that_is_not_there(load, checkpoint):
     with pytest.raises(ValueError, match='device cuda:1 needs a GPU'):
-        load(CONFIG, checkpoint, 'cuda:1')
+        load(MOTION_CONFIG, checkpoint, 'cuda:1')
     with pytest.raises(ValueError, match="--device is cpu, .*, got 'gpu'"):
-        load(CONFIG, checkpoint, 'gpu')
+        load(MOTION_CONFIG, checkpoint, 'gpu')
     with pytest.raises(ValueError, match='motion.pth is no config'):
-        load(checkpoint, CONFIG)
+        load(checkpoint, MOTION_CONFIG)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from tests.inference.conftest import CONFIG
+from tests.helpers.paths import MOTION_CONFIG
 
 
 @pytest.fixture(scope='module')
@@ -47,7 +47,7 @@ def test_a_short_video_ends_in_its_last_frame(windows):
 def test_only_sampled_frames_are_decoded(windows, long_video, monkeypatch):
     from repflow_mm.video import VideoProcess
 
-    cfg = Config.fromfile(CONFIG)
+    cfg = Config.fromfile(MOTION_CONFIG)
     cfg.test_dataloader.dataset.pipeline[1].update(clip_len=4, frame_interval=3)
     decoded = []
     frames = VideoProcess.frames
@@ -62,14 +62,14 @@ def test_only_sampled_frames_are_decoded(windows, long_video, monkeypatch):
 
 
 def test_pipelines_that_read_no_videos(windows, long_video):
-    cfg = Config.fromfile(CONFIG)
+    cfg = Config.fromfile(MOTION_CONFIG)
     cfg.test_dataloader.dataset.pipeline = [dict(type='PoseDecode')]
     with pytest.raises(ValueError, match=r"begin with VideoInit .*it is \['PoseDec"):
         windows.WindowedVideo(long_video, cfg)
 
 
 def test_mmaction2s_readers_are_replaced(windows, long_video):
-    cfg = Config.fromfile(CONFIG)
+    cfg = Config.fromfile(MOTION_CONFIG)
     pipeline = cfg.test_dataloader.dataset.pipeline
     ours = list(windows.WindowedVideo(long_video, cfg))
     pipeline[0] = dict(type='DecordInit', io_backend='disk', num_threads=2)
@@ -86,7 +86,7 @@ def test_mmaction2s_readers_are_replaced(windows, long_video):
 def test_skipping(windows, long_video):
     from repflow_mm.video import VideoError
 
-    video = windows.WindowedVideo(long_video, Config.fromfile(CONFIG))
+    video = windows.WindowedVideo(long_video, Config.fromfile(MOTION_CONFIG))
     assert [w[0] for w in video.indices] == [0, 8, 16, 19]
     video.skip_to(0.5)
     assert [w[0] for w in video.indices] == [16, 19]

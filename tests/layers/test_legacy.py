@@ -6,7 +6,7 @@ import torch
 
 from repflow_mm.errors import InputError
 from repflow_mm.layers.legacy import LegacyRepresentationFlow
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 GOLDEN = np.load(ROOT / 'tests' / 'data' / 'authors_flow_layer.npz')
 

@@ -17,7 +17,7 @@ from repflow_mm.ops.tvl1.custom_op import KERNELS
 
 FP64 = torch.rand(1, 1, 1, 1, dtype=torch.float64)
 BACKENDS = ['reference', *(n for n, k in KERNELS.items() if not k.reason(FP64))]
-# `quickstart.py torture` asks for more.
+# `quickstart.py stress` asks for more.
 EXAMPLES = int(os.environ.get('REPFLOW_EXAMPLES', 25))
 CASES = settings(derandomize=True, deadline=None, max_examples=EXAMPLES, database=None)
 SHAPES = st.tuples(  # N, C, T, H, W

@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from repflow_mm.commands.convert_authors_checkpoint import main
 from repflow_mm.models.legacy_weights import convert_authors_weights
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 GOLDEN = json.loads((ROOT / 'tests' / 'data' / 'authors_r50_model.json').read_text())
 START = dict(

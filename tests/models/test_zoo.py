@@ -1,14 +1,11 @@
 """Every CNN recognizer that the mmaction2 wheel carries, with motion added.
 
-Each is built from its own config, once with the layer behind a sub-module
-(`FlowAugmented`), once with it as a neck, takes a training step in which the layer
-learns, and tests. `pytest tests/models/test_zoo.py -s` prints the table of
-`docs/recognizers.md` at the end.
+Each is built from its own config with a layer behind a sub-module (`FlowAugmented`)
+and, where it can have one, another as its neck, takes a training step in which both
+learn, and tests.
 """
 
-import copy
 import sys
-import time
 import types
 from pathlib import Path
 
@@ -16,6 +13,8 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
+
+from repflow_mm.errors import InputError
 
 FLOW = dict(flow_channels=4, n_iters=2)
 # name: config, sub-module, one view of one sample, frames of a clip (per-frame only)
@@ -153,7 +152,7 @@ ZOO = {
         None,
     ),
 }
-# Where a neck cannot be: what comes out of these backbones are no maps of one kind.
+# Where a neck cannot be, and why: what comes out are no maps of one kind.
 NO_NECK = {
     'TPN, SlowOnly': 'has a neck, TPN',
     'TPN, TSM': 'has a neck, TPN',
@@ -162,16 +161,6 @@ NO_NECK = {
     'C3D': 'its backbone gives a vector',
     'Omni': 'RecognizerOmni has no neck',
 }
-ROWS: dict[str, list[str]] = {}
-
-
-@pytest.fixture(scope='module', autouse=True)
-def _table():
-    yield
-    print('\n| recognizer | spliced behind, train + test step | as a neck |')
-    print('|---|---|---|')
-    for name, cells in ROWS.items():
-        print(f'| {name} | {" | ".join(cells)} |')
 
 
 @pytest.fixture(autouse=True)
@@ -198,55 +187,21 @@ def config_of(name: str) -> dict:
     return model
 
 
-def run(model, shape: tuple[int, ...], layer) -> float:
-    """A training step that moves the layer, then a test; seconds."""
-    from mmaction.structures import ActionDataSample
-
-    start = time.perf_counter()
-    clips = torch.randint(0, 255, (2, *shape)).float()
-    samples = [ActionDataSample().set_gt_label(n) for n in range(2)]
-    data = dict(inputs=list(clips), data_samples=samples)
-    batch = [data] if type(model).__name__ == 'RecognizerOmni' else data
-    before = layer.bn.weight.detach().clone()
-    model.train()
-    optimizer = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1e-3))
-    losses = model.train_step(batch, optimizer)
-    assert torch.isfinite(losses['loss'])
-    assert not torch.equal(before, layer.bn.weight)
-    model.eval()
-    one = dict(inputs=list(clips[:1]), data_samples=samples[:1])
-    with torch.no_grad():
-        (result,) = model.test_step(one)
-    assert result.pred_score.isfinite().all()
-    return time.perf_counter() - start
-
-
-@pytest.mark.parametrize('name', ZOO)
-def test_spliced(name):
-    from mmaction.registry import MODELS
-
-    _, after, shape, segments = ZOO[name]
+def spliced(name: str) -> dict:
+    _, after, _, segments = ZOO[name]
     cfg = config_of(name)
     cfg.backbone = dict(
         type='FlowAugmented', backbone=cfg.backbone, after=after, flow=FLOW
     )
     if segments:
         cfg.backbone.num_segments = segments
-    model = MODELS.build(cfg)
-    seconds = run(model, shape, model.backbone.flow)
-    ROWS.setdefault(name, []).append(f'`{after}`, {seconds:.1f} s')
+    return cfg
 
 
-@pytest.mark.parametrize('name', ZOO)
-def test_as_a_neck(name):
-    from mmaction.registry import MODELS
-
-    if name in NO_NECK:
-        ROWS.setdefault(name, []).append(NO_NECK[name])
-        return
-    _, _, shape, _ = ZOO[name]
-    cfg = config_of(name)
-    channels = 1280 if 'MobileNetV2' in name else cfg.cls_head.in_channels
+def with_neck(cfg: dict, shape: tuple[int, ...]) -> tuple[dict, tuple[int, ...]]:
+    """The config with a neck, and a shape of clips that leaves it frames."""
+    mobile = 'MobileNetV2' in str(cfg.backbone)
+    channels = 1280 if mobile else cfg.cls_head.in_channels
     cfg.neck = dict(type='RepFlow', in_channels=channels, **FLOW)
     if len(shape) == 4:
         cfg.neck.num_segments = shape[0]
@@ -254,22 +209,74 @@ def test_as_a_neck(name):
         shape = (*shape[:2], max(shape[2], 16), *shape[3:])
     if cfg.cls_head.type in ('TSMHead', 'TRNHead'):
         cfg.neck.update(keep_frames=True, temporal='same')
-    model = MODELS.build(cfg)
-    seconds = run(model, shape, model.neck)
-    ROWS.setdefault(name, []).append(f'neck, {seconds:.1f} s')
+    return cfg, shape
+
+
+@pytest.mark.parametrize('name', ZOO)
+def test_flow_behind_a_stage_and_as_a_neck_learns(name):
+    from mmaction.registry import MODELS
+    from mmaction.structures import ActionDataSample
+
+    cfg, shape = spliced(name), ZOO[name][2]
+    if name not in NO_NECK:
+        cfg, shape = with_neck(cfg, shape)
+    model = MODELS.build(cfg).train()
+    layers = [model.backbone.flow] + ([] if name in NO_NECK else [model.neck])
+    before = [layer.bn.weight.detach().clone() for layer in layers]
+    clips = torch.randint(0, 255, (2, *shape)).float()
+    samples = [ActionDataSample().set_gt_label(n) for n in range(2)]
+    data = dict(inputs=list(clips), data_samples=samples)
+    batch = [data] if type(model).__name__ == 'RecognizerOmni' else data
+    optimizer = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1e-3))
+    losses = model.train_step(batch, optimizer)
+    assert torch.isfinite(losses['loss'])
+    for layer, weight in zip(layers, before, strict=True):
+        assert not torch.equal(weight, layer.bn.weight)
+    model.eval()
+    one = dict(inputs=list(clips[:1]), data_samples=samples[:1])
+    with torch.no_grad():
+        (result,) = model.test_step(one)
+    assert result.pred_score.isfinite().all()
+
+
+def test_tpn_is_a_neck_already():
+    for name in ('TPN, SlowOnly', 'TPN, TSM'):
+        assert config_of(name).neck.type == 'TPN'
+
+
+def test_recognizer_omni_takes_no_neck():
+    from mmaction.registry import MODELS
+
+    cfg, _ = with_neck(config_of('Omni'), ZOO['Omni'][2])
+    with pytest.raises(TypeError, match="'neck'"):
+        MODELS.build(cfg)
+
+
+@pytest.mark.parametrize(
+    ('name', 'error'),
+    [
+        ('SlowFast, slow path', 'built for 2304 channels and got 256'),
+        ('C3D', r'\(N, C, T, H, W\), got shape \(1, 4096\)'),
+    ],
+)
+def test_a_neck_refuses_what_are_no_maps_of_one_kind(name, error):
+    from mmaction.registry import MODELS
+
+    cfg, _ = with_neck(config_of(name), ZOO[name][2])
+    with torch.device('meta'):
+        backbone, neck = MODELS.build(cfg.backbone), MODELS.build(cfg.neck)
+        features = backbone(torch.empty(1, *ZOO[name][2][1:]))
+        with pytest.raises(InputError, match=error):
+            neck(features)
 
 
 @pytest.mark.parametrize('name', ['TSM', 'I3D', 'SlowOnly', 'CSN'])
 def test_a_spliced_model_starts_with_the_zoo_models_scores(name):
     from mmaction.registry import MODELS
 
-    _, after, shape, _ = ZOO[name]
-    cfg = config_of(name)
-    plain = MODELS.build(copy.deepcopy(cfg)).eval()
-    cfg.backbone = dict(
-        type='FlowAugmented', backbone=cfg.backbone, after=after, flow=FLOW
-    )
-    model = MODELS.build(cfg).eval()
+    shape = ZOO[name][2]
+    plain = MODELS.build(config_of(name)).eval()
+    model = MODELS.build(spliced(name)).eval()
     missing = model.load_state_dict(plain.state_dict(), strict=False)
     assert not missing.unexpected_keys
     assert all(k.startswith('backbone.flow.') for k in missing.missing_keys)

@@ -13,7 +13,7 @@ from repflow_mm.preparation.check_videos import Verdict, check_plan, check_video
 from repflow_mm.preparation.plan import Plan, Problem, Sample
 from repflow_mm.preparation.record import Record
 from repflow_mm.video import VideoError, VideoInfo
-from tests.conftest import VIDEOS
+from tests.helpers.paths import VIDEOS
 
 
 def encode(path, frames: int = 8, size=(32, 64), seed: int = 0):
@@ -175,7 +175,7 @@ decoders.DECODERS['opencv'] = Moody
     assert 'crashes' in crash.reason and 'hangs' in hang.reason
 
 
-@pytest.mark.skipif(not VIDEOS.is_dir(), reason='needs the sample clips')
+@pytest.mark.skipif(not VIDEOS.is_dir(), reason=f'no videos in {VIDEOS}')
 def test_a_video_that_opens_and_fails_in_the_middle(tmp_path):
     files = [str(VIDEOS / name) for name in ('corrupted.mp4', 'test.avi')]
     verdicts = check_videos(files, tmp_path / 'r', 'decord', 60, 2)

@@ -3,7 +3,7 @@
 import pytest
 
 from repflow_mm.preparation.tiny_kinetics import class_names, select
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 
 def kinetics(root, part: str, lines: list[str]) -> None:

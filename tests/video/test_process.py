@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from repflow_mm.video import DECODERS, VideoError, VideoProcess, server
-from tests.conftest import ROOT, VIDEOS
+from tests.helpers.paths import ROOT, VIDEOS
 
 FRAMES = 24
 
@@ -75,7 +75,7 @@ def test_files_that_are_no_videos(process, video, tmp_path):
     assert process.open(video).frames == FRAMES
 
 
-@pytest.mark.skipif(not VIDEOS.is_dir(), reason='the real clips are not here')
+@pytest.mark.skipif(not VIDEOS.is_dir(), reason=f'no videos in {VIDEOS}')
 def test_a_clip_that_fails_in_the_middle(process):
     path = str(VIDEOS / 'corrupted.mp4')
     with pytest.raises(VideoError):

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 
 from repflow_mm.commands import test, train
 from repflow_mm.engine import BadVideosHook
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 CONFIG = str(ROOT / 'configs' / 'rgb_r18_motion.py')
 CLASSES = 10

@@ -1,1 +1,1 @@
-"""Faults to try things with, used a few at a time in tests and many by `torture`."""
+"""Faults to inject: a few at a time in tests, many in the stress test."""

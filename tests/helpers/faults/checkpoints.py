@@ -2,7 +2,7 @@
 
 `python -m tests.helpers.faults.checkpoints FOLDER --damaged 1000 --seed 1` makes them
 in FOLDER, loads each under a limit of memory, and prints one JSON line a file.
-The quick tests run it with a few.
+The tests run it with a few.
 """
 
 import argparse

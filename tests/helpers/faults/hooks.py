@@ -38,14 +38,14 @@ class DumpRankHook(Hook):
 
 @HOOKS.register_module()
 class FullDiskHook(Hook):
-    """From training iteration `at` on, no file can be written."""
+    """From training iteration `at` on, files are limited to a megabyte."""
 
     def __init__(self, at: int) -> None:
         self.at = at
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
-        """Fill the disk when it is time."""
+        """Set the limit when it is time."""
         if runner.iter == self.at:
             import resource
 
-            resource.setrlimit(resource.RLIMIT_FSIZE, (10_000_000, 10_000_000))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))

@@ -10,7 +10,7 @@ import torch
 
 from repflow_mm.ops import backends, representation_flow
 from repflow_mm.ops.tvl1 import cpu
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 from tests.ops.tvl1.kernels import NAMES, Kernel, problem, solve
 
 built = pytest.mark.skipif(bool(cpu.reason()), reason=cpu.reason())

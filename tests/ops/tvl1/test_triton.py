@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from repflow_mm.ops.tvl1 import triton
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 CODE = """
 from triton.backends.compiler import GPUTarget

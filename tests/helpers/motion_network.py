@@ -1,13 +1,11 @@
-"""A network of the demo's config, with weights that were never trained."""
+"""Fixtures: an untrained network of the demo's config, and videos for it."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.conftest import ROOT
-
-CONFIG = ROOT / 'configs' / 'repflow_r18_block2_motion.py'
+from tests.helpers.paths import MOTION_CONFIG
 
 
 @pytest.fixture(scope='session')
@@ -16,7 +14,7 @@ def checkpoint(plugin, tmp_path_factory) -> Path:
     from mmengine.registry import MODELS
 
     torch.manual_seed(0)
-    model = MODELS.build(Config.fromfile(CONFIG).model)
+    model = MODELS.build(Config.fromfile(MOTION_CONFIG).model)
     model.init_weights()
     path = tmp_path_factory.mktemp('checkpoint') / 'motion.pth'
     torch.save({'state_dict': model.state_dict(), 'meta': {}}, path)
@@ -27,7 +25,7 @@ def checkpoint(plugin, tmp_path_factory) -> Path:
 def model(checkpoint):
     from repflow_mm.inference.recognizer import load_recognizer
 
-    return load_recognizer(CONFIG, checkpoint, 'cpu')
+    return load_recognizer(MOTION_CONFIG, checkpoint, 'cpu')
 
 
 @pytest.fixture(scope='session')

@@ -1,4 +1,4 @@
-"""Export every CNN recognizer with motion in it: `python -m tests.helpers.zoo`.
+"""Export every CNN recognizer with motion in it: `python -m dev.export_zoo`.
 
 Prints a table of `docs/export.md`. Small clips, few iterations, weights at random, the
 flow layer's last batch norm not at zero (it would hide the flow). What cannot be
@@ -16,11 +16,11 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.registry import init_default_scope
 
-import repflow_mm.plugin  # noqa: F401  mends and registers
+import repflow_mm.plugin  # noqa: F401  patches and registers
 from repflow_mm.export.deployable import Deployable
 from repflow_mm.export.onnx import export_onnx, relative_error
 from repflow_mm.models.complexity import FAMILIES
-from tests.models.test_zoo import NO_NECK, ZOO, config_of
+from tests.models.test_zoo import NO_NECK, ZOO, config_of, spliced, with_neck
 
 FLOW = dict(flow_channels=4, n_iters=2, zero_init_residual=False)
 HEAD = dict(type='I3DHead', num_classes=10, average_clips='prob')
@@ -47,10 +47,10 @@ def candidates():
     for cfg in FAMILIES.values():
         for depth, channels, kind in ((18, 512, 'RepFlow'), (50, 2048, 'FcF')):
             flow = dict(FLOW, type=kind)
-            model, twin = (
+            model, plain = (
                 own(dict(cfg, depth=depth, flow=f), channels) for f in (flow, None)
             )
-            yield f'{cfg["type"]}-{depth}, {kind}', model, twin, (8, 64, 64)
+            yield f'{cfg["type"]}-{depth}, {kind}', model, plain, (8, 64, 64)
     rgb, flow = (
         own(dict(FAMILIES['2D ResNet'], depth=18, flow=f), 512) for f in (None, FLOW)
     )
@@ -60,30 +60,20 @@ def candidates():
     legacy = own(legacy, 2048)
     del legacy['backbone']['pretrained']
     yield 'LegacyRepFlowResNet50', legacy, rgb, (16, 64, 64)
-    for name, (_, after, shape, segments) in ZOO.items():
+    for name, (_, after, shape, _) in ZOO.items():
         frames = shape[0] if len(shape) == 4 else shape[2]
         try:
-            spliced, plain = config_of(name), config_of(name)
+            model, plain = spliced(name), config_of(name)
         except pytest.skip.Exception:  # MobileOne, without mmpretrain
             continue
-        spliced.backbone = dict(
-            type='FlowAugmented', backbone=spliced.backbone, after=after, flow=FLOW
-        )
-        if segments:
-            spliced.backbone.num_segments = segments
-        yield f'{name}, `{after}`', spliced, plain, (frames, *shape[-2:])
+        model.backbone.flow = FLOW
+        yield f'{name}, `{after}`', model, plain, (frames, *shape[-2:])
         if name in NO_NECK:
             continue
-        cfg = config_of(name)
-        channels = 1280 if 'MobileNetV2' in name else cfg.cls_head.in_channels
-        cfg.neck = dict(type='RepFlow', in_channels=channels, **FLOW)
-        if len(shape) == 4:
-            cfg.neck.num_segments = frames
-        else:
-            frames = max(frames, 16)
-        if cfg.cls_head.type in ('TSMHead', 'TRNHead'):
-            cfg.neck.update(keep_frames=True, temporal='same')
-        yield f'{name}, neck', cfg, plain, (frames, *shape[-2:])
+        model, shape = with_neck(config_of(name), shape)
+        model.neck.update(FLOW)
+        frames = shape[0] if len(shape) == 4 else shape[2]
+        yield f'{name}, neck', model, plain, (frames, *shape[-2:])
 
 
 def attempt(cfg: dict, clip: tuple[int, int, int], path: Path) -> str:
