@@ -3,7 +3,7 @@
 # Lists of `path label` lines: data/own/train.txt and val.txt; videos: data/own/videos.
 # `python tools/prepare_data.py folder` makes them from data/own/videos/CLASS/VIDEO.
 _base_ = [
-    '_base_/models/repflow_r2plus1d18.py',
+    '_base_/models/r2plus1d18.py',
     '_base_/datasets/kinetics400.py',
     '_base_/schedules/sgd_cosine_hmdb51.py',
     '_base_/default_runtime.py',
@@ -29,9 +29,16 @@ train_dataloader = dict(dataset=train)
 val_dataloader = dict(dataset=val)
 test_dataloader = dict(dataset=val)
 
-train_cfg = dict(max_epochs=20, val_interval=1)
+max_epochs = 20
+schedule_variables = dict(max_epochs=max_epochs)
+train_cfg = dict(max_epochs=max_epochs, val_interval=1)
 param_scheduler = [
-    dict(type='CosineAnnealingLR', T_max=20, by_epoch=True, convert_to_iter_based=True)
+    dict(
+        type='CosineAnnealingLR',
+        T_max=max_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    )
 ]
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 auto_scale_lr = dict(base_batch_size=8)

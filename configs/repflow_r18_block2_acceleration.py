@@ -2,43 +2,23 @@
 # python tools/make_motion_set.py data/acceleration --kind acceleration \
 #     --train-clips 120 --val-clips 60
 _base_ = 'repflow_r18_block2_motion.py'
+from repflow_mm.config import set_variables
 
+set_variables(_base_, clip_len=10, max_epochs=6)
 class_names = ['constant', 'speeding_up', 'slowing_down', 'to_and_fro']
-ann_file = 'data/acceleration/motion_{}_list_videos.txt'
-train = dict(
-    ann_file=ann_file.format('train'),
-    data_prefix=dict(video='data/acceleration/videos_train'),
-    pipeline=[
-        dict(type='VideoInit', decoder=_base_.decoder),
-        dict(type='SampleFrames', clip_len=10, frame_interval=1, num_clips=1),
-        dict(type='VideoDecode'),
-        dict(type='RandomCrop', size=56),
-        dict(type='FormatShape', input_format='NCTHW'),
-        dict(type='PackActionInputs'),
-    ],
-)
-test_pipeline = [
-    dict(type='VideoInit', decoder=_base_.decoder),
-    dict(
-        type='SampleFrames', clip_len=10, frame_interval=1, num_clips=1, test_mode=True
-    ),
-    dict(type='VideoDecode'),
-    dict(type='CenterCrop', crop_size=56),
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
-]
-test = dict(
-    ann_file=ann_file.format('val'),
-    data_prefix=dict(video='data/acceleration/videos_val'),
-    pipeline=test_pipeline,
-)
-train_dataloader = dict(dataset=train)
-val_dataloader = dict(dataset=test)
-test_dataloader = dict(dataset=test)
-
 model = dict(cls_head=dict(num_classes=4))
 
-train_cfg = dict(max_epochs=6)
-param_scheduler = [
-    dict(type='CosineAnnealingLR', T_max=6, by_epoch=True, convert_to_iter_based=True)
-]
+# Mirroring makes no other class, and none is needed.
+train_pipeline = [step for step in _base_.train_pipeline if step.type != 'Flip']
+train = dict(
+    ann_file='data/acceleration/motion_train_list_videos.txt',
+    data_prefix=dict(video='data/acceleration/videos_train'),
+    pipeline=train_pipeline,
+)
+val = dict(
+    ann_file='data/acceleration/motion_val_list_videos.txt',
+    data_prefix=dict(video='data/acceleration/videos_val'),
+)
+train_dataloader = dict(dataset=train)
+val_dataloader = dict(dataset=val)
+test_dataloader = dict(dataset=val)

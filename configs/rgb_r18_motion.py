@@ -1,4 +1,4 @@
-# The twin of repflow_r18_block2_motion.py without the flow layer.
-_base_ = 'repflow_r18_block2_motion.py'
+# The RGB baseline of repflow_r18_block2_motion.py.
+_base_ = '_base_/r18_motion.py'
 
 model = dict(backbone=dict(flow=None))

@@ -1,7 +1,25 @@
-"""Configs by name, read in one way: those of this package need no path."""
+"""Configs by name, read in one way: those of this package need no path.
+
+A *variable* is a top-level entry of a config that stands for a number in many places,
+such as `clip_len`: set it in an inheriting config or by `--cfg-options`, and all of
+them follow. The bases in `configs/_base_` declare theirs, with the values that their
+entries were written with, in `data_variables` and `schedule_variables`:
+
+| variable | what follows |
+|---|---|
+| `clip_len`, `frame_interval` | every `SampleFrames` |
+| `num_clips` | `SampleFrames` of the test pipeline |
+| `short_side` | every `Resize` of the short side, and `ThreeCrop` |
+| `crop_size` | the crops, and the `Resize` to a square |
+| `max_epochs` | the training loop, and schedulers that end with it |
+| `start_factor` | `LinearLR`, the warm-up |
+| `ema_momentum` | `EMAHook` |
+
+`decoder` needs no declaration: it reaches every `VideoInit`.
+"""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +27,9 @@ from mmengine.config import Config
 
 from repflow_mm.config_errors import RUNNER_OPTIONS, reading_config, suggestion
 from repflow_mm.errors import InputError, InputTypeError, MissingFileError
+
+_Place = tuple[dict, str, Any]  # an entry, one of its keys, and the value to set
+_Follow = Callable[[dict, Any, Any], Iterator[_Place]]
 
 _PACKAGE = Path(__file__).resolve().parent
 _IN_WHEEL = _PACKAGE / '.mim'  # OpenMMLab's place for them; setup.py puts them there
@@ -73,7 +94,7 @@ def read_config(config: str | Path, options: Mapping[str, Any] | None = None) ->
     Args:
         config (str | Path): See :func:`find_config`.
         options (Mapping[str, Any], optional): Overrides entries, as `--cfg-options`
-            gives them; `decoder` reaches every `VideoInit`.
+            gives them; see :func:`apply_variables`.
 
     Returns:
         Config: What it says. A default hook that is `None` is left out, where MMEngine
@@ -82,7 +103,8 @@ def read_config(config: str | Path, options: Mapping[str, Any] | None = None) ->
     Raises:
         MissingFileError: If there is no such file.
         InputError: If the file cannot be read as a config, describes no model, has a
-            misspelt top-level entry, or if `options` do not fit into it.
+            misspelt top-level entry, or if `options` do not fit into it
+            or give a variable a value that it cannot have.
     """
     path = find_config(config)
     with reading_config(path):
@@ -95,9 +117,7 @@ def read_config(config: str | Path, options: Mapping[str, Any] | None = None) ->
     _override(cfg, options or {})
     if not isinstance(cfg.get('model'), Mapping):
         raise InputError(f'{path} describes no model: it has no model=dict(...)')
-    if 'decoder' in cfg:
-        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-            _choose_decoder(cfg.get(loader), cfg.decoder)
+    apply_variables(cfg)
     hooks = cfg.get('default_hooks') or {}
     for name in [n for n in hooks if hooks[n] is None and n not in _MMENGINES_HOOKS]:
         del hooks[name]
@@ -146,12 +166,141 @@ def _check_key(cfg: Config, key: str) -> None:
         way = f'{way}.{name}'.removeprefix('.')
 
 
-def _choose_decoder(node: Any, decoder: str) -> None:
-    """Let every `VideoInit` below take the config's decoder."""
-    if isinstance(node, dict):
-        if node.get('type') == 'VideoInit':
-            node['decoder'] = decoder
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            _choose_decoder(child, decoder)
+def apply_variables(cfg: dict) -> None:
+    """Let what a config's variables stand for follow them, where they were changed.
+
+    A variable that still has its declared value changes nothing, so that an entry which
+    was overridden by its full name is kept. Doing this twice is doing it once.
+
+    Args:
+        cfg (dict): A whole config, changed in place.
+
+    Raises:
+        InputError: If a variable has a value that it cannot have.
+    """
+    for record in ('data_variables', 'schedule_variables'):
+        declared = cfg.get(record) or {}
+        for name, before in list(declared.items()):
+            if name not in _PLACES:
+                raise InputError(f'{record}: {name!r} is not one of {list(_PLACES)}')
+            now = cfg.get(name, before)
+            if now == before:
+                continue
+            _check(name, now)
+            places = list(_PLACES[name](cfg, before, now))
+            if not places:
+                raise InputError(f'{name}={now} changes nothing: no entry follows it')
+            for entry, key, value in places:
+                entry[key] = value
+            declared[name] = now
+        if declared.get('crop_size', 0) > declared.get('short_side', float('inf')):
+            raise InputError(
+                f'crop_size={cfg["crop_size"]} does not fit into frames with '
+                f'short_side={cfg["short_side"]}: set both'
+            )
+    if 'decoder' in cfg:
+        for step in _steps(cfg, 'VideoInit'):
+            step['decoder'] = cfg['decoder']
+
+
+def set_variables(cfg: dict, **values: Any) -> None:
+    """Set variables of a config, and what they stand for.
+
+    In a config file, `set_variables(_base_, clip_len=16)` is right for every reader.
+    `clip_len = 16` alone is right for those that call :func:`apply_variables`: our
+    tools and `VariablesRunner`.
+
+    Args:
+        cfg (dict): Changed in place.
+        **values: The variables.
+    """
+    cfg.update(values)
+    apply_variables(cfg)
+
+
+def _check(name: str, value: Any) -> None:
+    fraction = name in ('start_factor', 'ema_momentum')
+    kinds = (int, float) if fraction else int
+    right = isinstance(value, kinds) and not isinstance(value, bool) and value > 0
+    if not right or (fraction and value > 1):
+        what = 'a number between 0 and 1' if fraction else 'a whole number above 0'
+        raise InputError(f'{name} has to be {what}, got {value!r}')
+
+
+def _steps(cfg: dict, *kinds: str, test: bool = False) -> Iterator[dict]:
+    """Every transform of some types, in the pipelines and the datasets' copies."""
+    parts = ('test',) if test else ('train', 'val', 'test')
+    entries = (f'{p}_{what}' for p in parts for what in ('pipeline', 'dataloader'))
+    nodes = [cfg[entry] for entry in entries if cfg.get(entry)]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, dict):
+            if node.get('type') in kinds:
+                yield node
+            nodes += node.values()
+        elif isinstance(node, (list, tuple)):
+            nodes += node
+
+
+# What follows each variable, given its value of before and its new one: the places.
+
+
+def _sampling(key: str, test: bool = False) -> _Follow:
+    def places(cfg: dict, before: int, now: int) -> Iterator[_Place]:
+        for step in _steps(cfg, 'SampleFrames', test=test):
+            yield step, key, now
+
+    return places
+
+
+def _short_side(cfg: dict, before: int, now: int) -> Iterator[_Place]:
+    for step in _steps(cfg, 'Resize', 'ThreeCrop'):
+        if step['type'] == 'ThreeCrop':
+            yield step, 'crop_size', now
+        elif -1 in step['scale']:
+            yield step, 'scale', (-1, now)
+
+
+def _crop_size(cfg: dict, before: int, now: int) -> Iterator[_Place]:
+    keys = dict(MultiScaleCrop='input_size', RandomCrop='size', CenterCrop='crop_size')
+    for step in _steps(cfg, 'Resize', *keys):
+        if step['type'] != 'Resize':
+            yield step, keys[step['type']], now
+        elif -1 not in step['scale']:
+            yield step, 'scale', (now, now)
+
+
+def _max_epochs(cfg: dict, before: int, now: int) -> Iterator[_Place]:
+    yield cfg['train_cfg'], 'max_epochs', now
+    for scheduler in cfg['param_scheduler']:
+        begin = scheduler.get('begin', 0)
+        if scheduler.get('T_max') == before - begin:
+            if now <= begin:
+                raise InputError(
+                    f'max_epochs={now} ends before {scheduler["type"]} begins, at '
+                    f'epoch {begin}: train longer, or give another param_scheduler'
+                )
+            yield scheduler, 'T_max', now - begin
+        if scheduler.get('end') == before:
+            yield scheduler, 'end', now
+
+
+def _entry(entry: str, kind: str, key: str) -> _Follow:
+    def places(cfg: dict, before: float, now: float) -> Iterator[_Place]:
+        for item in cfg.get(entry) or []:
+            if item['type'] == kind:
+                yield item, key, now
+
+    return places
+
+
+_PLACES: dict[str, _Follow] = dict(
+    clip_len=_sampling('clip_len'),
+    frame_interval=_sampling('frame_interval'),
+    num_clips=_sampling('num_clips', test=True),
+    short_side=_short_side,
+    crop_size=_crop_size,
+    max_epochs=_max_epochs,
+    start_factor=_entry('param_scheduler', 'LinearLR', 'start_factor'),
+    ema_momentum=_entry('custom_hooks', 'EMAHook', 'momentum'),
+)

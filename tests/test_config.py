@@ -3,7 +3,8 @@
 import pytest
 from mmengine.config import Config
 
-from repflow_mm.config import find_config
+from repflow_mm.config import apply_variables, find_config, read_config
+from repflow_mm.errors import InputError
 from tests.helpers.paths import ROOT
 
 
@@ -53,8 +54,6 @@ def test_a_config_anywhere_inherits_one_of_ours(plugin, tmp_path):
 def test_a_hook_that_is_none_is_left_out(plugin):
     from mmengine.runner import Runner
 
-    from repflow_mm.config import read_config
-
     off = {'default_hooks.check_weights': None, 'default_hooks.timer': None}
     hooks = read_config('repflow_r18_block2_motion', off).default_hooks
     assert 'check_weights' not in hooks and hooks.timer is None
@@ -64,3 +63,89 @@ def test_a_hook_that_is_none_is_left_out(plugin):
     names = [type(hook).__name__ for hook in runner._hooks]
     assert 'CheckLossHook' in names
     assert not {'CheckWeightsHook', 'IterTimerHook'} & set(names)
+
+
+def entries(cfg: Config, part: str, kind: str, key: str) -> list:
+    return [
+        step[key]
+        for pipeline in (
+            cfg[f'{part}_pipeline'],
+            cfg[f'{part}_dataloader'].dataset.pipeline,
+        )
+        for step in pipeline
+        if step.type == kind
+    ]
+
+
+def test_a_variable_reaches_every_place_that_stands_for_it():
+    options = dict(
+        clip_len=8,
+        frame_interval=4,
+        num_clips=3,
+        short_side=96,
+        crop_size=80,
+        max_epochs=30,
+        start_factor=0.5,
+        ema_momentum=0.01,
+        decoder='pyav',
+    )
+    cfg = read_config('repflow_r50_block3_kinetics400', options)
+    for part, clips in (('train', 1), ('val', 1), ('test', 3)):
+        assert entries(cfg, part, 'VideoInit', 'decoder') == ['pyav'] * 2
+        assert entries(cfg, part, 'SampleFrames', 'clip_len') == [8] * 2
+        assert entries(cfg, part, 'SampleFrames', 'frame_interval') == [4] * 2
+        assert entries(cfg, part, 'SampleFrames', 'num_clips') == [clips] * 2
+    train = entries(cfg, 'train', 'Resize', 'scale')
+    assert train == [(-1, 96), (80, 80)] * 2
+    assert entries(cfg, 'train', 'MultiScaleCrop', 'input_size') == [80] * 2
+    assert entries(cfg, 'val', 'CenterCrop', 'crop_size') == [80] * 2
+    assert entries(cfg, 'test', 'ThreeCrop', 'crop_size') == [96] * 2
+    warm_up, cosine = cfg.param_scheduler
+    assert (warm_up.start_factor, warm_up.end) == (0.5, 5)
+    assert (cosine.begin, cosine.T_max, cosine.end) == (5, 25, 30)
+    assert (cfg.train_cfg.max_epochs, cfg.custom_hooks[0].momentum) == (30, 0.01)
+    # Applied once more, as a Runner does, it changes nothing.
+    before = cfg.to_dict()
+    apply_variables(cfg)
+    assert cfg.to_dict() == before
+
+
+def test_an_inheriting_config_changes_one_name(tmp_path):
+    (tmp_path / 'mine.py').write_text(
+        "_base_ = 'repflow_mm::repflow_r18_block2_motion.py'\n"
+        'clip_len = 6\n'
+        'max_epochs = 2\n'
+    )
+    cfg = read_config('mine.py')
+    assert entries(cfg, 'test', 'SampleFrames', 'clip_len') == [6, 6]
+    assert cfg.train_cfg.max_epochs == cfg.param_scheduler[0].T_max == 2
+
+
+def test_entries_by_their_full_names_and_other_configs_are_left_alone(tmp_path):
+    full = {'train_cfg.max_epochs': 3, 'param_scheduler.1.T_max': 7}
+    cfg = read_config('repflow_r50_block3_kinetics400', full)
+    assert (cfg.train_cfg.max_epochs, cfg.param_scheduler[1].T_max) == (3, 7)
+    # A name that a stranger's config uses in its own way is not ours.
+    (tmp_path / 'other.py').write_text(
+        'clip_len = 8\n'
+        "test_pipeline = [dict(type='SampleFrames', clip_len=2 * clip_len)]\n"
+    )
+    assert read_config('other.py').test_pipeline[0].clip_len == 16
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(clip_len=0), 'clip_len has to be a whole number above 0, got 0'),
+        (dict(clip_len='x'), "clip_len has to be .*, got 'x'"),
+        (dict(max_epochs=True), 'max_epochs has to be'),
+        (dict(max_epochs=5), 'max_epochs=5 ends before CosineAnnealingLR begins, at'),
+        (dict(ema_momentum=2), 'ema_momentum has to be a number between 0 and 1'),
+        (dict(crop_size=300), 'crop_size=300 does not fit .* short_side=256: set both'),
+        (dict(custom_hooks=None, ema_momentum=0.5), 'ema_momentum=0.5 changes nothing'),
+        (dict(data_variables=dict(x=1)), "data_variables: 'x' is not one of"),
+    ],
+)
+def test_a_variable_that_cannot_be(options, message):
+    with pytest.raises(InputError, match=message):
+        read_config('repflow_r50_block3_kinetics400', options)

@@ -1,50 +1,50 @@
-"""The page of the paper's tables, its configs and their twins."""
+"""The page of the paper's tables, its configs and their RGB baselines."""
 
 import re
 
 import pytest
-from mmengine.config import Config
 
+from tests.helpers.configs import FOLDER as CONFIGS
+from tests.helpers.configs import config, steps
 from tests.helpers.paths import ROOT
 
 PAGE = ROOT / 'docs' / 'paper_tables.md'
-CONFIGS = ROOT / 'configs'
 
 
 def page() -> list[tuple[str, ...]]:
-    """(table, row, dataset, config, twin or '', the paper's figure, ours)."""
+    """(table, row, dataset, path, baseline or '', the paper's figure, ours)."""
     rows, table = [], ''
     for line in PAGE.read_text().splitlines():
         if line.startswith('## '):
             table = line.removeprefix('## ')
         elif line.startswith('| ') and not line.startswith('| row'):
-            row, dataset, config, twin, paper, ours = (
+            row, dataset, path, rgb, paper, ours = (
                 re.sub(r'.*\(\.\./configs/(.*)\)', r'\1', cell.strip())
                 for cell in line.strip('|').split('|')
             )
-            rows.append((table, row, dataset, config, twin, paper, ours))
+            rows.append((table, row, dataset, path, rgb, paper, ours))
     return rows
 
 
 ROWS = page()
-TWINNED = [row[3:5] for row in ROWS if row[4]]
+PAIRS = [row[3:5] for row in ROWS if row[4]]
 
 
 def test_every_row_has_its_config_and_every_config_its_row():
     listed = {row[3] for row in ROWS}
     assert len(listed) == len(ROWS)
-    assert all((CONFIGS / config).is_file() for config in listed)
+    assert all((CONFIGS / path).is_file() for path in listed)
     there = {str(p.relative_to(CONFIGS)) for p in CONFIGS.glob('table*/*.py')}
     assert there <= listed
     # Ours, row by row: both datasets, all columns.
     counts = {f'Table {n}': 0 for n in range(1, 10)}
-    for table, *_, twin, _, _ in ROWS:
-        counts[table] += bool(twin)
+    for table, *_, rgb, _, _ in ROWS:
+        counts[table] += bool(rgb)
     assert list(counts.values()) == [12, 12, 12, 18, 4, 3, 3, 2, 15]
-    for *_, config, twin, paper, ours in ROWS:
+    for *_, path, rgb, paper, ours in ROWS:
         assert paper == '-' or 0 < float(paper) < 100
         assert ours == 'not run' or 0 < float(ours) < 100
-        assert bool(twin) != config.split('/')[-1].startswith('rgb_')
+        assert bool(rgb) != path.split('/')[-1].startswith('rgb_')
 
 
 def without_flow(model: dict) -> dict:
@@ -53,10 +53,9 @@ def without_flow(model: dict) -> dict:
     return model
 
 
-@pytest.mark.parametrize(('config', 'twin'), TWINNED)
-def test_the_twin_differs_in_the_layer_alone(config, twin):
-    ours = Config.fromfile(CONFIGS / config)
-    rgb = Config.fromfile(CONFIGS / twin)
+@pytest.mark.parametrize(('path', 'baseline'), PAIRS)
+def test_the_baseline_differs_in_the_layer_alone(path, baseline):
+    ours, rgb = config(path), config(baseline)
     assert rgb.model.backbone.flow is None
     model = ours.model
     if model.type == 'LateFusion':
@@ -67,8 +66,8 @@ def test_the_twin_differs_in_the_layer_alone(config, twin):
     names = {'model', 'work_dir', 'flow', 'rgb'}  # the last two are late fusion's
     if ours.load_from or rgb.load_from:
         # Each from its own network on Kinetics-400.
-        for path, cfg in ((config, ours), (twin, rgb)):
-            stem = path.split('/')[-1].removesuffix('_hmdb51_from_kinetics.py')
+        for name, cfg in ((path, ours), (baseline, rgb)):
+            stem = name.split('/')[-1].removesuffix('_hmdb51_from_kinetics.py')
             assert cfg.load_from == f'work_dirs/{stem}_kinetics400/epoch_100.pth'
             assert list(CONFIGS.rglob(f'{stem}_kinetics400.py'))
         names.add('load_from')
@@ -81,9 +80,9 @@ def test_the_twin_differs_in_the_layer_alone(config, twin):
 
 def backbones(table: str) -> dict[tuple[str, str], dict]:
     return {
-        (row, dataset): Config.fromfile(CONFIGS / config).model.get('backbone')
-        for name, row, dataset, config, twin, _, _ in ROWS
-        if name == table and twin
+        (row, dataset): config(path).model.get('backbone')
+        for name, row, dataset, path, rgb, _, _ in ROWS
+        if name == table and rgb
     }
 
 
@@ -123,7 +122,7 @@ def test_table_4_fuses():
     for (row, _), backbone in backbones('Table 4').items():
         kind, place = row.split(', ')
         if kind == 'Late':
-            continue  # two networks: the twins' test compares them
+            continue  # two networks: the baselines' test compares them
         assert backbone.after == places[place]
         assert backbone.flow.n_iters == 10
         assert backbone.flow.get('fusion', 'none') == kinds.get(kind, kind.lower())
@@ -160,19 +159,21 @@ def test_tables_6_to_9_take_their_networks():
 
 
 def test_frames_and_sizes():
-    for table, _, dataset, config, *_ in ROWS:
-        cfg = Config.fromfile(CONFIGS / config)
+    for table, _, dataset, path, *_ in ROWS:
+        cfg = config(path)
         frames = 32 if table == 'Table 9' else 16
         size = 224 if table in ('Table 8', 'Table 9') else 112
         for part in ('train', 'val', 'test'):
             data = cfg[f'{part}_dataloader'].dataset
-            assert data.pipeline[1].clip_len == frames
+            (sample,) = steps(data.pipeline, 'SampleFrames')
+            assert sample.clip_len == frames
             folder = dataset.split()[0].lower().replace('-', '_')
             folder = folder.replace('lowres_', '').replace(
                 'kinetics_400', 'kinetics400'
             )
             assert data.ann_file.startswith(f'data/{folder}/')
-        assert cfg.train_dataloader.dataset.pipeline[5].scale == (size, size)
+        *_, square = steps(cfg.train_dataloader.dataset.pipeline, 'Resize')
+        assert square.scale == (size, size)
         head = cfg.model.get('streams', [cfg.model])[0].cls_head
         classes = {'Tiny': 150, 'HMDB51': 51, 'LowRes': 51, 'Kinetics': 400}
         assert head.num_classes == classes[dataset.split('-')[0].split()[0]]

@@ -1,6 +1,6 @@
 # The same on LowRes-HMDB51, Tables 1 and 2.
 _base_ = [
-    'models/repflow_r34.py',
+    'models/r34.py',
     'datasets/lowres_hmdb51.py',
     'schedules/sgd_cosine_hmdb51.py',
     'default_runtime.py',

@@ -1,6 +1,6 @@
-# What Tables 1 to 5 share; "After Block 3", 10 iterations, learned.
+# What Tables 1 to 5 share: ResNet-34 on Tiny-Kinetics.
 _base_ = [
-    'models/repflow_r34.py',
+    'models/r34.py',
     'datasets/tiny_kinetics.py',
     'schedules/sgd_cosine.py',
     'default_runtime.py',

@@ -1,4 +1,4 @@
-# Table 1, RGB CNN: the twin of Tables 1 and 2.
+# Table 1, RGB CNN: the baseline of Tables 1 and 2.
 _base_ = '../_base_/r34_lowreshmdb51.py'
 
 model = dict(backbone=dict(flow=None))

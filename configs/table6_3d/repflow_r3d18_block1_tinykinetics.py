@@ -1,4 +1,4 @@
 # Table 6, "After Block 1".
-_base_ = 'repflow_r3d18_block3_tinykinetics.py'
+_base_ = '../_base_/r3d18_tinykinetics.py'
 
-model = dict(backbone=dict(after='block1'))
+model = dict(backbone=dict(after='block1', flow=dict(n_iters=10)))

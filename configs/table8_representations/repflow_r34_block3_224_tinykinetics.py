@@ -1,7 +1,4 @@
 # Table 8, "Ours" on Tiny-Kinetics.
-_base_ = [
-    '../_base_/models/repflow_r34.py',
-    '../_base_/datasets/tiny_kinetics_224.py',
-    '../_base_/schedules/sgd_cosine.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = '../_base_/r34_224_tinykinetics.py'
+
+model = dict(backbone=dict(after='block3', flow=dict(n_iters=10)))

@@ -1,4 +1,4 @@
-# Table 8, the twin of "Ours" on Tiny-Kinetics.
-_base_ = 'repflow_r34_block3_224_tinykinetics.py'
+# Table 8, the RGB baseline of "Ours" on Tiny-Kinetics.
+_base_ = '../_base_/r34_224_tinykinetics.py'
 
 model = dict(backbone=dict(flow=None))

@@ -1,15 +1,7 @@
 # Table 9, "Ours ((2+1)D CNN + FcF) + Non-local".
-_base_ = 'fcf_r2plus1d50_block3_hmdb51.py'
+_base_ = '../_base_/r2plus1d50_nl_hmdb51.py'
 
 model = dict(
-    backbone=dict(
-        non_local=((0, 0, 0), (1, 0, 1, 0), (1, 0, 1, 0, 1, 0), (0, 0, 0)),
-        non_local_cfg=dict(
-            sub_sample=True,
-            use_scale=False,
-            norm_cfg=dict(type='BN3d', requires_grad=True),
-            mode='embedded_gaussian',
-        ),
-    )
+    backbone=dict(after='block3', flow=dict(type='FcF', num_flows=2, n_iters=20))
 )
 work_dir = './work_dirs/{{fileBasenameNoExtension}}_split{{$HMDB51_SPLIT:1}}'

@@ -1,7 +1,4 @@
 # Table 9, "Ours ((2+1)D CNN + Rep. Flow)".
-_base_ = [
-    '../_base_/models/repflow_r2plus1d50.py',
-    '../_base_/datasets/kinetics400.py',
-    '../_base_/schedules/sgd_cosine.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = '../_base_/r2plus1d50_kinetics400.py'
+
+model = dict(backbone=dict(after='block3', flow=dict(n_iters=20)))

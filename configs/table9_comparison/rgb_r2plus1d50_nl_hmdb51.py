@@ -1,5 +1,5 @@
-# Table 9, the twin of "Ours ((2+1)D CNN + FcF) + Non-local".
-_base_ = 'fcf_r2plus1d50_nl_block3_hmdb51.py'
+# Table 9, the RGB baseline of "Ours ((2+1)D CNN + FcF) + Non-local".
+_base_ = '../_base_/r2plus1d50_nl_hmdb51.py'
 
 model = dict(backbone=dict(flow=None))
 work_dir = './work_dirs/{{fileBasenameNoExtension}}_split{{$HMDB51_SPLIT:1}}'

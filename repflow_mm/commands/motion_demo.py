@@ -119,10 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     ]
     if args.epochs is not None:
-        options += [
-            f'train_cfg.max_epochs={args.epochs}',
-            f'param_scheduler.0.T_max={args.epochs}',
-        ]
+        options.append(f'max_epochs={args.epochs}')
     runs = [
         _run_of(name, SHIPPED / 'configs' / f'{stem}.py', work_dir, options)
         for name, stem in (

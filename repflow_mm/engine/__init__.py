@@ -13,6 +13,7 @@ from repflow_mm.engine.hooks import (
     SafeCheckpointHook,
 )
 from repflow_mm.engine.resumable_loop import ResumableTrainLoop
+from repflow_mm.engine.variables_runner import VariablesRunner
 
 __all__ = [
     'BadVideosHook',
@@ -24,5 +25,6 @@ __all__ = [
     'PredictionPicturesHook',
     'ResumableTrainLoop',
     'SafeCheckpointHook',
+    'VariablesRunner',
     'load_checkpoint',
 ]

@@ -114,12 +114,21 @@ def test_our_configs_run_under_mmaction2s_own_train(run_python, motion_set, tmp_
         '--work-dir',
         tmp_path / 'work',
         '--cfg-options',
-        'train_cfg.max_epochs=1',
+        'max_epochs=1',
+        'clip_len=6',
+        'decoder=opencv',
         *motion_options(motion_set),
         cwd=tmp_path,
     )
     ok(result)
     assert (tmp_path / 'work' / 'epoch_1.pth').is_file()
+    # One name has reached every place.
+    cfg = mmengine.Config.fromfile(tmp_path / 'work' / Path(REPFLOW).name)
+    for part in ('train', 'val', 'test'):
+        decode, sample, *_ = cfg[f'{part}_dataloader'].dataset.pipeline
+        assert (decode.decoder, sample.clip_len) == ('opencv', 6)
+    (scheduler,) = cfg.param_scheduler
+    assert cfg.train_cfg.max_epochs == scheduler.T_max == 1
 
 
 SMALL_KINETICS = """
@@ -152,16 +161,7 @@ def test_two_epochs_and_a_test_on_real_videos(run_python, tmp_path):
             base=str(base), ann_file=str(ann_file), videos=str(VIDEOS)
         )
     )
-    smaller = ['test_dataloader.dataset.pipeline.1.num_clips=2']
-    for loader in ('train', 'val', 'test'):
-        pipeline = f'{loader}_dataloader.dataset.pipeline'
-        smaller += [f'{pipeline}.1.clip_len=4', f'{pipeline}.3.scale=(-1,72)']
-    smaller += [
-        'train_dataloader.dataset.pipeline.4.input_size=64',
-        'train_dataloader.dataset.pipeline.5.scale=(64,64)',
-        'val_dataloader.dataset.pipeline.4.crop_size=64',
-        'test_dataloader.dataset.pipeline.4.crop_size=72',
-    ]
+    smaller = ['num_clips=2', 'clip_len=4', 'short_side=72', 'crop_size=64']
     options = ['--work-dir', tmp_path / 'work', '--cfg-options', *smaller]
     ok(run_python('tools/train.py', config, *options))
     text = ok(

@@ -2,25 +2,38 @@
 decoder = 'decord'  # or 'pyav', 'opencv'
 class_names = 'kinetics400'
 
+clip_len = 32
+frame_interval = 2
+num_clips = 10  # of a video in testing, by 3 crops
+short_side = 256
+crop_size = 224
+data_variables = dict(
+    clip_len=clip_len,
+    frame_interval=frame_interval,
+    num_clips=num_clips,
+    short_side=short_side,
+    crop_size=crop_size,
+)
+
 train_pipeline = [
     dict(type='VideoInit', decoder=decoder),
     dict(
         type='SampleFrames',
-        clip_len=32,
-        frame_interval=2,
+        clip_len=clip_len,
+        frame_interval=frame_interval,
         num_clips=1,
         out_of_bound_opt='repeat_last',  # 'loop' would show a jump to the flow layer
     ),
     dict(type='VideoDecode'),
-    dict(type='Resize', scale=(-1, 256)),
+    dict(type='Resize', scale=(-1, short_side)),
     dict(
         type='MultiScaleCrop',
-        input_size=224,
+        input_size=crop_size,
         scales=(1, 0.8),
         random_crop=False,
         max_wh_scale_gap=0,
     ),
-    dict(type='Resize', scale=(224, 224), keep_ratio=False),
+    dict(type='Resize', scale=(crop_size, crop_size), keep_ratio=False),
     # Where labels are directions, mirroring changes them: give Flip a
     # flip_label_map (see motion.py), or set flip_ratio=0.
     dict(type='Flip', flip_ratio=0.5),
@@ -31,32 +44,31 @@ val_pipeline = [
     dict(type='VideoInit', decoder=decoder),
     dict(
         type='SampleFrames',
-        clip_len=32,
-        frame_interval=2,
+        clip_len=clip_len,
+        frame_interval=frame_interval,
         num_clips=1,
         out_of_bound_opt='repeat_last',
         test_mode=True,
     ),
     dict(type='VideoDecode'),
-    dict(type='Resize', scale=(-1, 256)),
-    dict(type='CenterCrop', crop_size=224),
+    dict(type='Resize', scale=(-1, short_side)),
+    dict(type='CenterCrop', crop_size=crop_size),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
-# 10 clips x 3 crops.
 test_pipeline = [
     dict(type='VideoInit', decoder=decoder),
     dict(
         type='SampleFrames',
-        clip_len=32,
-        frame_interval=2,
-        num_clips=10,
+        clip_len=clip_len,
+        frame_interval=frame_interval,
+        num_clips=num_clips,
         out_of_bound_opt='repeat_last',
         test_mode=True,
     ),
     dict(type='VideoDecode'),
-    dict(type='Resize', scale=(-1, 256)),
-    dict(type='ThreeCrop', crop_size=256),
+    dict(type='Resize', scale=(-1, short_side)),
+    dict(type='ThreeCrop', crop_size=short_side),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]

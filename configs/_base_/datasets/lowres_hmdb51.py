@@ -1,18 +1,7 @@
 # LowRes-HMDB51: HMDB51 in 16 frames of 112x112.
-_base_ = 'tiny_kinetics.py'
+_base_ = 'hmdb51_16.py'
+from repflow_mm.config import set_variables
 
-class_names = 'hmdb51'
-
-split = '{{$HMDB51_SPLIT:1}}'
-
-data_prefix = dict(video='data/hmdb51/videos')
-ann_file_val = f'data/hmdb51/hmdb51_val_split_{split}_videos.txt'
-
-train_dataloader = dict(
-    dataset=dict(
-        ann_file=f'data/hmdb51/hmdb51_train_split_{split}_videos.txt',
-        data_prefix=data_prefix,
-    )
-)
-val_dataloader = dict(dataset=dict(ann_file=ann_file_val, data_prefix=data_prefix))
-test_dataloader = dict(dataset=dict(ann_file=ann_file_val, data_prefix=data_prefix))
+set_variables(_base_, short_side=128, crop_size=112)
+train_dataloader = dict(batch_size=32)
+val_dataloader = dict(batch_size=32)

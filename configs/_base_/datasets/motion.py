@@ -1,5 +1,8 @@
 # The synthetic motion set: python tools/make_motion_set.py data/motion
 decoder = 'decord'  # or 'pyav', 'opencv'
+clip_len = 8
+crop_size = 56
+data_variables = dict(clip_len=clip_len, crop_size=crop_size)
 class_names = [
     'still',
     'move_left',
@@ -15,9 +18,9 @@ class_names = [
 
 train_pipeline = [
     dict(type='VideoInit', decoder=decoder),
-    dict(type='SampleFrames', clip_len=8, frame_interval=1, num_clips=1),
+    dict(type='SampleFrames', clip_len=clip_len, frame_interval=1, num_clips=1),
     dict(type='VideoDecode'),
-    dict(type='RandomCrop', size=56),
+    dict(type='RandomCrop', size=crop_size),
     # Seen in a mirror, left is right and clockwise is counterclockwise.
     dict(type='Flip', flip_ratio=0.5, flip_label_map={1: 2, 2: 1, 5: 6, 6: 5}),
     dict(type='FormatShape', input_format='NCTHW'),
@@ -26,10 +29,14 @@ train_pipeline = [
 val_pipeline = [
     dict(type='VideoInit', decoder=decoder),
     dict(
-        type='SampleFrames', clip_len=8, frame_interval=1, num_clips=1, test_mode=True
+        type='SampleFrames',
+        clip_len=clip_len,
+        frame_interval=1,
+        num_clips=1,
+        test_mode=True,
     ),
     dict(type='VideoDecode'),
-    dict(type='CenterCrop', crop_size=56),
+    dict(type='CenterCrop', crop_size=crop_size),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]

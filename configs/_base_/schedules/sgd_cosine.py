@@ -2,6 +2,11 @@
 # 0.01x the rate and without weight decay (section 2 of docs/fidelity.md), and
 # evaluation takes the running average of the weights, as the paper does.
 max_epochs = 100
+start_factor = 0.1  # of the rate, at the first iteration
+ema_momentum = 1e-4
+schedule_variables = dict(
+    max_epochs=max_epochs, start_factor=start_factor, ema_momentum=ema_momentum
+)
 
 train_cfg = dict(
     type='ResumableTrainLoop', max_epochs=max_epochs, val_begin=1, val_interval=5
@@ -12,7 +17,7 @@ test_cfg = dict(type='TestLoop')
 param_scheduler = [
     dict(
         type='LinearLR',
-        start_factor=0.1,
+        start_factor=start_factor,
         by_epoch=True,
         begin=0,
         end=5,
@@ -35,7 +40,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=40, norm_type=2),
 )
 
-custom_hooks = [dict(type='EMAHook', momentum=1e-4, update_buffers=True)]
+custom_hooks = [dict(type='EMAHook', momentum=ema_momentum, update_buffers=True)]
 
 # The rate is for 8 GPUs x 8 clips.
 auto_scale_lr = dict(enable=False, base_batch_size=64)

@@ -1,5 +1,5 @@
 # R(2+1)D with 18 layers, from scratch (Table 7).
-_base_ = 'repflow_r34.py'
+_base_ = 'r34.py'
 
 model = dict(
     backbone=dict(

@@ -1,0 +1,7 @@
+# What Table 7 shares.
+_base_ = [
+    'models/r2plus1d18.py',
+    'datasets/tiny_kinetics.py',
+    'schedules/sgd_cosine.py',
+    'default_runtime.py',
+]

@@ -1,0 +1,7 @@
+# What Table 9 shares on Kinetics-400.
+_base_ = [
+    'models/r2plus1d50_nl.py',
+    'datasets/kinetics400.py',
+    'schedules/sgd_cosine.py',
+    'default_runtime.py',
+]

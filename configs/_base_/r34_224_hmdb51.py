@@ -1,0 +1,9 @@
+# What Table 8 shares on HMDB51.
+_base_ = [
+    'models/r34.py',
+    'datasets/hmdb51_16.py',
+    'schedules/sgd_cosine_hmdb51.py',
+    'default_runtime.py',
+]
+
+model = dict(cls_head=dict(num_classes=51))

@@ -1,0 +1,7 @@
+# What Table 8 shares on Tiny-Kinetics.
+_base_ = [
+    'models/r34.py',
+    'datasets/tiny_kinetics_224.py',
+    'schedules/sgd_cosine.py',
+    'default_runtime.py',
+]

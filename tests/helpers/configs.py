@@ -1,0 +1,29 @@
+"""Our configs, each read once: for reading only, so copy what a test changes."""
+
+import functools
+from pathlib import Path
+
+from mmengine.config import Config
+
+from tests.helpers.paths import ROOT
+
+FOLDER = ROOT / 'configs'
+PATHS = sorted(
+    path
+    for path in FOLDER.rglob('*.py')
+    if not {'_base_', 'legacy'} & set(path.relative_to(FOLDER).parts)
+)
+
+
+@functools.cache
+def config(path: Path | str) -> Config:
+    """A config, by its path or its name below `configs/`."""
+    return Config.fromfile(FOLDER / path)
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(FOLDER).with_suffix(''))
+
+
+def steps(pipeline: list[dict], kind: str) -> list[dict]:
+    return [step for step in pipeline if step['type'] == kind]
