@@ -2,6 +2,7 @@
 
 import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
 from repflow_mm.checkpoint import load_checkpoint
+from repflow_mm.engine import slow_parameters  # wraps optimizers' constructors
 from repflow_mm.engine.hooks import (
     BadVideosHook,
     CheckLabelsHook,
@@ -27,4 +28,5 @@ __all__ = [
     'SafeCheckpointHook',
     'VariablesRunner',
     'load_checkpoint',
+    'slow_parameters',
 ]

@@ -1,0 +1,162 @@
+"""Motion layers' slow parameters get their own rate from every optimizer constructor.
+
+MMEngine's constructor and MMAction2's (TSM, Swin, layer decay) share one `__call__`,
+which this module wraps when it is imported. A config does not have to name the solver;
+one that does, such as `paramwise_cfg=dict(custom_keys={'.solver.': dict(lr_mult=1)})`,
+has the last word.
+"""
+
+import functools
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+from mmaction.engine.optimizers import TSMOptimWrapperConstructor
+from mmengine.logging import print_log
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
+from mmengine.utils.dl_utils.parrots_wrapper import (
+    SyncBatchNorm_,
+    _BatchNorm,
+    _ConvNd,
+)
+from torch import nn
+
+from repflow_mm.layers import MotionLayer, motion_prefixes, slow_parameters
+
+LR_MULT, DECAY_MULT = 0.01, 0.0
+
+# What TSM's constructor has a rule for; it refuses any other module with weights.
+_TSM_MODULES = (_ConvNd, nn.Linear, _BatchNorm, SyncBatchNorm_, nn.GroupNorm)
+
+
+def _install() -> None:
+    build = DefaultOptimWrapperConstructor.__call__
+    if build.__module__ == __name__:
+        return
+
+    @functools.wraps(build)
+    def call(self: DefaultOptimWrapperConstructor, model: nn.Module) -> OptimWrapper:
+        inner = getattr(model, 'module', model)
+        slow = slow_parameters(inner)
+        given = self.paramwise_cfg
+        tsm = isinstance(self, TSMOptimWrapperConstructor)
+        if not slow and not tsm:
+            return build(self, model)
+
+        def add_params(params: list[dict], module: nn.Module, **kwargs) -> None:
+            del self.add_params  # constructors call themselves for child modules
+            if not given:
+                params.append(dict(params=list(module.parameters())))
+            elif tsm:
+                with _hidden(module):
+                    self.add_params(params, module, **kwargs)
+                _add_left_out(params, module)
+            else:
+                self.add_params(params, module, **kwargs)
+            rules = _rules(given, slow, module)
+            if not tsm:  # it has applied what the config says already
+                rules = {p: rule for p, rule in rules.items() if rule is _OURS}
+            params[:] = _split(params, rules, self.base_lr, self.base_wd)
+
+        self.add_params = add_params
+        self.paramwise_cfg = given or dict(custom_keys={})  # empty: not called
+        try:
+            return build(self, model)
+        finally:
+            self.paramwise_cfg = given
+            vars(self).pop('add_params', None)
+
+    call.__module__ = __name__
+    DefaultOptimWrapperConstructor.__call__ = call
+
+
+_OURS = dict(lr_mult=LR_MULT, decay_mult=DECAY_MULT)
+
+
+def _rules(
+    paramwise: Mapping, slow: Mapping[str, nn.Parameter], model: nn.Module
+) -> dict[nn.Parameter, Mapping]:
+    """The multipliers of each slow parameter: the config's if it names them, or ours.
+
+    A key of `paramwise_cfg` names them if it is in no other parameter's name.
+    """
+    others = [name for name, _ in model.named_parameters() if name not in slow]
+    keys = {**paramwise, **paramwise.get('custom_keys', {})}
+    naming = [
+        key
+        for key, options in keys.items()
+        if isinstance(options, Mapping) and not any(key in name for name in others)
+    ]
+    naming.sort(key=len)
+    rules = {}
+    for name, parameter in slow.items():
+        matching = [keys[key] for key in naming if key in name]
+        rules[parameter] = matching[-1] if matching else _OURS
+    if any(rule is _OURS for rule in rules.values()):
+        print_log(
+            f'{len(rules)} parameters of motion layers learn at {LR_MULT}x the rate, '
+            "without weight decay (paramwise_cfg.custom_keys['.solver.'] overrides it)",
+            logger='current',
+        )
+    return rules
+
+
+def _split(
+    groups: Collection[dict],
+    rules: Mapping[nn.Parameter, Mapping],
+    base_lr: float | None,
+    base_wd: float | None,
+) -> list[dict]:
+    """The groups, slow parameters in groups of their own, behind those they were in."""
+    found = []
+    for group in groups:
+        parts: dict[tuple, list] = {}  # by multipliers
+        for parameter in group['params']:
+            rule = rules.get(parameter, {})
+            mults = rule.get('lr_mult', 1.0), rule.get('decay_mult', 1.0)
+            parts.setdefault(mults, []).append(parameter)
+        for (lr_mult, decay_mult), members in sorted(parts.items(), reverse=True):
+            part = {**group, 'params': members}
+            for name, base, mult in (
+                ('lr', base_lr, lr_mult),
+                ('weight_decay', base_wd, decay_mult),
+            ):
+                value = group.get(name, base)
+                if value is not None and mult != 1:
+                    part[name] = value * mult
+            found.append(part)
+    return found
+
+
+@contextmanager
+def _hidden(model: nn.Module) -> Iterator[None]:
+    """Modules of motion layers that TSM's constructor refuses, without parameters."""
+    strange = {
+        part: part._parameters
+        for layer in model.modules()
+        if isinstance(layer, MotionLayer)
+        for part in layer.modules()
+        if not part._modules and not isinstance(part, _TSM_MODULES)
+    }
+    for part in strange:
+        part._parameters = {}
+    try:
+        yield
+    finally:
+        for part, parameters in strange.items():
+            part._parameters = parameters
+
+
+def _add_left_out(params: list[dict], model: nn.Module) -> None:
+    """A group for what motion layers learn and TSM's constructor did not see."""
+    there = {id(p) for group in params for p in group['params']}
+    prefixes = motion_prefixes(model)
+    left = [
+        p
+        for name, p in model.named_parameters()
+        if p.requires_grad and name.startswith(prefixes) and id(p) not in there
+    ]
+    if left:
+        params.append(dict(params=left))  # the optimizer's own rate and decay
+
+
+_install()
