@@ -12,7 +12,7 @@ from repflow_mm.commands import doctor
 from tests.helpers.paths import OLD_STACK
 
 
-def fault(word: str) -> compat.Break:
+def fault(word: str) -> compat.Fault:
     (found,) = (fault for fault in compat.FAULTS if word in fault.name)
     return found
 

@@ -192,4 +192,4 @@ def test_tools_and_commands_are_one_to_one():
 def test_command_lines_are_parsed_in_commands_alone():
     for module, path in MODULES.items():
         if part_of(module) not in ('commands', '__main__', 'preparation'):
-            assert 'argparse' not in path.read_text(), module
+            assert 'import argparse' not in path.read_text(), module
