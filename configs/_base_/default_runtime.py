@@ -17,6 +17,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='IterSyncBuffersHook'),
     check_labels=dict(type='CheckLabelsHook'),
+    check_sampling=dict(type='CheckSamplingHook'),
     check_loss=dict(type='CheckLossHook'),
     check_weights=dict(type='CheckWeightsHook'),
     bad_videos=dict(type='BadVideosHook', max_share=0.01, test='stop'),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mmaction.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
 from repflow_mm.errors import InputError
 from repflow_mm.layers import MotionLayer
@@ -20,10 +20,11 @@ class MotionNeck:
         num_segments (int, optional): In a `Recognizer2D`, the frames of one view.
             MMAction2 hands all crops and clips of a test sample to the neck in one
             row; without it, flow is computed across their seams too. Defaults to
-            all frames, which is right for a single view.
-        keep_frames (bool): In a `Recognizer2D`, give every frame on instead of
-            their mean, for the heads that count them (`TSMHead`, `TRNHead`); needs
-            `temporal='same'`. Defaults to False.
+            the `num_segments` of the head or backbone; if they have none, to all
+            frames, which is right for a single view.
+        keep_frames (bool, optional): In a `Recognizer2D`, give every frame on instead
+            of their mean; needs `temporal='same'`. Defaults to what the head takes:
+            True for heads that count frames (`TSMHead`, `TRNHead`).
         **kwargs: Those of :class:`{layer}`.
 
     Shape:
@@ -41,7 +42,7 @@ class MotionNeck:
         in_channels: int | None = None,
         *,
         num_segments: int | None = None,
-        keep_frames: bool = False,
+        keep_frames: bool | None = None,
         **kwargs,
     ) -> None:
         own = {'in_channels', 'num_segments', 'keep_frames'}
@@ -49,11 +50,51 @@ class MotionNeck:
         super().__init__(in_channels, **kwargs)
         if num_segments is not None:
             check_count('num_segments', num_segments)
-        check_flag('keep_frames', keep_frames)
+        if keep_frames is not None:
+            check_flag('keep_frames', keep_frames)
         if keep_frames and self.temporal != 'same':
             raise InputError("keep_frames=True needs temporal='same'")
         self.num_segments = num_segments
         self.keep_frames = keep_frames
+
+    def agree_with(self, recognizer: nn.Module) -> None:
+        """Find the arguments that were left out; a `Recognizer2D` calls this.
+
+        Args:
+            recognizer (nn.Module): Its head and backbone say how frames are counted.
+
+        Raises:
+            InputError: If what they and the neck say cannot all be.
+        """
+        head, what = getattr(recognizer, 'cls_head', None), type(self).__name__
+        counted = getattr(head, 'num_segments', None)
+        counts = f'{type(head).__name__} counts the frames of a clip ({counted})'
+        if counted and self.temporal != 'same':
+            raise InputError(
+                f"{counts}, and {what} gives one less: set neck.temporal='same'"
+            )
+        if self.keep_frames is None:
+            self.keep_frames = bool(counted)
+        if self.keep_frames != bool(counted) and head is not None:
+            if counted:
+                raise InputError(
+                    f'{counts}, and {what} gives it their mean: leave '
+                    'keep_frames=False out of the neck'
+                )
+            raise InputError(
+                f'{type(head).__name__} takes one map of a clip, and {what} gives it '
+                'every frame: leave keep_frames=True out of the neck'
+            )
+        for part in (head, recognizer.backbone):
+            segments = getattr(part, 'num_segments', None)
+            if segments and self.num_segments is None:
+                self.num_segments = segments
+            if segments and self.num_segments != segments:
+                raise InputError(
+                    f'{what} has num_segments={self.num_segments} and '
+                    f'{type(part).__name__} {segments}: leave num_segments out of the '
+                    'neck'
+                )
 
     def forward(
         self, x: Tensor | Sequence[Tensor], data_samples: list | None = None

@@ -10,7 +10,8 @@ class FrameDifference(BottleneckMotion):
     """The next frame minus this one; a kernel that is learned may smooth it first."""
 
     def make_motion(self, channels: int, kernel: int = 3) -> int:
-        self.smooth = nn.Conv3d(channels, channels, (1, kernel, kernel), padding='same')
+        size = 1, kernel, kernel
+        self.smooth = nn.Conv3d(channels, channels, size, padding='same', bias=False)
         return channels
 
     def motion(self, g: Tensor) -> Tensor:

@@ -7,6 +7,9 @@ import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.optim import OptimWrapper
+from torch import nn
+
+from repflow_mm.errors import InputError
 
 HEAD = dict(num_classes=5, dropout_ratio=0, average_clips='prob')
 NECK = dict(type='RepFlow', in_channels=512, flow_channels=4, n_iters=2)
@@ -130,3 +133,100 @@ def test_the_readmes_two_lines_keep_a_models_predictions(plugin):
     optimizer = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
     assert torch.isfinite(model.train_step(data, optimizer)['loss'])
     assert model.neck.bn.weight.any()  # the identity has been left
+
+
+TSM = dict(
+    type='Recognizer2D',
+    backbone=dict(type='ResNetTSM', depth=18, num_segments=4, pretrained=None),
+    cls_head=dict(type='TSMHead', in_channels=512, num_segments=4, **HEAD),
+)
+
+
+def test_the_neck_finds_out_how_a_head_counts_frames(plugin):
+    neck = dict(NECK, fusion='add', temporal='same')
+    plain, model = MODELS.build(TSM), MODELS.build(dict(TSM, neck=neck))
+    model.load_state_dict(plain.state_dict(), strict=False)
+    views = torch.rand(1, 3 * 4, 3, 64, 64)  # three crops
+    torch.testing.assert_close(test_step(model, views), test_step(plain, views))
+    assert model.neck.keep_frames and model.neck.num_segments == 4
+    nn.init.normal_(model.neck.bn.weight)  # leave the identity
+    train_step(model.train(), torch.rand(2, 4, 3, 64, 64))
+
+
+@pytest.mark.parametrize(
+    ('match', 'head', 'neck'),
+    [
+        (r"TSMHead counts .* \(4\).*set neck.temporal='same'", 'TSM', {}),
+        ('leave keep_frames=False out', 'TSM', dict(keep_frames=False)),
+        ('num_segments=8 and TSMHead 4', 'TSM', dict(num_segments=8)),
+        ('TSNHead takes one map', 'TSN', dict(keep_frames=True)),
+    ],
+)
+def test_necks_that_cannot_agree_with_the_recognizer(plugin, match, head, neck):
+    if neck:
+        neck = dict(neck, temporal='same')
+    cfg = dict(TSM, neck=dict(NECK, **neck))
+    if head == 'TSN':
+        cfg |= dict(cls_head=dict(type='TSNHead', in_channels=512, **HEAD))
+        cfg |= dict(backbone=dict(type='ResNet', depth=18))
+    with pytest.raises(InputError, match=match):
+        MODELS.build(cfg).extract_feat(torch.rand(1, 4, 3, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ('match', 'options'),
+    [
+        ("RepFlow has no option 'segments', did you mean", dict(segments=8)),
+        ('num_segments must be at least 1', dict(num_segments=0)),
+        ('keep_frames must be True or False', dict(keep_frames='yes')),
+        ("keep_frames=True needs temporal='same'", dict(keep_frames=True)),
+        ('in_channels must be an int, got None', dict(in_channels=None)),
+    ],
+)
+def test_wrong_options(plugin, match, options):
+    with pytest.raises(InputError, match=match):
+        MODELS.build(dict(NECK, **options))
+
+
+def test_every_layer_is_a_neck_of_its_name(plugin):
+    import pickle
+
+    from repflow_mm.layers import FlowOfFlow, RepresentationFlow
+    from repflow_mm.models import necks
+    from tests.helpers.frame_difference import FrameDifference
+
+    for name, layer in (
+        ('RepFlow', RepresentationFlow),
+        ('FcF', FlowOfFlow),
+        ('FrameDifference', FrameDifference),
+    ):
+        neck = MODELS.build(dict(type=name, in_channels=8, flow_channels=4))
+        assert isinstance(neck, layer) and f"type='{name}'" in type(neck).__doc__
+        assert neck.state_dict().keys() == layer(8, flow_channels=4).state_dict().keys()
+        assert type(pickle.loads(pickle.dumps(neck))) is getattr(necks, name)
+
+
+SWIN = dict(type='SwinTransformer3D', pretrained=None, pretrained2d=False)
+SWIN |= dict(arch=dict(embed_dims=24, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8]))
+UNIFORMER = dict(type='UniFormer', depth=[1, 1, 1, 1], embed_dim=[16, 32, 64, 64])
+UNIFORMER |= dict(head_dim=16, pretrained2d=False)
+
+
+@pytest.mark.parametrize(('backbone', 'channels'), [(SWIN, 192), (UNIFORMER, 64)])
+def test_transformers_that_give_maps(plugin, backbone, channels):
+    neck = dict(NECK, in_channels=channels, fusion='add', temporal='same')
+    head = dict(type='I3DHead', in_channels=channels, **HEAD)
+    cfg = dict(type='Recognizer3D', backbone=backbone, cls_head=head)
+    plain, model = MODELS.build(cfg), MODELS.build(dict(cfg, neck=neck))
+    model.load_state_dict(plain.state_dict(), strict=False)
+    clip = torch.rand(1, 1, 3, 8, 64, 64)
+    torch.testing.assert_close(test_step(model, clip), test_step(plain, clip))
+    nn.init.normal_(model.neck.bn.weight)
+    train_step(model.train(), torch.rand(2, 1, 3, 8, 64, 64))
+
+
+def test_transformers_that_give_tokens_besides(plugin):
+    backbone = dict(type='MViT', arch='tiny', spatial_size=64, temporal_size=8)
+    cfg = dict(type='Recognizer3D', backbone=backbone, neck=dict(NECK, in_channels=768))
+    with pytest.raises(InputError, match='MViT gives 1 outputs|backbone gives 1 outp'):
+        MODELS.build(cfg).extract_feat(torch.rand(1, 1, 3, 8, 64, 64))

@@ -4,6 +4,7 @@ from repflow_mm.engine.hooks.bad_videos import BadVideosHook
 from repflow_mm.engine.hooks.checks import (
     CheckLabelsHook,
     CheckLossHook,
+    CheckSamplingHook,
     CheckWeightsHook,
 )
 from repflow_mm.engine.hooks.flow_log import FlowLogHook
@@ -15,6 +16,7 @@ __all__ = [
     'BadVideosHook',
     'CheckLabelsHook',
     'CheckLossHook',
+    'CheckSamplingHook',
     'CheckWeightsHook',
     'FlowLogHook',
     'IterSyncBuffersHook',

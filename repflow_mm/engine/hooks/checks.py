@@ -1,6 +1,7 @@
 """Hooks that stop a run before wrong input turns into wrong numbers."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from mmaction.registry import HOOKS
@@ -11,7 +12,7 @@ from torch import nn
 
 from repflow_mm.checkpoint.fit import check_fit, weights
 from repflow_mm.errors import InputError
-from repflow_mm.layers import motion_prefixes
+from repflow_mm.layers import motion_layers, motion_prefixes
 
 
 @HOOKS.register_module()
@@ -31,6 +32,59 @@ class CheckLabelsHook(Hook):
                 dataset = loop.dataloader.dataset
                 if hasattr(dataset, 'check_labels'):
                     dataset.check_labels(num_classes)
+
+
+@HOOKS.register_module()
+class CheckSamplingHook(Hook):
+    """Before training, warn of a motion layer that gets frames far apart.
+
+    Segment-based sampling (TSN's, `clip_len=1, num_clips=8`) takes single frames from
+    all over a video, and so does a `frame_interval` of about a second.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Warn once, with the sampler to write instead."""
+        if not motion_layers(_model(runner)):
+            return
+        for transform in _transforms(runner.train_dataloader.dataset):
+            said = _far_apart(transform)
+            if said:
+                runner.logger.warning(
+                    'motion layers compare neighbouring frames, and '
+                    f'{type(transform).__name__}({said}) takes frames that are far '
+                    'apart: there is no motion to see. Sample clips, such as '
+                    "dict(type='SampleFrames', clip_len=8, frame_interval=2, "
+                    'num_clips=1), in the training, validation and test pipelines'
+                )
+                return
+
+
+_SECOND = 24  # frames
+
+
+def _far_apart(transform: object) -> str:
+    """The arguments of a sampler that takes frames far apart; empty if it does not."""
+    length, clips, interval = (
+        getattr(transform, name, None)
+        for name in ('clip_len', 'num_clips', 'frame_interval')
+    )
+    name = type(transform).__name__
+    if name == 'SampleFrames' and length == 1 and (clips or 1) > 1:
+        return f'clip_len=1, num_clips={clips}'
+    if name == 'SampleFrames' and isinstance(interval, int) and interval >= _SECOND:
+        return f'clip_len={length}, frame_interval={interval}'
+    if name in ('UniformSample', 'UniformSampleFrames'):
+        return f'clip_len={length}'
+    return ''
+
+
+def _transforms(dataset: Any) -> Iterator[object]:
+    """The transforms of a dataset, and of those that it wraps."""
+    yield from getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
+    inner = getattr(dataset, 'dataset', None)
+    for wrapped in (inner, *(getattr(dataset, 'datasets', None) or ())):
+        if wrapped is not None:
+            yield from _transforms(wrapped)
 
 
 @HOOKS.register_module()
