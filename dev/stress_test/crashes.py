@@ -33,8 +33,9 @@ _PLAIN_CONFIG = """
 default_scope = 'mmaction'
 model = dict(
     type='Recognizer2D',
-    backbone=dict(type='ResNet', depth=18, pretrained=None, norm_eval=False),
-    cls_head=dict(type='TSNHead', num_classes=10, in_channels=512, average_clips='prob',
+    backbone=dict(type='ResNet', depth=18, pretrained=None, norm_eval=False,
+                  num_stages=2, strides=(1, 2), dilations=(1, 1), out_indices=(1,)),
+    cls_head=dict(type='TSNHead', num_classes=10, in_channels=128, average_clips='prob',
                   dropout_ratio=0.5, consensus=dict(type='AvgConsensus', dim=1)),
     data_preprocessor=dict(type='ActionDataPreprocessor', mean=[123.7, 116.3, 103.5],
                            std=[58.4, 57.1, 57.4], format_shape='NCHW'),
@@ -230,7 +231,7 @@ def _killed_writes(folder: Path, count: int) -> Row:
 def _full_disk(folder: Path, motion: Path) -> Row:
     """A real file system that is too small for the second checkpoint."""
     config = runs.write_config(folder, motion, workers=0, within_epoch=2)
-    with _mounted(folder / 'small', 'size=330m') as (work, missing):
+    with _mounted(folder / 'small', 'size=20m') as (work, missing):
         if missing:
             return Row('disk full', 0, 0, missing)
         result = _train(config, work)
@@ -238,7 +239,7 @@ def _full_disk(folder: Path, motion: Path) -> Row:
         pointer = (work / 'last_checkpoint').read_text()
         whole = load_checkpoint(pointer)['meta']['iter'] > 0
         good = result.returncode == 2 and 'No space left' in line and whole
-    plain = _plain_on(folder, motion, 'size=330m')
+    plain = _plain_on(folder, motion, 'size=20m')
     return Row('disk full', 1, int(not good), _quote(line, folder), plain)
 
 
