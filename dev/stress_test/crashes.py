@@ -96,9 +96,9 @@ def _killed_runs(folder: Path, motion: Path, workers: int, count: int) -> Row:
         return not found and runs.losses(work) == runs.losses(work.parent / uncut.name)
 
     uncut = folder / f'uncut{workers}'
-    subprocess.run(command(uncut), env=environ, check=True, capture_output=True)
+    seconds = _seconds(command(uncut), environ)
     kills, lost = _kill_and_resume(
-        folder, f'ours{workers}', count, command, environ, same
+        folder, f'ours{workers}', count, command, environ, same, seconds
     )
     return Row(
         f'run of {workers} workers killed (-9) at a random moment, resumed',
@@ -117,6 +117,7 @@ def _kill_and_resume(
     command: Callable,
     environ: dict,
     same: Callable,
+    seconds: float,
     kills_each: int = 3,
 ) -> tuple[int, int]:
     """Number of kills, and of runs that failed or ended with other numbers."""
@@ -132,8 +133,9 @@ def _kill_and_resume(
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            # Importing takes four seconds of it.
-            status = _wait(process, 300 if last else generator.uniform(4, 12))
+            # The first third is spent on imports.
+            moment = seconds * generator.uniform(0.3, 1)
+            status = _wait(process, 100 * seconds if last else moment)
             if status is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -142,6 +144,13 @@ def _kill_and_resume(
                 lost += status != 0 or not same(work)
                 break
     return kills, lost
+
+
+def _seconds(command: list, environ: dict) -> float:
+    """Duration of an uninterrupted run."""
+    start = time.monotonic()
+    subprocess.run(command, env=environ, check=True, capture_output=True)
+    return time.monotonic() - start
 
 
 def _wait(process: subprocess.Popen, seconds: float) -> int | None:
@@ -172,15 +181,14 @@ def _plain_killed_runs(folder: Path, motion: Path, workers: int, count: int) -> 
 
     def same(work: Path) -> bool:
         pointer = (work / 'last_checkpoint').read_text()
-        wanted = (folder / f'plain_uncut{workers}' / 'last_checkpoint').read_text()
+        wanted = (uncut / 'last_checkpoint').read_text()
         return not runs.differences(load_checkpoint(wanted), load_checkpoint(pointer))
 
+    uncut = folder / f'plain_uncut{workers}'
+    seconds = _seconds(command(uncut), environment(plain=True))
     said = []
     for unsafe in ('', '1'):
         environ = environment(plain=True, TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=unsafe)
-        if unsafe:
-            uncut = folder / f'plain_uncut{workers}'
-            subprocess.run(command(uncut), env=environ, check=True, capture_output=True)
         _, lost = _kill_and_resume(
             folder,
             f'plain{workers}{unsafe}',
@@ -188,6 +196,7 @@ def _plain_killed_runs(folder: Path, motion: Path, workers: int, count: int) -> 
             command,
             environ,
             same,
+            seconds,
             kills_each=1,
         )
         said.append((lost, count if unsafe else 1))
