@@ -1,10 +1,12 @@
 """Fixtures and options of all tests. Nothing here needs the mm* packages at import."""
 
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -26,8 +28,24 @@ def pytest_collection_modifyitems(items) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _seed():
+def _state():
+    """Every test draws the same random numbers, and leaves the process as it was."""
+    random.seed(0)
+    np.random.seed(0)
     torch.manual_seed(0)
+    before = _globals()
+    yield
+    assert _globals() == before
+
+
+def _globals() -> tuple:
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    return (
+        torch.get_default_dtype(),
+        deterministic,
+        torch.is_grad_enabled(),
+        os.getcwd(),
+    )
 
 
 @pytest.fixture(scope='session')

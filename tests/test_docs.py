@@ -33,7 +33,7 @@ from tests.helpers.docs_pages import (
     anchors,
     blocks,
     commands,
-    imports,
+    config_parts,
     links,
     programs,
 )
@@ -104,13 +104,15 @@ def test_commands_name_files_that_are_there_and_scripts_parse():
         subprocess.run(['bash', '-n'], input=script, text=True, check=True)
 
 
-@of_every_page
+@pytest.mark.parametrize(
+    'page',
+    [page for page in PAGES if page != PLAIN and config_parts(page)],
+    ids=lambda page: page.name,
+)
 def test_parts_of_configs_build(page, plugin):
     from mmaction.registry import MODELS
 
-    for code in blocks(page, 'python'):
-        if page == PLAIN or imports(code):
-            continue
+    for code in config_parts(page):
         names = dict(_base_=own_config())
         exec(compile(code, page.name, 'exec'), names)
         base = names.pop('_base_')

@@ -33,8 +33,9 @@ _PLAIN_CONFIG = """
 default_scope = 'mmaction'
 model = dict(
     type='Recognizer2D',
-    backbone=dict(type='ResNet', depth=18, pretrained=None, norm_eval=False),
-    cls_head=dict(type='TSNHead', num_classes=10, in_channels=512, average_clips='prob',
+    backbone=dict(type='ResNet', depth=18, pretrained=None, norm_eval=False,
+                  num_stages=2, strides=(1, 2), dilations=(1, 1), out_indices=(1,)),
+    cls_head=dict(type='TSNHead', num_classes=10, in_channels=128, average_clips='prob',
                   dropout_ratio=0.5, consensus=dict(type='AvgConsensus', dim=1)),
     data_preprocessor=dict(type='ActionDataPreprocessor', mean=[123.7, 116.3, 103.5],
                            std=[58.4, 57.1, 57.4], format_shape='NCHW'),
@@ -95,9 +96,9 @@ def _killed_runs(folder: Path, motion: Path, workers: int, count: int) -> Row:
         return not found and runs.losses(work) == runs.losses(work.parent / uncut.name)
 
     uncut = folder / f'uncut{workers}'
-    subprocess.run(command(uncut), env=environ, check=True, capture_output=True)
+    seconds = _seconds(command(uncut), environ)
     kills, lost = _kill_and_resume(
-        folder, f'ours{workers}', count, command, environ, same
+        folder, f'ours{workers}', count, command, environ, same, seconds
     )
     return Row(
         f'run of {workers} workers killed (-9) at a random moment, resumed',
@@ -116,6 +117,7 @@ def _kill_and_resume(
     command: Callable,
     environ: dict,
     same: Callable,
+    seconds: float,
     kills_each: int = 3,
 ) -> tuple[int, int]:
     """Number of kills, and of runs that failed or ended with other numbers."""
@@ -131,8 +133,9 @@ def _kill_and_resume(
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            # Importing takes four seconds of it.
-            status = _wait(process, 300 if last else generator.uniform(4, 12))
+            # The first third is spent on imports.
+            moment = seconds * generator.uniform(0.3, 1)
+            status = _wait(process, 100 * seconds if last else moment)
             if status is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -141,6 +144,13 @@ def _kill_and_resume(
                 lost += status != 0 or not same(work)
                 break
     return kills, lost
+
+
+def _seconds(command: list, environ: dict) -> float:
+    """Duration of an uninterrupted run."""
+    start = time.monotonic()
+    subprocess.run(command, env=environ, check=True, capture_output=True)
+    return time.monotonic() - start
 
 
 def _wait(process: subprocess.Popen, seconds: float) -> int | None:
@@ -171,15 +181,14 @@ def _plain_killed_runs(folder: Path, motion: Path, workers: int, count: int) -> 
 
     def same(work: Path) -> bool:
         pointer = (work / 'last_checkpoint').read_text()
-        wanted = (folder / f'plain_uncut{workers}' / 'last_checkpoint').read_text()
+        wanted = (uncut / 'last_checkpoint').read_text()
         return not runs.differences(load_checkpoint(wanted), load_checkpoint(pointer))
 
+    uncut = folder / f'plain_uncut{workers}'
+    seconds = _seconds(command(uncut), environment(plain=True))
     said = []
     for unsafe in ('', '1'):
         environ = environment(plain=True, TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=unsafe)
-        if unsafe:
-            uncut = folder / f'plain_uncut{workers}'
-            subprocess.run(command(uncut), env=environ, check=True, capture_output=True)
         _, lost = _kill_and_resume(
             folder,
             f'plain{workers}{unsafe}',
@@ -187,6 +196,7 @@ def _plain_killed_runs(folder: Path, motion: Path, workers: int, count: int) -> 
             command,
             environ,
             same,
+            seconds,
             kills_each=1,
         )
         said.append((lost, count if unsafe else 1))
@@ -230,7 +240,7 @@ def _killed_writes(folder: Path, count: int) -> Row:
 def _full_disk(folder: Path, motion: Path) -> Row:
     """A real file system that is too small for the second checkpoint."""
     config = runs.write_config(folder, motion, workers=0, within_epoch=2)
-    with _mounted(folder / 'small', 'size=330m') as (work, missing):
+    with _mounted(folder / 'small', 'size=20m') as (work, missing):
         if missing:
             return Row('disk full', 0, 0, missing)
         result = _train(config, work)
@@ -238,7 +248,7 @@ def _full_disk(folder: Path, motion: Path) -> Row:
         pointer = (work / 'last_checkpoint').read_text()
         whole = load_checkpoint(pointer)['meta']['iter'] > 0
         good = result.returncode == 2 and 'No space left' in line and whole
-    plain = _plain_on(folder, motion, 'size=330m')
+    plain = _plain_on(folder, motion, 'size=20m')
     return Row('disk full', 1, int(not good), _quote(line, folder), plain)
 
 

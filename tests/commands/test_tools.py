@@ -3,7 +3,6 @@
 import os
 import pickle
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -59,8 +58,9 @@ def test_train_killed_resumed_and_tested(run_python, motion_set, tmp_path, stack
     options += ['train_dataloader.batch_size=5']
     train = ['tools/train.py', REPFLOW, '--work-dir', work]
 
-    env = dict(PYTHONPATH=str(OLD_STACK)) if stack == 'old' else {}
-    first = subprocess.Popen(
+    first = [OLD_STACK] if stack == 'old' else []
+    env = dict(PYTHONPATH=os.pathsep.join(map(str, [*first, ROOT])))
+    killed = subprocess.Popen(
         [sys.executable, *map(str, train), *options],
         cwd=ROOT,
         env={**os.environ, **env},
@@ -69,10 +69,10 @@ def test_train_killed_resumed_and_tested(run_python, motion_set, tmp_path, stack
     )
     deadline = time.monotonic() + 200
     while not (work / 'last_checkpoint').is_file():
-        assert first.poll() is None and time.monotonic() < deadline
+        assert killed.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
+    killed.kill()
+    killed.wait()
     assert not (work / 'epoch_3.pth').exists()
 
     text = ok(run_python(*train, '--resume', *options, stack=stack))

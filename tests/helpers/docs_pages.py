@@ -86,11 +86,15 @@ def anchors(page: Path) -> set[str]:
 
 def programs(page: Path) -> list[str]:
     """The ```python blocks that import something, in order."""
-    return [code for code in blocks(page, 'python') if imports(code)]
+    return [code for code in blocks(page, 'python') if _imports(code)]
 
 
-def imports(code: str) -> bool:
-    """Whether it is a program, and no part of a config."""
+def config_parts(page: Path) -> list[str]:
+    """The ```python blocks that import nothing."""
+    return [code for code in blocks(page, 'python') if not _imports(code)]
+
+
+def _imports(code: str) -> bool:
     return any(
         isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.parse(code).body
     )

@@ -12,9 +12,9 @@ from mmengine.runner import Runner
 
 from repflow_mm.commands import test, train
 from repflow_mm.engine import BadVideosHook
+from tests.helpers.faults.runs import HALF
 from tests.helpers.paths import ROOT
 
-CONFIG = str(ROOT / 'configs' / 'rgb_r18_motion.py')
 CLASSES = 10
 
 
@@ -22,6 +22,14 @@ CLASSES = 10
 def _fresh_loggers():
     yield
     MMLogger._instance_dict.clear()
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / 'half.py'
+    base = str(ROOT / 'configs' / 'rgb_r18_motion.py')
+    path.write_text(f'_base_ = {base!r}\nmodel = {HALF}\n')
+    return str(path)
 
 
 @pytest.fixture
@@ -70,9 +78,9 @@ def log_of(tmp_path) -> str:
     return '\n'.join(path.read_text() for path in tmp_path.rglob('20*.log'))
 
 
-def test_a_run_goes_on_and_says_what_it_left_out(plugin, options, tmp_path):
+def test_a_run_goes_on_and_says_what_it_left_out(plugin, config, options, tmp_path):
     share = 'default_hooks.bad_videos.max_share=0.05'
-    train.main([CONFIG, *options(1), share])
+    train.main([config, *options(1), share])
     log = log_of(tmp_path)
     assert len(re.findall(r'cannot read .*train/still/0001\.mp4: ', log)) == 1
     assert len(re.findall(r'cannot read .*val/still/0000\.mp4: ', log)) == 1
@@ -83,11 +91,11 @@ def test_a_run_goes_on_and_says_what_it_left_out(plugin, options, tmp_path):
     assert path.endswith('train/still/0001.mp4')
 
 
-def test_too_many_end_the_run(plugin, options, tmp_path, capsys):
+def test_too_many_end_the_run(plugin, config, options, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         train.main(
             [
-                CONFIG,
+                config,
                 *options(1),
                 'train_dataloader.batch_size=20',
                 'default_hooks.bad_videos.max_share=0.04',
@@ -100,23 +108,23 @@ def test_too_many_end_the_run(plugin, options, tmp_path, capsys):
 
 
 def test_a_disk_that_is_gone_ends_the_run_in_one_line(
-    plugin, options, broken_set, capsys
+    plugin, config, options, broken_set, capsys
 ):
     for path in (broken_set / 'videos_train').rglob('*.mp4'):
         path.write_bytes(b'')
     with pytest.raises(SystemExit) as stop:
-        train.main([CONFIG, *options(1)])
+        train.main([config, *options(1)])
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert stop.value.code == 2 and line.startswith('error: 10 videos in a row')
 
 
 def test_a_test_gives_no_figure_or_counts_them_as_wrong(
-    plugin, options, tmp_path, capsys
+    plugin, config, options, tmp_path, capsys
 ):
     checkpoint = str(tmp_path / 'untrained.pth')
-    model = MODELS.build(Config.fromfile(CONFIG).model)
+    model = MODELS.build(Config.fromfile(config).model)
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
-    arguments = [CONFIG, checkpoint, *options(0)]
+    arguments = [config, checkpoint, *options(0)]
     with pytest.raises(SystemExit) as stop:
         test.main(arguments)
     said = capsys.readouterr()
@@ -136,18 +144,20 @@ def test_a_test_gives_no_figure_or_counts_them_as_wrong(
     assert 'acc/top1' in said.out + said.err
 
 
-def test_every_prediction_right_but_two_is_80_percent(plugin, options, tmp_path):
+def test_every_prediction_right_but_two_is_80_percent(
+    plugin, config, options, tmp_path
+):
     """The figure that is reported counts the two as wrong, whatever is predicted."""
-    config = Config.fromfile(CONFIG)
+    cfg = Config.fromfile(config)
     pairs = (option.split('=') for option in options(0)[3:])
-    config.merge_from_dict({key: value for key, value in pairs})
-    config.test_dataloader.update(batch_size=5, num_workers=0, persistent_workers=False)
-    config.work_dir = str(tmp_path / 'work')
-    config.train_cfg = config.train_dataloader = config.optim_wrapper = None
-    config.val_cfg = config.val_dataloader = config.val_evaluator = None
-    config.param_scheduler = config.custom_hooks = None
-    config.default_hooks.bad_videos.test = 'wrong'
-    runner = Runner.from_cfg(config)
+    cfg.merge_from_dict({key: value for key, value in pairs})
+    cfg.test_dataloader.update(batch_size=5, num_workers=0, persistent_workers=False)
+    cfg.work_dir = str(tmp_path / 'work')
+    cfg.train_cfg = cfg.train_dataloader = cfg.optim_wrapper = None
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.param_scheduler = cfg.custom_hooks = None
+    cfg.default_hooks.bad_videos.test = 'wrong'
+    runner = Runner.from_cfg(cfg)
     labels = [
         runner.test_dataloader.dataset.get_data_info(i)['label'] for i in range(10)
     ]
@@ -175,6 +185,6 @@ def test_every_prediction_right_but_two_is_80_percent(plugin, options, tmp_path)
         (dict(test='no'), "'stop' or 'wrong'"),
     ],
 )
-def test_wrong_options(plugin, options, match):
+def test_wrong_options(plugin, config, options, match):
     with pytest.raises(ValueError, match=match):
         BadVideosHook(**options)

@@ -9,7 +9,7 @@ import pytest
 
 from repflow_mm.checkpoint import load_checkpoint
 from repflow_mm.engine.hooks.safe_checkpoint import AtomicBackend
-from tests.helpers.faults.runs import write_config
+from tests.helpers.faults.runs import train_here, write_config
 from tests.helpers.paths import ROOT
 
 
@@ -70,10 +70,11 @@ def test_a_full_disk_ends_in_one_line_and_leaves_the_checkpoint(
     assert not list(work.glob('*.part'))
 
 
-def test_a_work_dir_that_cannot_be_written(run_python, motion_set, tmp_path):
+def test_a_work_dir_that_cannot_be_written(plugin, motion_set, tmp_path, capsys):
     config = write_config(tmp_path, motion_set, workers=0)
     (tmp_path / 'file').write_text('')
-    result = run_python('tools/train.py', config, f'--work-dir={tmp_path}/file/work')
-    assert result.returncode == 2
-    line = result.stderr.strip().splitlines()[-1]
+    with pytest.raises(SystemExit) as stop:
+        train_here(config, tmp_path / 'file' / 'work')
+    assert stop.value.code == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
     assert line.startswith(f'error: cannot write into work dir {tmp_path}/file/work (')
