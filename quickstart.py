@@ -71,6 +71,7 @@ def main() -> int:
             'test': [
                 [PYTHON, '-m', 'ruff', 'check', '.'],
                 [PYTHON, '-m', 'ruff', 'format', '--check', '.'],
+                [PYTHON, '-m', 'mypy'],
                 [PYTHON, *PYTEST],
             ],
             'torture': [[PYTHON, '-m', 'dev.stress_test']],
