@@ -69,6 +69,7 @@ def main() -> int:
             'test': [
                 [PYTHON, '-m', 'ruff', 'check', '.'],
                 [PYTHON, '-m', 'ruff', 'format', '--check', '.'],
+                [PYTHON, '-m', 'mypy'],
                 [PYTHON, *PYTEST, *([] if '--all' in args else ['-m', 'not slow'])],
             ],
             'stress': [[PYTHON, '-m', 'dev.stress_test']],

@@ -1,12 +1,16 @@
 """What is installed is whole: sdist, wheel, and the tools in a folder of no clone."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.helpers.paths import ROOT
 
@@ -64,6 +68,7 @@ def test_a_wheel_holds_tools_and_configs_where_openmmlab_looks(installed):
     code = {name for name in code if '/.mim/' not in name}
     assert code <= {p.relative_to(installed).as_posix() for p in installed.rglob('*')}
     assert not (installed / 'tests').exists()
+    assert (installed / 'repflow_mm' / 'py.typed').is_file()
 
 
 def test_the_tools_run_in_an_empty_folder(installed, tmp_path):
@@ -87,3 +92,35 @@ def test_the_tools_run_in_an_empty_folder(installed, tmp_path):
     )
     assert result.stderr == 'error: there is no checkpoint at none.pth\n'
     assert not list(tmp_path.iterdir())
+
+
+# What is imported under another name than it is installed by.
+DISTRIBUTION = {
+    'PIL': 'pillow',
+    'cv2': 'opencv-contrib-python',
+    'mmaction': 'mmaction2',
+    'mmcv': 'mmcv-lite',
+}
+BY_PYTORCH = {'triton'}  # on GPUs
+
+
+def test_every_import_is_declared(installed):
+    (metadata,) = installed.glob('*.dist-info')
+    requires = map(Requirement, PathDistribution(metadata).requires)
+    # Those of `dev` are for tests.
+    declared = {r.name for r in requires if not r.marker or 'dev' not in str(r.marker)}
+    imported = set()
+    for path in (ROOT / 'repflow_mm').rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module.partition('.')[0])
+    foreign = imported - set(sys.stdlib_module_names) - {'repflow_mm'} - BY_PYTORCH
+    assert {DISTRIBUTION.get(name, name) for name in foreign} <= declared
+
+
+def test_pre_commit_and_requirements_pin_one_ruff():
+    hooks = (ROOT / '.pre-commit-config.yaml').read_text()
+    (hook,) = re.findall(r'ruff-pre-commit\n    rev: v(.+)', hooks)
+    assert f'\nruff=={hook}\n' in (ROOT / 'requirements.txt').read_text()
