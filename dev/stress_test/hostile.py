@@ -1,4 +1,4 @@
-"""Checkpoints and annotation lists from people who mean harm."""
+"""Hostile and damaged checkpoints, and hostile annotation lists."""
 
 import json
 import re
@@ -24,6 +24,7 @@ signal.signal(signal.SIGALRM, hang)
 resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30,) * 2)
 if sys.argv[1] == 'ours':
     import repflow_mm.plugin
+    from repflow_mm.errors import InputError
 from mmengine.runner.checkpoint import CheckpointLoader
 for path in json.load(open(sys.argv[2])):
     print('begun', path, flush=True)
@@ -36,7 +37,7 @@ for path in json.load(open(sys.argv[2])):
     except Exception as error:
         how = 'refused'
         if sys.argv[1] == 'ours' and (
-            not isinstance(error, (ValueError, FileNotFoundError))
+            not isinstance(error, InputError)
             or '\\n' in str(error)
             or len(str(error)) > 2000
         ):
@@ -113,6 +114,7 @@ def _lists(folder: Path) -> Row:
     from mmengine.registry import init_default_scope
 
     from repflow_mm.datasets import CheckedVideoDataset
+    from repflow_mm.errors import InputError
 
     init_default_scope('mmaction')
     lost, videos = [], folder / 'videos'
@@ -127,7 +129,7 @@ def _lists(folder: Path) -> Row:
             )
             dataset.check_labels(400)
             lost.append(name)
-        except (ValueError, FileNotFoundError) as error:
+        except InputError as error:
             if '\n' in str(error) or len(str(error)) > 1000:
                 lost.append(name)
     plain = _plain_lists(folder, videos)
