@@ -1,5 +1,6 @@
-"""The stack's faults: found where they are, mended, left alone elsewhere."""
+"""Faults of the installed stack: found where present, patched, left alone elsewhere."""
 
+import importlib.util
 import signal
 import sys
 
@@ -34,7 +35,74 @@ for module in pkgutil.walk_packages(mmaction.models.__path__, 'mmaction.models.'
 def test_each_entry_says_whose_fault_it_is_and_when_it_can_go():
     for entry in compat.FAULTS:
         assert entry.upstream and entry.until and entry.name
-        assert (entry.mend is None) == bool(entry.command)
+        assert (entry.patch is None) == bool(entry.command)
+
+
+def test_importing_compat_changes_and_writes_nothing(run_python):
+    code = """
+import sys
+
+def look(event, args):
+    if event == 'open' and isinstance(args[1], str) and set(args[1]) & set('wax+'):
+        if not str(args[0]).startswith('/dev/') and '__pycache__' not in str(args[0]):
+            print('WROTE', args[0])
+
+sys.addaudithook(look)
+from repflow_mm import compat
+# What is not imported cannot have been patched.
+[fault.present() for fault in compat.FAULTS if fault.stops_training]
+assert not {'torch', 'mmengine', 'mmcv', 'mmaction'} & set(sys.modules)
+"""
+    result = run_python('-c', code)
+    assert result.returncode == 0, result.stderr
+    assert 'WROTE' not in result.stdout
+
+
+def test_each_patch_removes_its_fault_and_detection_alone_does_not(run_python):
+    code = """
+from repflow_mm import compat
+
+for fault in compat.FAULTS:
+    there = fault.present()
+    assert fault.present() == there, fault.name
+    if fault.patch is not None and there:
+        fault.patch()
+        assert not fault.present(), fault.name
+    print(there, fault.name)
+"""
+    result = run_python('-c', code)
+    assert result.returncode == 0, result.stderr
+    found = dict(line.split(' ', 1)[::-1] for line in result.stdout.splitlines())
+    for word in ('drn', 'Recognizer2D', 'unpickles', 'repflow_mm::'):  # in every stack
+        assert found[fault(word).name] == 'True'
+    for word in ('OpenCV', 'mmcv is missing'):
+        assert found[fault(word).name] == 'False'
+
+
+@pytest.mark.parametrize(
+    ('version', 'faulty'),
+    [(None, True), ((1, 7, 2), True), ((2, 0, 0), False), ((2, 2, 0), True)],
+)
+def test_mmcv_outside_the_range_of_mmaction2(monkeypatch, version, faulty):
+    monkeypatch.setattr(compat.environment, 'version', lambda *names: version)
+    assert fault('mmcv is missing').present() == faulty
+
+
+def test_opencv_that_does_not_import(monkeypatch):
+    assert not fault('OpenCV').present()
+    monkeypatch.setitem(sys.modules, 'cv2', None)
+    assert fault('OpenCV').present()
+
+
+@pytest.mark.parametrize('there', [True, False])
+def test_mmengine_needs_pkg_resources(monkeypatch, there):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        'find_spec',
+        lambda name: (there or None) if name == 'pkg_resources' else find(name),
+    )
+    assert fault('pkg_resources').present() != there
 
 
 def test_drn_stands_in_only_where_it_is_missing(plugin):
@@ -48,7 +116,7 @@ def test_drn_stands_in_only_where_it_is_missing(plugin):
 @pytest.mark.skipif(
     not OLD_STACK.is_dir(), reason='mmaction2 1.1 is laid out by quickstart.py alone'
 )
-def test_the_old_stack_needs_fewer_mends(run_python):
+def test_the_old_stack_needs_fewer_patches(run_python):
     result = run_python('-m', 'repflow_mm', 'doctor', stack='old')
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'mmaction    1.1.0' in result.stdout and 'mmcv        2.0.1' in result.stdout
@@ -71,7 +139,7 @@ def test_hue_jitter_works_and_is_what_numpy_1_computed(plugin):
         assert (hue - hue_shift + 180) % 360 - 180 == pytest.approx(0, abs=2)
 
 
-def test_the_canary_sings_where_pickles_run(plugin, monkeypatch):
+def test_a_loader_is_faulty_that_runs_pickles_or_refuses_logs(plugin, monkeypatch):
     import torch
     from mmengine.runner import checkpoint
 
@@ -142,8 +210,8 @@ results['frame_inds'] = numpy.arange(results['total_frames'])
 TRANSFORMS.build(dict(type='DecordDecode'))(results)
 print('frames', results['total_frames'])
 """
-    mended = run_python('-c', 'import repflow_mm.plugin' + read)
-    assert mended.returncode in (0, 1), mended.stderr  # read, or an exception
+    patched = run_python('-c', 'import repflow_mm.plugin' + read)
+    assert patched.returncode in (0, 1), patched.stderr  # read, or an exception
     if OLD_STACK.is_dir():  # which can be imported without us
         plain = 'import mmaction.datasets.transforms' + read
         assert run_python('-c', plain, stack='old').returncode == -signal.SIGSEGV

@@ -1,4 +1,4 @@
-"""Malicious checkpoints and annotation lists."""
+"""Hostile and damaged checkpoints, and hostile annotation lists."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What a known fault of the stack is, and how faults are looked for."""
+"""What a known fault of the installed stack is, and helpers to detect one."""
 
 import importlib.metadata
 import importlib.util
@@ -16,11 +16,11 @@ class Fault:
     Args:
         name (str): What is broken, in a few words.
         upstream (str): The upstream report.
-        until (str): When this entry can go.
-        present (Callable): Whether the fault is there now.
+        until (str): When this entry can be removed.
+        present (Callable): Whether the fault is present now; changes nothing.
         patch (Callable, optional): Works around it in this process.
-        command (str): What the user has to do where we cannot.
-        stops_training (bool): Whether nothing runs while it is there.
+        command (str): What the user has to run where no patch is possible.
+        stops_training (bool): Whether nothing runs while it is present.
     """
 
     name: str
@@ -42,13 +42,13 @@ def package_file(package: str, name: str) -> Path | None:
 
 
 def mentions(package: str, name: str, text: str) -> bool:
-    """Whether a file of an installed package has a text in it."""
+    """Whether a file of an installed package contains a text."""
     path = package_file(package, name)
     return path is not None and text in path.read_text(encoding='utf-8')
 
 
 def version(*distributions: str) -> tuple[int, ...] | None:
-    """The version of the first of some distributions that is installed."""
+    """The version of the first of these distributions that is installed."""
     for distribution in distributions:
         try:
             version = importlib.metadata.version(distribution)

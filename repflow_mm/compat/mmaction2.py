@@ -37,7 +37,7 @@ def _stub_drn() -> None:
     sys.modules.update({name: package, f'{name}.drn': module})
 
 
-# mmaction2 1.2.0 imports the back-port `importlib_metadata`, undeclared.
+# mmaction2 1.2.0 imports the backport `importlib_metadata` without declaring it.
 
 
 def _importlib_metadata_missing() -> bool:
@@ -51,7 +51,7 @@ def _alias_importlib_metadata() -> None:
     sys.modules['importlib_metadata'] = importlib.metadata
 
 
-# MMAction2's ColorJitter adds a negative number to uint8: numpy 2 refuses.
+# MMAction2's ColorJitter adds a negative integer to uint8, which numpy 2 refuses.
 
 
 def _hue_overflows() -> bool:
@@ -80,11 +80,11 @@ def _widen_hue() -> None:
     ColorJitter.adjust_hue = staticmethod(adjust_hue)
 
 
-# MMAction2's Recognizer2D cuts a single feature map along the batch before it hands
-# it to a neck, and `max_testing_views` asks the backbone for a method it has not.
+# MMAction2's Recognizer2D splits a single feature map along the batch before it passes
+# it to a neck, and `max_testing_views` calls a method that backbones lack.
 
 
-def _recognizer2d_unfit() -> bool:
+def _recognizer2d_splits_maps() -> bool:
     if package_file('mmaction', '__init__.py') is None:
         return False
     from mmaction.models.recognizers import Recognizer2D
@@ -159,8 +159,8 @@ def _patch_recognizer2d() -> None:
     Recognizer2D.extract_feat = patched
 
 
-# decord and decord2 (3.4.0) end the process on a truncated AVI handed over as bytes; by
-# its path they raise.
+# decord and decord2 (3.4.0) crash on a truncated AVI that is given as bytes; given its
+# path, they raise.
 
 
 def _decord_reads_bytes() -> bool:
@@ -212,16 +212,16 @@ FAULTS = (
         patch=_widen_hue,
     ),
     Fault(
-        name='Recognizer2D cuts up what a neck gets; max_testing_views fails',
+        name='Recognizer2D splits the input of a neck; max_testing_views fails',
         upstream=UNREPORTED,
         until='it wraps a single output and reads num_segments as an attribute',
-        present=_recognizer2d_unfit,
+        present=_recognizer2d_splits_maps,
         patch=_patch_recognizer2d,
     ),
     Fault(
-        name='DecordInit reads bytes, where decord crashes on a truncated AVI',
+        name='DecordInit passes bytes to decord, which crashes on a truncated AVI',
         upstream=UNREPORTED,
-        until='decord raises there, or mmaction2 reads local files by their path',
+        until='decord raises, or mmaction2 opens local files by their path',
         present=_decord_reads_bytes,
         patch=_read_by_path,
     ),

@@ -4,11 +4,11 @@ import importlib.util
 
 from repflow_mm.compat.fault import UNREPORTED, Fault, mentions, package_file
 
-# MMEngine's loader refuses its own checkpoints (0.10.7, torch >= 2.6), or
-# unpickles anything (onedl-mmengine, and every download by URL).
+# MMEngine's loader refuses its own checkpoints (0.10.7, torch >= 2.6), or unpickles
+# anything (onedl-mmengine, and every download by URL).
 
 
-def _checkpoint_loader_unfit() -> bool:
+def _checkpoint_loader_is_unsafe() -> bool:
     if importlib.util.find_spec('mmengine') is None:
         return False
     from mmengine.runner import checkpoint
@@ -36,14 +36,17 @@ def _load_checkpoints_safely() -> None:
         checkpoint._safe_torch_load = safe_torch_load
 
 
-# `torchvision://` addresses need torchvision, for their URLs alone.
+# `torchvision://` addresses need torchvision, only to look up their URLs.
 
 
 def _torchvision_missing() -> bool:
-    return (
-        importlib.util.find_spec('torchvision') is None
-        and package_file('mmengine', 'hub/torchvision_0.12.json') is not None
-    )
+    if importlib.util.find_spec('torchvision') is not None:
+        return False
+    if package_file('mmengine', 'hub/torchvision_0.12.json') is None:
+        return False
+    from mmengine.runner import checkpoint
+
+    return checkpoint.get_torchvision_models.__module__.startswith('mmengine')
 
 
 def _read_torchvision_urls() -> None:
@@ -54,10 +57,10 @@ def _read_torchvision_urls() -> None:
     checkpoint.get_torchvision_models = lambda: mmengine.load(str(urls))
 
 
-# `_base_ = 'package::config'` is for a fixed list of packages, and for folders in them.
+# `_base_ = 'package::config'` works for a fixed list of packages only.
 
 
-def _knows_not_our_configs() -> bool:
+def _does_not_find_our_configs() -> bool:
     if importlib.util.find_spec('mmengine') is None:
         return False
     from mmengine.config import Config
@@ -92,7 +95,7 @@ FAULTS = (
         name='MMEngine cannot load its checkpoints, or unpickles anything',
         upstream='open-mmlab/mmengine#1655',
         until='MMEngine loads them with weights_only=True, downloads included',
-        present=_checkpoint_loader_unfit,
+        present=_checkpoint_loader_is_unsafe,
         patch=_load_checkpoints_safely,
     ),
     Fault(
@@ -103,10 +106,10 @@ FAULTS = (
         patch=_read_torchvision_urls,
     ),
     Fault(
-        name="_base_ = 'repflow_mm::...' is not for packages outside OpenMMLab",
+        name="_base_ = 'repflow_mm::...' works for OpenMMLab's packages only",
         upstream=UNREPORTED,
-        until='MMEngine takes any installed package there',
-        present=_knows_not_our_configs,
+        until='MMEngine accepts any installed package there',
+        present=_does_not_find_our_configs,
         patch=_find_our_configs,
     ),
     Fault(
