@@ -37,10 +37,10 @@ _IN_WHEEL = _PACKAGE / '.mim'  # OpenMMLab's place for them; setup.py puts them 
 # Holds `tools/`, `configs/` and `model-index.yml`; in a clone, that is the clone.
 SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent
 _CONFIGS = SHIPPED / 'configs'
-# Top-level entries that code looks up in a config, besides MMEngine's Runner.
-_OTHER_OPTIONS = frozenset(
+# Top-level entries that code looks up in a config: the Runner's, and others.
+_OPTIONS = RUNNER_OPTIONS.union(
     ('class_names', 'decoder', 'find_unused_parameters', 'model_wrapper_cfg')
-    + ('runner_type', 'custom_imports', 'compile', 'sync_bn', 'test_pipeline')
+    + ('runner_type', 'custom_imports', 'compile', 'sync_bn')
 )
 _MMENGINES_HOOKS = (
     'runtime_info',
@@ -148,13 +148,15 @@ def _check_key(cfg: Config, key: str) -> None:
                 )
             node = node[int(name)]
         elif isinstance(node, Mapping | Config):
+            if not way and name not in _OPTIONS:
+                raise InputError(
+                    f'--cfg-options {key}: {name} is a variable that the config has '
+                    'read already: set the entry that it is part of'
+                    if name in node
+                    else f'--cfg-options {key}: a config has no {name!r}'
+                    f'{suggestion(name, _OPTIONS)}'
+                )
             if name not in node:
-                known = {*node, *RUNNER_OPTIONS, *_OTHER_OPTIONS}
-                if not way and name not in known:
-                    raise InputError(
-                        f'--cfg-options {key}: the config has no {name!r}'
-                        f'{suggestion(name, known)}'
-                    )
                 return  # a new entry: what it is for has to know it
             node = node[name]
         elif node is None:

@@ -179,12 +179,12 @@ def _runner_error(error: Exception, build: FrameType, config: Config) -> str:
     """The same of what the Runner calls by itself, such as the DataLoader."""
     found = _UNEXPECTED.match(str(error))
     if found is None or not isinstance(error, TypeError):
-        return f'{config.filename}: {_in_words(error)}'
+        return f'{_name(config)}: {_in_words(error)}'
     called = build.f_globals
     for name in found[1].split('.'):
         called = called.get(name) if isinstance(called, dict) else getattr(called, name)
     places = [key for key, entry in _entries(config) if found[2] in entry]
-    where = ', '.join([str(config.filename), *places[:1]])
+    where = ', '.join([_name(config), *places[:1]])
     return f'{where}: {_unknown_option(found[1], found[2], called)}'
 
 
@@ -279,7 +279,11 @@ def _place(cfg: Mapping, config: Config, option: str | None = None) -> str:
     keys = keys or [key for key, entry in _entries(config) if option in entry]
     # Not the variables of the file that the entry was put together from.
     keys = [key for key in keys if key.partition('.')[0] in RUNNER_OPTIONS] or keys
-    return ', '.join([str(config.filename), ' and '.join(keys[:2])]).removesuffix(', ')
+    return ', '.join([_name(config), ' and '.join(keys[:2])]).removesuffix(', ')
+
+
+def _name(config: Config) -> str:
+    return str(config.filename or 'config')
 
 
 def _entries(node: Any, key: str = '') -> Iterator[tuple[str, Mapping]]:

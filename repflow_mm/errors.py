@@ -6,6 +6,7 @@ Only these become one line. Anything else is a bug of ours and keeps its traceba
 import errno
 import functools
 import os
+import select
 import sys
 from collections.abc import Callable
 
@@ -69,8 +70,9 @@ def command(main: Callable[..., int | None]) -> Callable[..., None]:
         except OSError as error:
             if error.errno not in _DISK:
                 raise
-            name = error.filename or 'standard output' * _discard_output()
-            _exit_with(f'cannot write {name or "a file"} ({error.strerror})')
+            _discard_output()
+            name = f'{error.filename} ' if error.filename else ''
+            _exit_with(f'cannot write {name}({error.strerror})')
         if status:
             sys.exit(status)
 
@@ -101,11 +103,17 @@ def _discard_output() -> bool:
     """Whether standard output takes nothing more; what is left to write is dropped."""
     try:
         sys.stdout.flush()
+        poll = select.poll()
+        poll.register(sys.stdout, 0)  # tells of a pipe that nobody reads from
+        full = bool(poll.poll(0))
     except OSError:
+        full = True
+    except (AttributeError, ValueError):  # Windows, or no file at all
+        full = False
+    if full:
         # Python flushes once more at exit, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    return full
 
 
 def _own_words(error: InputError) -> str:

@@ -20,6 +20,11 @@ _NEEDS = dict(
     train=('train_cfg', 'train_dataloader', 'optim_wrapper'),
     test=('test_cfg', 'test_dataloader', 'test_evaluator'),
 )
+_STARTED_BY = dict(
+    pytorch=('RANK', 'torchrun'),
+    slurm=('SLURM_PROCID', 'srun'),
+    mpi=('OMPI_COMM_WORLD_RANK', 'mpirun'),
+)
 
 
 def launch(cfg: Config, what: str, launcher: str, local_rank: int) -> None:
@@ -38,6 +43,12 @@ def launch(cfg: Config, what: str, launcher: str, local_rank: int) -> None:
         KeyboardInterrupt: On Ctrl-C; it says where a training was stopped.
     """
     _check(cfg, what)
+    variable, starter = _STARTED_BY.get(launcher, ('', ''))
+    if variable and variable not in os.environ:
+        raise InputError(
+            f'--launcher {launcher}: {starter} did not start this process '
+            f'({variable} is not set)'
+        )
     _check_writable(cfg.work_dir)
     if launcher == 'pytorch' and not torch.cuda.is_available():
         _distribute_over_cpus(cfg)

@@ -114,6 +114,8 @@ def _class_names(cfg: Config, meta: Mapping, count: int) -> tuple[str, ...]:
         names = numbered_classes(count)
     if isinstance(names, str):
         names = _read_names(names)
+    if not isinstance(names, list | tuple):
+        raise InputError(f'class_names must be a list or a file, got {names!r}')
     if len(names) != count:
         raise InputError(
             f'class_names of the config has {len(names)} names, and its model '

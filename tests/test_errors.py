@@ -1,0 +1,185 @@
+"""A user's mistake is one line; a bug of ours keeps its traceback. Everywhere."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+from torch.utils.data import DataLoader, Dataset
+
+from repflow_mm.errors import (
+    InputError,
+    InputTypeError,
+    MissingFileError,
+    OutputError,
+    command,
+)
+from repflow_mm.files import write_text
+from repflow_mm.video import VideoError
+from tests.conftest import ROOT
+
+BUGS = {
+    'x, y = [1]': ValueError,
+    "None['k']": TypeError,
+    "int('x')": ValueError,
+    "open('nope')": FileNotFoundError,
+    'raise BrokenPipeError': BrokenPipeError,  # a pipe, but not standard output
+}
+MISTAKES = {
+    'a: too large': InputError('a: too large'),
+    'tau must be a number': InputTypeError('tau must be a number'),
+    'there is no a.mp4': MissingFileError('there is no a.mp4'),
+    'a.png cannot be written': OutputError('a.png cannot be written'),
+    'a.mp4: has no frames': VideoError('a.mp4', 'has no frames'),
+}
+
+
+class Failing(Dataset):
+    """Runs code, or raises an error, where a sample is asked for."""
+
+    def __init__(self, failure: str | Exception) -> None:
+        self.failure = failure
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int):
+        if isinstance(self.failure, Exception):
+            raise self.failure
+        return exec(self.failure)
+
+
+@pytest.fixture(params=['main process', 'worker'])
+def run(request):
+    """A command that meets a failure here, or in a data-loading worker."""
+
+    @command
+    def main(failure: str | Exception) -> None:
+        data = Failing(failure)
+        if request.param == 'worker':
+            data = DataLoader(data, num_workers=1, persistent_workers=True)
+        next(iter(data))
+
+    return main
+
+
+@pytest.mark.parametrize('code', BUGS)
+def test_a_bug_keeps_its_traceback(run, code):
+    with pytest.raises(BUGS[code]) as error:
+        run(code)
+    assert not isinstance(error.value, InputError)
+
+
+@pytest.mark.parametrize('message', MISTAKES)
+def test_a_mistake_is_one_line(run, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(MISTAKES[message])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f'error: {message}\n'
+
+
+def test_a_full_disk_is_one_line(capsys):
+    @command
+    def main() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'log.json')
+
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    line = 'error: cannot write log.json (No space left on device)\n'
+    assert capsys.readouterr().err == line
+
+
+def in_shell(body: str, pipe: str = '') -> subprocess.CompletedProcess:
+    """Run a command line whose `main` is some code, as a process of its own."""
+    code = f"""
+import os, signal
+from repflow_mm.errors import command
+from repflow_mm.files import write_text
+
+@command
+def main():
+    {body}
+
+main()
+"""
+    shell = f'"$0" -c "$1" {pipe}; exit ${{PIPESTATUS[0]}}'
+    return subprocess.run(
+        ['bash', '-c', shell, sys.executable, code],
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ('body', 'reader'),
+    [
+        ("print('x\\n' * 200_000)", 'head -1'),
+        ("import time; time.sleep(1); print('x')", 'true'),
+    ],
+)
+def test_a_closed_output_is_silent(body, reader):
+    result = in_shell(body, f'| {reader}')
+    assert result.returncode == 141 and result.stderr == ''
+
+
+def test_the_help_can_be_cut_short():
+    tool = f'{sys.executable} -m repflow_mm --help | head -1'
+    result = subprocess.run(
+        ['bash', '-c', f'{tool}; exit ${{PIPESTATUS[0]}}'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.stderr == '' and result.stdout.startswith('usage: repflow TOOL')
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no /dev/full')
+def test_output_to_a_full_disk():
+    result = in_shell("print('x')", '> /dev/full')
+    assert result.returncode == 2
+    assert result.stderr == 'error: cannot write (No space left on device)\n'
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='limits of POSIX')
+def test_a_file_that_does_not_fit_leaves_the_old_one(tmp_path):
+    path = tmp_path / 'curves.json'
+    write_text(path, 'old')
+    result = in_shell(
+        'import resource; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); '
+        'resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); '
+        f'write_text({str(path)!r}, "x" * 10_000)'
+    )
+    assert result.returncode == 2 and result.stderr.count('\n') == 1
+    assert 'curves.json cannot be written (File too large)' in result.stderr
+    assert path.read_text() == 'old' and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ('body', 'line'),
+    [
+        ('os.kill(os.getpid(), signal.SIGINT)', 'stopped\n'),
+        ("raise KeyboardInterrupt('stopped at 7')", 'stopped at 7\n'),
+    ],
+)
+def test_ctrl_c(body, line):
+    result = in_shell(body)
+    assert result.returncode == 130 and result.stderr == line
+
+
+@pytest.mark.parametrize(
+    ('path', 'reason'),
+    [
+        ('file/a.png', 'is a file, not a folder'),
+        ('file/deeper/a.png', 'is a file, not a folder'),
+        ('.', 'it is a folder'),
+    ],
+)
+def test_where_nothing_can_be_written(tmp_path, path, reason):
+    (tmp_path / 'file').write_text('kept')
+    with pytest.raises(OutputError, match=reason):
+        write_text(tmp_path / path, 'new')
+    assert (tmp_path / 'file').read_text() == 'kept'
+    assert len(list(tmp_path.iterdir())) == 1
