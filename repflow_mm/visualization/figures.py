@@ -77,15 +77,15 @@ def known_motions() -> np.ndarray:
     first, _, _ = moved_texture('right')
     grey = np.rint(first).astype(np.uint8)[..., None].repeat(3, axis=-1)
     textures = [moved_texture(motion) for motion in MOTIONS]
-    rows = [Row('true flow', [grey, *(truth for _, _, truth in textures)])]
+    rows = [Row('true flow', [*(truth for _, _, truth in textures), grey])]
     for n_iters in (20, 100):
         flows = [solve(first, second, n_iters=n_iters) for first, second, _ in textures]
         errors = [
             f'error {end_point_error(flow, truth):.2f} px'
             for flow, (_, _, truth) in zip(flows, textures, strict=True)
         ]
-        rows.append(Row(f'{n_iters} iterations', [None, *flows], ['', *errors]))
-    columns = 'the map', *MOTIONS
+        rows.append(Row(f'{n_iters} iterations', flows, errors))
+    columns = *MOTIONS, 'the map that moves'
     return draw_sheet(rows, columns=columns, unit=_UNIT, scale=FASTEST, size=176)
 
 

@@ -229,7 +229,7 @@ def _draw_arrows(picture: Image.Image, flow: np.ndarray, scale: float) -> None:
     step = np.array(picture.size) / flow.shape[1::-1]
     draw = ImageDraw.Draw(picture)
     for (row, column), speed in np.ndenumerate(np.hypot(*np.moveaxis(mean, -1, 0))):
-        if speed < 0.05 * scale:
+        if speed < 0.12 * scale:
             continue
         # About the centre of the cell, so that it stays inside.
         centre = (np.array((column, row)) + 0.5) * cell * step

@@ -1,0 +1,52 @@
+"""A motion layer that computes no flow: everything works but drawing it."""
+
+import copy
+
+import av
+import numpy as np
+import pytest
+
+from repflow_mm.layers import BottleneckMotion
+
+
+class Difference(BottleneckMotion):
+    def motion(self, g):
+        return g[:, :, 1:] - g[:, :, :-1]
+
+
+@pytest.fixture(scope='module')
+def bare(model):
+    model = copy.deepcopy(model)
+    model.backbone.flow = Difference(model.backbone.flow.in_channels).eval()
+    return model
+
+
+def test_it_has_no_flow_to_draw(bare, long_video):
+    from repflow_mm.errors import InputError
+    from repflow_mm.inference.clips import read_windows
+    from repflow_mm.inference.strips import Strips
+
+    clip = read_windows(bare, str(long_video), 0, 16)
+    assert list(clip.solvers) == ['backbone.flow'] and clip.first_flow() is None
+    for layer in (None, 'backbone.flow'):
+        with pytest.raises(InputError, match=r'^backbone\.flow has no flow to draw$'):
+            Strips(clip, 4, layer)
+
+
+def test_the_rest_works(bare, long_video, tmp_path):
+    from repflow_mm.inference.clips import look
+    from repflow_mm.inference.features import video_features
+    from repflow_mm.inference.grad_cam import grad_cam
+    from repflow_mm.inference.windows import WindowedVideo
+    from repflow_mm.visualization.demo_video import DemoVideo
+
+    video = WindowedVideo(long_video, bare.cfg)
+    with DemoVideo(tmp_path / 'video', 25) as writer:
+        for window in look(bare, video):
+            writer.add(window)
+    with av.open(str(tmp_path / 'video.mp4')) as container:
+        assert len(list(container.decode(video=0))) == 27
+    packed = next(iter(video))
+    heats, _ = grad_cam(bare, packed, 8, ['backbone.flow', 'backbone'])
+    assert all(np.isfinite(heat).all() for heat in heats.values())
+    assert video_features(bare, long_video)['frame'].shape == (4, 7, 512)
