@@ -8,8 +8,9 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 
+from repflow_mm.preparation.datasets import DATASETS
 from tests.conftest import ROOT
-from tests.helpers.configs import PATHS, config, name, steps
+from tests.helpers.configs import FOLDER, PATHS, config, name, steps
 
 
 def shrink(pipeline: list[dict]) -> list[dict]:
@@ -189,3 +190,14 @@ def test_the_motion_sets_classes_have_their_names():
     ):
         cfg = config(f'{stem}.py')
         assert tuple(cfg.class_names) == classes
+
+
+@pytest.mark.parametrize('dataset', DATASETS, ids=lambda dataset: dataset.name)
+def test_prepare_data_names_the_configs_that_read_its_lists(dataset):
+    named = {path for pattern in dataset.configs for path in FOLDER.glob(pattern)}
+    lists = {
+        path: config(path).test_dataloader.dataset.ann_file
+        for path in [*PATHS, *FOLDER.glob('legacy/*.py')]
+    }
+    reading = {path for path in lists if lists[path].startswith(f'{dataset.out}/')}
+    assert named == reading != set()
