@@ -8,7 +8,8 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 
-from tests.helpers.configs import PATHS, config, name, steps
+from repflow_mm.preparation.datasets import DATASETS
+from tests.helpers.configs import FOLDER, PATHS, config, name, steps
 from tests.helpers.paths import ROOT
 
 
@@ -52,26 +53,35 @@ def small(path) -> Config:
     return cfg
 
 
-def batch(cfg, part: str, motion_set, size: int) -> dict:
-    """What a config's own dataset and pipeline make of the small set."""
+@pytest.fixture(scope='module')
+def batch(motion_set):
+    """What a config's own dataset and pipeline make of the small set, made once."""
     from mmaction.registry import DATASETS
 
-    dataset = cfg[f'{part}_dataloader'].dataset
-    folder = 'train' if part == 'train' else 'val'
-    dataset.ann_file = str(motion_set / f'motion_{folder}_list_videos.txt')
-    dataset.data_prefix.video = str(motion_set / f'videos_{folder}')
-    built = DATASETS.build(dataset)
-    samples = [built[2 * n] for n in range(size)]
-    for sample in samples:
-        sample['data_samples'].set_gt_label(1)  # a label that every model has
-    return pseudo_collate(samples)
+    made = {}
+
+    def of(cfg: Config, part: str, size: int) -> dict:
+        dataset = cfg[f'{part}_dataloader'].dataset
+        key = part, repr(dataset.pipeline)
+        if key not in made:
+            folder = 'train' if part == 'train' else 'val'
+            dataset.ann_file = str(motion_set / f'motion_{folder}_list_videos.txt')
+            dataset.data_prefix.video = str(motion_set / f'videos_{folder}')
+            built = DATASETS.build(dataset)
+            samples = [built[2 * n] for n in range(size)]
+            for sample in samples:
+                sample['data_samples'].set_gt_label(1)  # one that every model has
+            made[key] = pseudo_collate(samples)
+        return copy.deepcopy(made[key])
+
+    return of
 
 
 STEPPED = set()  # networks and pipelines that several configs come to
 
 
 @pytest.mark.parametrize('path', PATHS, ids=name)
-def test_a_training_and_a_test_step(path, plugin, motion_set):
+def test_a_training_and_a_test_step(path, plugin, batch):
     from mmaction.registry import MODELS
 
     cfg = small(path)
@@ -82,11 +92,11 @@ def test_a_training_and_a_test_step(path, plugin, motion_set):
     model = MODELS.build(cfg.model)
     model.train()
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    losses = model.train_step(batch(cfg, 'train', motion_set, 2), wrapper)
+    losses = model.train_step(batch(cfg, 'train', 2), wrapper)
     assert all(torch.isfinite(value) for value in losses.values())
     model.eval()
     with torch.no_grad():
-        (result,) = model.test_step(batch(cfg, 'test', motion_set, 1))
+        (result,) = model.test_step(batch(cfg, 'test', 1))
     assert result.pred_score.shape == (10,)
     torch.testing.assert_close(result.pred_score.sum(), torch.tensor(1.0))
     STEPPED.add(key)
@@ -189,3 +199,14 @@ def test_the_motion_sets_classes_have_their_names():
     ):
         cfg = config(f'{stem}.py')
         assert tuple(cfg.class_names) == classes
+
+
+@pytest.mark.parametrize('dataset', DATASETS, ids=lambda dataset: dataset.name)
+def test_prepare_data_names_the_configs_that_read_its_lists(dataset):
+    named = {path for pattern in dataset.configs for path in FOLDER.glob(pattern)}
+    lists = {
+        path: config(path).test_dataloader.dataset.ann_file
+        for path in [*PATHS, *FOLDER.glob('legacy/*.py')]
+    }
+    reading = {path for path in lists if lists[path].startswith(f'{dataset.out}/')}
+    assert named == reading != set()

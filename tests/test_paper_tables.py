@@ -1,30 +1,10 @@
 """The page of the paper's tables, its configs and their RGB baselines."""
 
-import re
-
 import pytest
 
+from dev.table_readmes import page, readmes
 from tests.helpers.configs import FOLDER as CONFIGS
 from tests.helpers.configs import config, steps
-from tests.helpers.paths import ROOT
-
-PAGE = ROOT / 'docs' / 'paper_tables.md'
-
-
-def page() -> list[tuple[str, ...]]:
-    """(table, row, dataset, path, baseline or '', the paper's figure, ours)."""
-    rows, table = [], ''
-    for line in PAGE.read_text().splitlines():
-        if line.startswith('## '):
-            table = line.removeprefix('## ')
-        elif line.startswith('| ') and not line.startswith('| row'):
-            row, dataset, path, rgb, paper, ours = (
-                re.sub(r'.*\(\.\./configs/(.*)\)', r'\1', cell.strip())
-                for cell in line.strip('|').split('|')
-            )
-            rows.append((table, row, dataset, path, rgb, paper, ours))
-    return rows
-
 
 ROWS = page()
 PAIRS = [row[3:5] for row in ROWS if row[4]]
@@ -177,3 +157,10 @@ def test_frames_and_sizes():
         head = cfg.model.get('streams', [cfg.model])[0].cls_head
         classes = {'Tiny': 150, 'HMDB51': 51, 'LowRes': 51, 'Kinetics': 400}
         assert head.num_classes == classes[dataset.split('-')[0].split()[0]]
+
+
+def test_each_folder_of_a_table_shows_its_rows():
+    written = readmes()
+    assert {path.parent for path in written} == set(CONFIGS.glob('table*'))
+    for path, text in written.items():
+        assert path.read_text(encoding='utf-8') == text, 'python -m dev.table_readmes'

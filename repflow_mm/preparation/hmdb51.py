@@ -1,11 +1,13 @@
 """HMDB51's lists from its official splits and the class folders of its videos."""
 
+import argparse
 import os
 import re
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
 from repflow_mm.errors import InputError, MissingFileError, shorten
+from repflow_mm.preparation.base import Preparation
 from repflow_mm.preparation.class_names import bare, class_names
 from repflow_mm.preparation.plan import Plan, Problem, Sample
 from repflow_mm.preparation.video_files import VIDEO_SUFFIXES, find_videos
@@ -13,6 +15,30 @@ from repflow_mm.preparation.video_files import VIDEO_SUFFIXES, find_videos
 SPLITS = (1, 2, 3)
 _PARTS = {1: 'train', 2: 'val'}  # 0: in neither part of this split
 _LINE = re.compile(r'(.*\S)\s+([012])\s*')
+
+
+class HMDB51(Preparation):
+    """`hmdb51`."""
+
+    name = 'hmdb51'
+    help = 'its three splits'
+    description = 'Write the lists of the three splits of HMDB51'
+    out = 'data/hmdb51'
+    videos = 'data/hmdb51/videos'
+    configs = ('*hmdb51*.py', 'table*/*hmdb51*.py')
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add `--splits`."""
+        parser.add_argument(
+            '--splits',
+            type=Path,
+            default=Path('data/hmdb51/annotations'),
+            help='folder of the 153 files CLASS_test_splitN.txt (%(default)s)',
+        )
+
+    def plan(self, args: argparse.Namespace) -> Plan:
+        """See :func:`plan`."""
+        return plan(args.videos, args.splits)
 
 
 def plan(videos: Path, splits: Path) -> Plan:

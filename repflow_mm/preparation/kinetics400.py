@@ -1,13 +1,15 @@
 """Kinetics-400's lists from its CSVs and the videos in any usual layout."""
 
+import argparse
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from repflow_mm.errors import InputError, MissingFileError
+from repflow_mm.preparation.base import Preparation
 from repflow_mm.preparation.class_names import bare, class_names
-from repflow_mm.preparation.kinetics_csv import Clip
+from repflow_mm.preparation.kinetics_csv import Clip, read_csvs
 from repflow_mm.preparation.plan import Plan, Problem, Sample
 from repflow_mm.preparation.video_files import VIDEO_SUFFIXES, find_videos
 
@@ -17,6 +19,40 @@ _FOLDERS = dict(
 )
 # From the right: an ID may hold `_` and digits too.
 _STAMPED = re.compile(r'(.+)_(\d+)_(\d+)')
+
+
+class Kinetics400(Preparation):
+    """`kinetics400`."""
+
+    name = 'kinetics400'
+    help = 'from its CSVs and videos, or from class folders'
+    description = (
+        'Write the lists of Kinetics-400 from train.csv, validate.csv and the videos '
+        'in any usual layout; without the CSVs, from class folders'
+    )
+    out = videos = 'data/kinetics400'
+    configs = ('*_kinetics400.py', 'table9_comparison/*_kinetics400.py', 'legacy/*.py')
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add `--csv`."""
+        parser.add_argument('--csv', type=Path, help='folder of the CSVs, if elsewhere')
+
+    def plan(self, args: argparse.Namespace) -> Plan:
+        """See :func:`plan`; the CSVs are looked for beside the videos and the lists."""
+        folders = [args.csv] if args.csv else [args.videos, args.out]
+        folders += [folder / 'annotations' for folder in folders]
+        csvs = read_csvs(folders)
+        if args.csv and not csvs:
+            raise MissingFileError(
+                f'no train.csv and validate.csv in {args.csv}: give the folder of the '
+                'CSVs of Kinetics-400, or leave --csv out to label by class folders'
+            )
+        print('labels: from ' + ('the CSVs' if csvs else 'class folders, without CSVs'))
+        return plan(args.videos, csvs)
+
+    def expected(self, args: argparse.Namespace, name: str) -> Path:
+        """A folder for each part."""
+        return args.out / f'videos_{"train" if "train" in name else "val"}'
 
 
 def plan(videos: Path, csvs: Mapping[str, Sequence[Clip]]) -> Plan:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from repflow_mm.errors import InputError
+from repflow_mm.errors import OutputError
+from repflow_mm.files import write_text
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,12 @@ class Plan:
         lists (Mapping[str, Sequence[Sample]]): File name of each list and its
             samples; one sample may be on several.
         problems (Sequence[Problem]): What was found wrong so far.
+        texts (Mapping[str, Sequence[str]]): Lines of other files to write.
     """
 
     lists: Mapping[str, Sequence[Sample]]
-    problems: Sequence[Problem] = field(default=())
+    problems: Sequence[Problem] = ()
+    texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def samples(self) -> list[Sample]:
         """Every sample once, by path."""
@@ -76,7 +79,7 @@ class Plan:
             name: [kept[s.file] for s in samples if s.file in kept]
             for name, samples in self.lists.items()
         }
-        return Plan(lists, [*self.problems, *problems])
+        return Plan(lists, [*self.problems, *problems], self.texts)
 
 
 def lines(samples: Sequence[Sample]) -> list[str]:
@@ -92,26 +95,17 @@ def lines(samples: Sequence[Sample]) -> list[str]:
 
 
 def write_texts(folder: Path, texts: Mapping[str, Sequence[str]]) -> None:
-    """Write text files, each of which is there as a whole or not at all.
+    """Write text files, each of them atomically.
 
     Args:
         folder (Path): Made if need be.
         texts (Mapping[str, Sequence[str]]): File names and their lines.
 
     Raises:
-        ValueError: If the folder cannot be made or written to.
+        OutputError: If a file cannot be written.
     """
-    make_folder(folder)
-    try:
-        for name, text in texts.items():
-            with open(
-                folder / f'{name}.part', 'w', encoding='utf-8', newline='\n'
-            ) as f:
-                f.writelines(f'{line}\n' for line in text)
-        for name in texts:
-            os.replace(folder / f'{name}.part', folder / name)
-    except OSError as error:
-        raise InputError(f'cannot write to {folder}: {error.strerror}') from None
+    for name, text in texts.items():
+        write_text(folder / name, ''.join(f'{line}\n' for line in text))
 
 
 def make_folder(folder: Path) -> None:
@@ -121,9 +115,11 @@ def make_folder(folder: Path) -> None:
         folder (Path): The folder.
 
     Raises:
-        ValueError: If it cannot be made.
+        OutputError: If it cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f'cannot make the folder {folder}: {error.strerror}') from None
+        raise OutputError(
+            f'cannot make the folder {folder}: {error.strerror}'
+        ) from None

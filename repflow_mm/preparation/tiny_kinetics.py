@@ -1,15 +1,71 @@
 """Tiny-Kinetics: the Kinetics-400 videos of the paper's 150 classes."""
 
+import argparse
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from repflow_mm.errors import InputError, MissingFileError
+from repflow_mm.preparation.base import Preparation
 from repflow_mm.preparation.class_names import bare, class_names
+from repflow_mm.preparation.plan import Plan, Sample
 
 PARTS = ('train', 'val')
 
 
-def select(lines: Iterable[str], source: str) -> list[str]:
+class TinyKinetics(Preparation):
+    """`tiny-kinetics`. The videos stay where Kinetics-400 has them."""
+
+    name = 'tiny-kinetics'
+    help = "the paper's 150 classes of Kinetics-400, from its lists"
+    description = (
+        "Write the lists of Tiny-Kinetics, all Kinetics-400 videos of the paper's 150 "
+        'classes, from the lists of Kinetics-400'
+    )
+    out = 'data/tiny_kinetics'
+    videos = None
+    configs = ('table*/*_tinykinetics.py',)
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add `--kinetics400`."""
+        parser.add_argument(
+            '--kinetics400',
+            type=Path,
+            default=Path('data/kinetics400'),
+            help="folder of Kinetics-400's lists (%(default)s)",
+        )
+
+    def plan(self, args: argparse.Namespace) -> Plan:
+        """Both lists; see :func:`select`."""
+        lists = {}
+        for part in PARTS:
+            source = args.kinetics400 / f'kinetics400_{part}_list_videos.txt'
+            if not source.is_file():
+                raise MissingFileError(
+                    f"no list at {source}: give the folder of MMAction2's "
+                    'Kinetics-400 lists'
+                )
+            try:
+                text = source.read_text(encoding='utf-8').splitlines()
+            except UnicodeDecodeError:
+                raise InputError(f'{source} is no list: it is not UTF-8') from None
+            root = self.expected(args, part)
+            lists[f'tiny_kinetics_{part}_list_videos.txt'] = [
+                Sample(root, path, label) for path, label in select(text, str(source))
+            ]
+        if not any(lists.values()):
+            raise InputError(
+                f'no line of the lists in {args.kinetics400} is of one of the 150 '
+                'classes of Tiny-Kinetics'
+            )
+        return Plan(lists)
+
+    def expected(self, args: argparse.Namespace, name: str) -> Path:
+        """Those of Kinetics-400."""
+        part = 'train' if 'train' in name else 'val'
+        return args.kinetics400 / f'videos_{part}'
+
+
+def select(lines: Iterable[str], source: str) -> list[tuple[str, int]]:
     """Lines of a Kinetics-400 list that Tiny-Kinetics keeps, relabelled.
 
     Args:
@@ -17,8 +73,8 @@ def select(lines: Iterable[str], source: str) -> list[str]:
         source (str): Where they are from, for messages.
 
     Returns:
-        list[str]: `path label` of the 150 classes, labels 0 to 149, in the order
-        they came.
+        list[tuple[str, int]]: Path and label of the 150 classes, labels 0 to 149, in
+        the order they came.
 
     Raises:
         ValueError: On a line without a label of Kinetics-400, or whose folder is
@@ -46,37 +102,5 @@ def select(lines: Iterable[str], source: str) -> list[str]:
                 "order, as MMAction2's is: make it anew"
             )
         if names[label] in kept:
-            selected.append(f'{path} {kept[names[label]]}')
+            selected.append((path, kept[names[label]]))
     return selected
-
-
-def write_lists(source: Path, target: Path) -> dict[str, int]:
-    """Write Tiny-Kinetics' two lists from those of Kinetics-400.
-
-    The videos stay where they are: paths are copied as they stand.
-
-    Args:
-        source (Path): Folder with `kinetics400_{train,val}_list_videos.txt`.
-        target (Path): Folder for `tiny_kinetics_{train,val}_list_videos.txt`.
-
-    Returns:
-        dict[str, int]: Videos of each part.
-
-    Raises:
-        FileNotFoundError: If a list of Kinetics-400 is missing.
-        ValueError: As :func:`select`; nothing is written then.
-    """
-    selected = {}
-    for part in PARTS:
-        path = source / f'kinetics400_{part}_list_videos.txt'
-        if not path.is_file():
-            raise MissingFileError(
-                f"no list at {path}: give the folder of MMAction2's Kinetics-400 lists"
-            )
-        lines = path.read_text(encoding='utf-8').splitlines()
-        selected[part] = select(lines, str(path))
-    target.mkdir(parents=True, exist_ok=True)
-    for part, lines in selected.items():
-        path = target / f'tiny_kinetics_{part}_list_videos.txt'
-        path.write_text(''.join(f'{line}\n' for line in lines), encoding='utf-8')
-    return {part: len(lines) for part, lines in selected.items()}

@@ -1,12 +1,16 @@
 """The videos of a folder tree, by paths that a list can hold."""
 
 import os
+from collections import defaultdict
 from pathlib import Path
 
 from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.preparation.plan import Problem
 
-VIDEO_SUFFIXES = ('.mp4', '.mkv', '.webm', '.avi')
+VIDEO_SUFFIXES = (
+    *('.mp4', '.mkv', '.webm', '.avi', '.mov', '.m4v', '.mpg', '.mpeg', '.flv'),
+    *('.wmv', '.ts', '.m2ts', '.3gp', '.ogv'),
+)
 
 
 def find_videos(root: Path) -> tuple[list[str], list[Problem]]:
@@ -17,7 +21,8 @@ def find_videos(root: Path) -> tuple[list[str], list[Problem]]:
 
     Returns:
         tuple[list[str], list[Problem]]: Paths relative to `root`, with `/`, sorted,
-        and the videos that no line of a list can hold.
+        and every other file: videos that no line of a list can hold, and, in one
+        problem per folder and suffix, files that are no video by their suffix.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -26,6 +31,7 @@ def find_videos(root: Path) -> tuple[list[str], list[Problem]]:
     if not root.is_dir():
         raise MissingFileError(f'no folder {root}: give the folder of the videos')
     videos, problems, seen = [], [], set()
+    others = defaultdict(list)
     for folder, folders, files in os.walk(root, onerror=_fail, followlinks=True):
         real = os.path.realpath(folder)
         if real in seen:  # a link that leads back
@@ -35,20 +41,33 @@ def find_videos(root: Path) -> tuple[list[str], list[Problem]]:
         # Which of two links to a folder comes first has to be the same everywhere.
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
         for name in files:
-            if name.startswith('.') or not name.lower().endswith(VIDEO_SUFFIXES):
+            if name.startswith('.'):
                 continue
             path = Path(folder, name).relative_to(root).as_posix()
-            reason = _unlistable(path)
+            if not name.lower().endswith(VIDEO_SUFFIXES):
+                others[os.path.dirname(path), Path(name).suffix.lower()].append(path)
+                continue
+            reason = unlistable(path)
             if not os.path.isfile(os.path.join(folder, name)):
                 reason = 'it is no file, or a link that leads nowhere'
             if reason:
                 problems.append(Problem('unusable', repr(path), reason))
             else:
                 videos.append(path)
+    for (_, suffix), paths in others.items():
+        first, *more = sorted(paths)
+        what = f'{suffix} is no suffix of a video' if suffix else 'it has no suffix'
+        why = f'{what}; {len(more)} more such files beside it' if more else what
+        problems.append(Problem('no video', _printable(first), why))
     return sorted(videos), problems
 
 
-def _unlistable(path: str) -> str:
+def _printable(path: str) -> str:
+    return repr(path) if unlistable(path) else path
+
+
+def unlistable(path: str) -> str:
+    """Why a line of a list cannot begin with a path, such as a folder's name; or ''."""
     if path != path.strip() or len(path.splitlines()) > 1:
         return 'a line of a list cannot begin with a blank or hold a line break'
     try:

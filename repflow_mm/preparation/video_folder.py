@@ -1,32 +1,106 @@
 """Lists of one's own videos: a folder for each class, split by a seed."""
 
+import argparse
 import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 
 from repflow_mm.errors import InputError
+from repflow_mm.preparation.base import Preparation
 from repflow_mm.preparation.class_names import bare
 from repflow_mm.preparation.plan import Plan, Problem, Sample
-from repflow_mm.preparation.video_files import find_videos
+from repflow_mm.preparation.video_files import find_videos, unlistable
 
 LISTS = ('train.txt', 'val.txt')
+_TO_PASTE = """
+paste this into a config:
+
+num_classes = {number}
+class_names = {names!r}
+model = dict(cls_head=dict(num_classes=num_classes))
+data_prefix = dict(video={root!r})
+train = dict(ann_file={train!r}, data_prefix=data_prefix)
+val = dict(ann_file={val!r}, data_prefix=data_prefix)
+train_dataloader = dict(dataset=train)
+val_dataloader = dict(dataset=val)
+test_dataloader = dict(dataset=val)
+"""
 
 
-def plan(videos: Path) -> tuple[Plan, list[str]]:
+class VideoFolder(Preparation):
+    """`folder`."""
+
+    name = 'folder'
+    help = 'your own videos, a folder for each class'
+    description = (
+        'Write train.txt, val.txt and classes.txt for your own videos, CLASS/VIDEO; '
+        'clips that were cut from one recording may come to lie on both sides'
+    )
+    out = 'data/own'
+    videos = 'data/own/videos'
+    configs = ('finetune_r2plus1d_r34_own_videos.py',)
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add `--val-share` and `--seed`."""
+        parser.add_argument(
+            '--val-share',
+            type=float,
+            default=0.2,
+            help='of each class, for validation (%(default)s)',
+        )
+        parser.add_argument(
+            '--seed', type=int, default=0, help='of the split (%(default)s)'
+        )
+
+    def check_arguments(self, args: argparse.Namespace) -> None:
+        """The share has to leave something on both sides."""
+        if not 0 < args.val_share < 1:
+            raise InputError(
+                '--val-share has to be between 0 and 1, such as 0.2, got '
+                f'{args.val_share}'
+            )
+
+    def plan(self, args: argparse.Namespace) -> Plan:
+        """See :func:`plan`."""
+        return plan(args.videos)
+
+    def finish(self, plan: Plan, args: argparse.Namespace) -> Plan:
+        """See :func:`split`."""
+        return split(plan, args.val_share, args.seed)
+
+    def next_steps(self, plan: Plan, args: argparse.Namespace) -> list[str]:
+        """Entries for a config."""
+        (root,) = {sample.root for sample in plan.samples()}
+        files = {name: str(args.out / f'{name}.txt') for name in ('train', 'val')}
+        if not plan.lists['val.txt']:
+            files['val'] = files['train']
+        text = _TO_PASTE.format(
+            number=len(plan.texts['classes.txt']),
+            names=str(args.out / 'classes.txt'),
+            root=str(root),
+            **files,
+        )
+        return text.splitlines()
+
+
+def plan(videos: Path) -> Plan:
     """All videos of a folder of class folders, in one list that is yet to be split.
+
+    A class whose files cannot be listed is refused rather than left out: the labels of
+    the classes behind it would be others as soon as it is there.
 
     Args:
         videos (Path): The folder; below a class folder there may be others.
 
     Returns:
-        tuple[Plan, list[str]]: The plan, and the class names in the order of the
-        labels, which is alphabetical.
+        Plan: One list, and `classes.txt`, the class names in the order of the labels,
+        which is alphabetical.
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If no video is in a class folder, or two folders spell one name.
+        ValueError: If no video is in a class folder, a folder holds other files alone,
+            or two folders spell one name.
     """
     found, problems = find_videos(videos)
     classes = sorted({path.split('/')[0] for path in found if '/' in path})
@@ -35,6 +109,11 @@ def plan(videos: Path) -> tuple[Plan, list[str]]:
             f'no video in a class folder of {videos} ({len(found)} videos lie beside '
             f'the folders): the layout is {videos}/CLASS/VIDEO.mp4'
         )
+    for folder in sorted(entry for entry in videos.iterdir() if entry.is_dir()):
+        if folder.name not in classes and not folder.name.startswith('.'):
+            _check_empty(folder)
+            why = 'the folder holds no video'
+            problems.append(Problem('not a class', folder.name, why))
     spelled = {}
     for name in classes:
         # A name without letters and digits is no spelling of another.
@@ -52,13 +131,24 @@ def plan(videos: Path) -> tuple[Plan, list[str]]:
         else:
             why = f'it lies in {videos} itself'
             problems.append(Problem('in no class folder', path, why))
-    for name in sorted(entry.name for entry in videos.iterdir() if entry.is_dir()):
-        if name not in labels and not name.startswith('.'):
-            problems.append(Problem('not a class', name, 'the folder holds no video'))
-    return Plan({'all': samples}, problems), classes
+    return Plan({'all': samples}, problems, {'classes.txt': classes})
 
 
-def split(plan: Plan, classes: Sequence[str], val_share: float, seed: int) -> Plan:
+def _check_empty(folder: Path) -> None:
+    """Refuse a class folder whose files all have to be left out."""
+    found, others = find_videos(folder)
+    reason = unlistable(folder.name)
+    if others and not found:
+        reason = f'{others[0].what}: {others[0].why}'
+    if reason:
+        raise InputError(
+            f'no file in {str(folder)!r} can be listed as a video ({reason}), and '
+            'without this class others would change their labels: convert the files, '
+            'rename the folder, or take it elsewhere'
+        )
+
+
+def split(plan: Plan, val_share: float, seed: int) -> Plan:
     """Split every class by itself.
 
     Which videos are for validation follows from the seed and their paths alone: not
@@ -66,7 +156,6 @@ def split(plan: Plan, classes: Sequence[str], val_share: float, seed: int) -> Pl
 
     Args:
         plan (Plan): One list, of :func:`plan`.
-        classes (Sequence[str]): The class names.
         val_share (float): Of each class, between 0 and 1, rounded; at least one video
             of a class is for training, and, of two or more, one for validation.
         seed (int): Another seed is another split.
@@ -78,7 +167,7 @@ def split(plan: Plan, classes: Sequence[str], val_share: float, seed: int) -> Pl
     for sample in plan.samples():
         of_class[sample.label].append(sample)
     lists, problems = {name: [] for name in LISTS}, []
-    for label, name in enumerate(classes):
+    for label, name in enumerate(plan.texts['classes.txt']):
         samples = sorted(of_class[label], key=lambda s: (_draw(s.path, seed), s.path))
         if len(samples) < 2:
             why = f'{len(samples)} usable videos: none is left for validation'
@@ -87,7 +176,7 @@ def split(plan: Plan, classes: Sequence[str], val_share: float, seed: int) -> Pl
         count = max(count, 0)
         lists['val.txt'] += samples[:count]
         lists['train.txt'] += samples[count:]
-    return Plan(lists, [*plan.problems, *problems])
+    return Plan(lists, [*plan.problems, *problems], plan.texts)
 
 
 def _draw(path: str, seed: int) -> str:

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from repflow_mm.commands.prepare_data import main
+from repflow_mm.config import read_config
 from repflow_mm.datasets import CheckedVideoDataset
+from repflow_mm.preparation.base import Preparation
 from repflow_mm.preparation.class_names import class_names
+from repflow_mm.preparation.plan import Plan, Sample
 from tests.helpers.paths import ROOT
 from tests.preparation.test_check_videos import encode
 
@@ -60,11 +63,23 @@ def test_own_videos(tmp_path, capsys):
     root = own(tmp_path)
     main(folder(root, '--workers', 2))
     out = capsys.readouterr().out.splitlines()
-    assert out[-3:] == [
-        f'{root}/train.txt: 8 videos',
+    told = out.index(f'{root}/train.txt: 8 videos')
+    assert out[told + 1 : told + 5] == [
         f'{root}/val.txt: 2 videos',
         f'broken: 1, too short: 1 ({root}/report.md)',
+        '',
+        'paste this into a config:',
     ]
+    # What is pasted is all that a config needs.
+    base = "_base_ = 'repflow_mm::finetune_r2plus1d_r34_own_videos.py'"
+    (root / 'mine.py').write_text('\n'.join([base, *out[told + 5 :]]))
+    cfg = read_config(root / 'mine.py')
+    assert (cfg.num_classes, cfg.model.cls_head.num_classes) == (2, 2)
+    assert read(Path(cfg.class_names)) == ['jump', 'run fast']
+    for loader, part in (('train', 'train'), ('val', 'val'), ('test', 'val')):
+        dataset = cfg[f'{loader}_dataloader'].dataset
+        assert dataset.ann_file == f'{root}/{part}.txt'
+        assert dataset.data_prefix.video == f'{root}/videos'
     assert read(root / 'classes.txt') == ['jump', 'run fast']
     assert read(root / 'train.txt') == sorted(read(root / 'train.txt'))
     report = (root / 'report.md').read_text()
@@ -168,11 +183,14 @@ def test_kinetics_lists_are_where_the_configs_look(tmp_path, capsys):
     main([*options, '--out', str(root)])
     out = capsys.readouterr().out
     assert 'labels: from the CSVs' in out and 'the configs look' not in out
+    assert 'these read the lists: configs/*_kinetics400.py' in out
     assert f'missing: 1 ({root}/report.md)' in out
     train, val = (root / f'kinetics400_{p}_list_videos.txt' for p in ('train', 'val'))
     assert read(train) == ['arm wrestling/abc_1_d-e_f.mp4 6']
     assert read(val) == ['zumba/abc_1_d-e_g_000003_000013.mp4 399']
-    main(['tiny-kinetics', '--kinetics400', str(root), '--out', str(tmp_path / 'tiny')])
+    with pytest.raises(SystemExit):  # neither is a class of Tiny-Kinetics
+        main(['tiny-kinetics', '--kinetics400', str(root), '--out', str(tmp_path)])
+    assert 'no line of the lists in' in capsys.readouterr().err
 
     capsys.readouterr()
     main([*options, '--out', str(tmp_path / 'else'), '--no-check'])
@@ -267,3 +285,28 @@ def test_a_folder_given_for_csvs_without_any(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(['kinetics400', '--csv', str(tmp_path), '--videos', str(tmp_path)])
     assert 'no train.csv and validate.csv in' in capsys.readouterr().err
+
+
+def test_a_new_dataset_is_a_subclass(tmp_path, monkeypatch, capsys):
+    encode(tmp_path / 'a.mp4')
+
+    class Own(Preparation):
+        name, help, description = 'own', 'help', 'description'
+        out, videos = str(tmp_path), str(tmp_path)
+
+        def add_arguments(self, parser):
+            parser.add_argument('--label', type=int)
+
+        def plan(self, args):
+            return Plan({'all.txt': [Sample(args.videos, 'a.mp4', args.label)]})
+
+        def expected(self, args, name):
+            return args.videos
+
+        def next_steps(self, plan, args):
+            return ['well done']
+
+    monkeypatch.setattr('repflow_mm.commands.prepare_data.DATASETS', [Own()])
+    main(['own', '--label', '7', '--decoder', 'opencv'])
+    assert read(tmp_path / 'all.txt') == ['a.mp4 7']
+    assert capsys.readouterr().out.splitlines()[-1] == 'well done'

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from repflow_mm.errors import InputError
 from repflow_mm.preparation.plan import lines, write_texts
 from repflow_mm.preparation.video_files import find_videos
 from repflow_mm.preparation.video_folder import plan, split
@@ -18,7 +19,7 @@ def fill(root, **counts: int):
 
 
 def lists(root, share=0.2, seed=0) -> dict[str, list[str]]:
-    made = split(*plan(root), share, seed)
+    made = split(plan(root), share, seed)
     return {name: lines(samples) for name, samples in made.lists.items()}
 
 
@@ -73,7 +74,7 @@ def test_the_order_of_the_disk_does_not_matter(tmp_path, monkeypatch):
 def test_a_class_of_one_and_what_is_no_class(tmp_path):
     root = fill(tmp_path, a=1, b=3, empty=0)
     (root / 'x.mp4').touch()
-    made = split(*plan(root), 0.2, 0)
+    made = split(plan(root), 0.2, 0)
     assert {(p.kind, p.what) for p in made.problems} == {
         ('too small a class', 'a'),
         ('in no class folder', 'x.mp4'),
@@ -92,6 +93,55 @@ def test_wrong_folders(tmp_path):
     fill(tmp_path, **{'Arm wrestling': 1, 'arm_wrestling': 1})
     with pytest.raises(ValueError, match="'Arm wrestling' and 'arm_wrestling', which"):
         plan(tmp_path)
+
+
+def test_every_suffix_that_players_play(tmp_path):
+    names = 'mov MOV m4v mpg mpeg flv WMV ts m2ts 3gp ogv webm mkv avi mp4'.split()
+    for name in names:
+        (tmp_path / f'{name}.{name}').touch()
+    videos, problems = find_videos(tmp_path)
+    assert len(videos) == len(names) and not problems
+
+
+def test_every_other_file_is_reported_by_its_suffix(tmp_path):
+    root = fill(tmp_path, a=1, b=1)
+    for name in ('a/1.heic', 'a/2.HEIC', 'a/notes', 'b/1.gif', '.DS_Store'):
+        (root / name).touch()
+    assert {(p.kind, p.what, p.why) for p in plan(root).problems} == {
+        (
+            'no video',
+            'a/1.heic',
+            '.heic is no suffix of a video; 1 more such files beside it',
+        ),
+        ('no video', 'a/notes', 'it has no suffix'),
+        ('no video', 'b/1.gif', '.gif is no suffix of a video'),
+    }
+
+
+@pytest.mark.parametrize(
+    ('name', 'reason'),
+    [
+        ('run/1.gif', r'1\.gif: \.gif is no suffix of a video'),
+        ('run/deep/leads_nowhere.mp4', 'leads nowhere'),
+        (' run/1.mp4', 'cannot begin with a blank'),
+    ],
+)
+def test_a_class_of_unknown_files_is_no_smaller_number_of_classes(
+    tmp_path, name, reason
+):
+    root = fill(tmp_path, jump=1, walk=1)
+    (root / name).parent.mkdir(parents=True)
+    if 'nowhere' in name:
+        (root / name).symlink_to('nowhere')
+    else:
+        (root / name).touch()
+    with pytest.raises(InputError, match=f'run.*{reason}.*would change their labels'):
+        plan(root)
+    # A second way to a folder that is there, and an empty one, are no classes.
+    (root / name).unlink()
+    (root / name).parent.rmdir()
+    (root / 'back').symlink_to(root)
+    assert plan(root).texts == {'classes.txt': ['jump', 'walk']}
 
 
 def test_names_that_no_list_can_hold(tmp_path):
@@ -119,8 +169,10 @@ def test_texts_are_written_as_a_whole(tmp_path):
     assert (tmp_path / 'new' / 'a.txt').read_bytes() == b'1\n2\n'
     assert sorted(os.listdir(tmp_path / 'new')) == ['a.txt', 'b.txt']
     (tmp_path / 'file').touch()
-    with pytest.raises(ValueError, match='cannot make the folder .*/file/x: Not a dir'):
-        write_texts(tmp_path / 'file' / 'x', {})
+    with pytest.raises(ValueError, match='/file/x/a.txt cannot be written'):
+        write_texts(tmp_path / 'file' / 'x', {'a.txt': []})
     (tmp_path / 'new' / 'c.txt').mkdir()
-    with pytest.raises(ValueError, match='cannot write to .*/new: '):
+    with pytest.raises(
+        ValueError, match='/new/c.txt cannot be written .it is a folder'
+    ):
         write_texts(tmp_path / 'new', {'c.txt': []})

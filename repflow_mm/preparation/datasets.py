@@ -1,0 +1,14 @@
+"""The datasets that can be prepared: a module each, and an entry here."""
+
+from repflow_mm.preparation.base import Preparation
+from repflow_mm.preparation.hmdb51 import HMDB51
+from repflow_mm.preparation.kinetics400 import Kinetics400
+from repflow_mm.preparation.tiny_kinetics import TinyKinetics
+from repflow_mm.preparation.video_folder import VideoFolder
+
+DATASETS: tuple[Preparation, ...] = (
+    Kinetics400(),
+    TinyKinetics(),
+    HMDB51(),
+    VideoFolder(),
+)
