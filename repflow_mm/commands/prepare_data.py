@@ -220,7 +220,7 @@ def _add_common(parser: argparse.ArgumentParser, videos: Path, out: Path) -> Non
         help='shorter videos are left out (%(default)s); of those shorter than a clip '
         'the configs repeat the last frame',
     )
-    add('--decoder', choices=tuple(DECODERS), default='decord', help='%(default)s')
+    add('--decoder', choices=DECODERS, default='auto', help='%(default)s')
     add(
         '--timeout',
         type=float,

@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         '--size', type=int, default=112, help='shorter side; without a network'
     )
-    parser.add_argument('--decoder', choices=DECODERS, default='decord')
+    parser.add_argument('--decoder', choices=DECODERS, default='auto')
     args = parser.parse_args(argv)
     if (args.config is None) != (args.checkpoint is None):
         raise InputError('--config and --checkpoint go together: give both, or neither')

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from repflow_mm.errors import InputError
 from repflow_mm.video.channel import Channel, ChannelError
-from repflow_mm.video.decoders import AUTO, DECODERS, MODULES, VideoError, installed
+from repflow_mm.video.decoders import VideoError, candidates
 
 # Beyond this the frames of one clip end a training machine sooner than they train it.
 MAX_BYTES = 2**32
@@ -24,12 +23,14 @@ class VideoInfo(NamedTuple):
         fps (float): Frames per second, on average; 0 where the file does not say.
         width (int): Pixels, as shown: rotation in the metadata is applied.
         height (int): Pixels, as shown.
+        seeks (bool): Whether decoding may begin at later frames than the first.
     """
 
     frames: int
     fps: float
     width: int
     height: int
+    seeks: bool
 
 
 class _Known(NamedTuple):
@@ -67,20 +68,11 @@ class VideoProcess:
     def __init__(
         self, decoder: str = 'auto', timeout: float = 60.0, max_videos: int = 1000
     ) -> None:
-        if decoder not in DECODERS:
-            raise InputError(
-                f'decoder must be one of {", ".join(DECODERS)}, got {decoder!r}'
-            )
-        self._candidates = installed(AUTO if decoder == 'auto' else (decoder,))
-        if not self._candidates:
-            raise InputError(
-                f'the decoder {decoder} needs the module '
-                f'{MODULES.get(decoder, "av")}, which is not installed: install it, '
-                'or choose another decoder'
-            )
+        self._candidates = candidates(decoder)
         self.decoder = decoder
         self.max_videos = max_videos
         self.path: str | None = None
+        self._info: VideoInfo | None = None
         self.used = self._candidates[0]
         self._channel = Channel(timeout)
         self._opened = 0
@@ -100,11 +92,13 @@ class VideoProcess:
         """Whether another decoder than the first one reads the video that is open."""
         return self.used != self._candidates[0]
 
-    def open(self, path: str) -> VideoInfo:
+    def open(self, path: str, in_order: bool = False) -> VideoInfo:
         """Open a video; the one before is closed.
 
         Args:
             path (str): A local file.
+            in_order (bool): Whether to read on from its start even where seeking is
+                exact: to compare. Defaults to False.
 
         Returns:
             VideoInfo: What is known of it.
@@ -118,7 +112,7 @@ class VideoProcess:
         if self._opened >= self.max_videos:
             self.close()
         self._opened += 1
-        self.path = path
+        self.path, self._in_order, self._info = path, in_order, None
         stat = os.stat(path)
         self._key = path, stat.st_size, stat.st_mtime_ns
         return self._with_one_that_works(self._open)
@@ -137,6 +131,8 @@ class VideoProcess:
             VideoError: If one of them does not decode, together they are too large,
                 or the decoder crashes or hangs.
         """
+        if self._info is None:
+            raise VideoError(str(self.path), 'is not open')
         _, height, width = shape = len(indices), self._info.height, self._info.width
         size = 3 * int(np.prod(shape, dtype=float))
         if size > MAX_BYTES:
@@ -171,6 +167,7 @@ class VideoProcess:
         self.used = self._candidates[known.failed]
         path = os.path.abspath(self.path)
         request = dict(path=path, decoder=self.used, index=known.index)
+        request['in_order'] = self._in_order
         answer = self._ask(self._channel.ask, request)
         try:
             info = VideoInfo(
@@ -178,10 +175,11 @@ class VideoProcess:
                 float(answer['fps']),
                 int(answer['width']),
                 int(answer['height']),
+                bool(answer['seeks']),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise VideoError(self.path, f'the decoder answers {error!r}') from None
-        if info.frames < 1 or not 0 < min(info[2:]) <= max(info[2:]) <= _MAX_SIDE:
+        if info.frames < 1 or not 0 < min(info[2:4]) <= max(info[2:4]) <= _MAX_SIDE:
             raise VideoError(self.path, f'is {info.width}x{info.height} pixels')
         if answer.get('counted'):
             self._known[self._key] = known._replace(index=answer)

@@ -1,8 +1,8 @@
 """The decoding process: `python -m repflow_mm.video.server [MEMORY]`.
 
 Reads requests, one JSON object per line, from its standard input:
-`{"path": file, "decoder": name, "index": known}`, then any number of
-`{"read": numbers}`, ascending and each once. Answers each with a JSON line:
+`{"path": file, "decoder": name, "index": known or null, "in_order": flag}`, then any
+number of `{"read": numbers}`, ascending and each once. Answers each with a JSON line:
 
 - `{"error": text, "final": whether every decoder would fail}`,
 - the fields of an :class:`Index`, to be sent back as the known one where `counted`,
@@ -59,7 +59,9 @@ class Server:
                 self._answers.write(rest.data)
             self._answers.flush()
 
-    def _open(self, path: str, decoder: str, index: dict | None = None) -> dict:
+    def _open(
+        self, path: str, decoder: str, index: dict | None, in_order: bool
+    ) -> dict:
         self._path, self._video = path, None  # closed, whatever comes next
         stat = os.stat(path)
         key = path, stat.st_size, stat.st_mtime_ns
@@ -68,12 +70,12 @@ class Server:
             known = Index(**{name: index[name] for name in Index._fields})
         video = CLASSES[decoder](path, known, self._beat)
         found = self._indices[key] = video.index
-        if found.frames <= 0:
-            raise ValueError('has no frames')
+        if in_order:
+            video.index = found._replace(entries=(0,), closed=False)
         self._video = video
-        # Stamps and entries are long, and nobody else needs them.
+        # Entries and stamps are long, and nobody else needs them.
         answer = found._replace(entries=(0,), stamps=())._asdict()
-        return dict(answer, counted=not found.stamps)
+        return dict(answer, seeks=len(found.entries) > 1, counted=not found.stamps)
 
     def _read(self, numbers: list[int]) -> np.ndarray | None:
         if self._video is None:

@@ -1,5 +1,5 @@
 # The synthetic motion set: python tools/make_motion_set.py data/motion
-decoder = 'decord'  # or 'pyav', 'opencv'
+decoder = 'auto'  # or 'pyav', 'decord', 'opencv', 'torchcodec'
 class_names = [
     'still',
     'move_left',

@@ -1,6 +1,6 @@
 # Tiny-Kinetics, 16 frames of 112x112: the 150 classes of the paper out of Kinetics-400.
 # python tools/prepare_data.py tiny-kinetics
-decoder = 'decord'  # or 'pyav', 'opencv'
+decoder = 'auto'  # or 'pyav', 'decord', 'opencv', 'torchcodec'
 class_names = 'tiny_kinetics'
 
 train_pipeline = [
