@@ -1,7 +1,7 @@
 """Whether decoders give the frames asked for: `python -m dev.frame_exactness`.
 
 Random windows of videos of every kind that FFmpeg can make, and of the real datasets
-where they are, against all frames decoded from the start. Prints two tables in Markdown:
+where they are, against all frames decoded from the start. Prints a table in Markdown:
 per file kind and decoder how many windows were wrong, or why it refuses the file, and
 clips per second; and the largest difference between decoders. Exit status 1 if a window
 is wrong.
