@@ -117,7 +117,8 @@ class _Reader:
         if self._process.path != self._path:
             self._of_this_video(self._process.open, self._path)
         with self._files:  # what was fetched can go
-            frames = self._of_this_video(self._process.frames, np.atleast_1d(indices))
+            indices = np.atleast_1d(indices)
+            frames = self._of_this_video(self._process.frames, indices, False)
         if self._process.fell_back:
             self.other_decoder = self._process.used
         height, width = frames.shape[1:3]

@@ -117,12 +117,15 @@ class VideoProcess:
         self._key = path, stat.st_size, stat.st_mtime_ns
         return self._with_one_that_works(self._open)
 
-    def frames(self, indices: Sequence[int]) -> np.ndarray:
+    def frames(self, indices: Sequence[int], copy: bool = True) -> np.ndarray:
         """Frames of the video that is open.
 
         Args:
             indices (Sequence[int]): From 0, in any order. A frame that is repeated
                 is decoded once.
+            copy (bool): If False, the frames may lie in memory that the decoding
+                process wrote, which is faster. It is theirs until this process lets go
+                of them; a fork that keeps them longer sees others. Defaults to True.
 
         Returns:
             np.ndarray: `(len(indices), H, W, 3)`, uint8, RGB.
@@ -144,17 +147,19 @@ class VideoProcess:
         distinct, order = np.unique(np.asarray(indices, int), return_inverse=True)
         if not len(distinct):
             return np.empty((*shape, 3), np.uint8)
-        request = dict(read=distinct.tolist())
-        shape = len(distinct), height, width, 3
+        numbers, shape = distinct.tolist(), (len(distinct), height, width, 3)
 
         def read() -> np.ndarray:
             if self.used != self._candidates[self._remembered().failed]:
                 frames = self._info.frames
                 if self._open().frames != frames:
                     raise VideoError(self.path, 'decoders differ in its frames')
-            return self._ask(self._channel.ask_frames, request, shape, order)
+            return self._ask(self._channel.ask_frames, numbers, shape)
 
-        return self._with_one_that_works(read)
+        frames = self._with_one_that_works(read)
+        if copy or not np.array_equal(order, np.arange(len(distinct))):
+            frames = frames[order]
+        return frames
 
     def close(self) -> None:
         """End the process; the next video starts another."""

@@ -273,16 +273,34 @@ def test_frames_cross_a_pipe_where_memory_cannot_be_sealed(video, monkeypatch):
 @pytest.mark.skipif(memory.memfd_create is None, reason='Linux has sealed memory')
 def test_the_decoder_cannot_take_memory_away():
     buffer = memory.SharedMemory()
-    buffer.grow(100)
+    array, place = buffer.allocate((10, 10))
     for size in (0, 10):
         with pytest.raises(PermissionError):
             os.ftruncate(buffer.file, size)
-    view = buffer.view(100)
-    view[99] = 7
+    array[9, 9] = 7
     other = memory.SharedMemory(os.dup(buffer.file))
-    assert other.view(100)[99] == 7
+    assert other.at(*place, (100,))[99] == 7
     other.close()
     buffer.close()
+    assert array[9, 9] == 7
+
+
+@pytest.mark.skipif(memory.memfd_create is None, reason='Linux has sealed memory')
+def test_memory_is_used_again_once_nobody_has_it(video):
+    process = VideoProcess()
+    process.open(video)
+    truth = process.frames(range(FRAMES))
+    kept = [process.frames([i, i + 1], copy=False)[1] for i in range(5)]
+    for i, frame in enumerate(kept):
+        np.testing.assert_array_equal(frame, truth[i + 1])
+    size = os.fstat(process._channel._memory.file).st_size
+    for i in range(10):
+        frame = process.frames([i], copy=False)
+        np.testing.assert_array_equal(frame[0], truth[i])
+        np.testing.assert_array_equal(kept[0], truth[1])
+    del kept, frame
+    process.frames([1], copy=False)
+    assert os.fstat(process._channel._memory.file).st_size <= size + 2**21
 
 
 @pytest.mark.parametrize(
