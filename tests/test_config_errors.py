@@ -7,7 +7,7 @@ from mmengine.registry import Registry
 from repflow_mm.config import read_config
 from repflow_mm.config_errors import building
 from repflow_mm.errors import InputError
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 OURS = "_base_ = 'repflow_mm::rgb_r18_motion.py'\n"
 # The text of a config, and what is said of it.

@@ -17,7 +17,7 @@ from repflow_mm.errors import (
 )
 from repflow_mm.files import write_text
 from repflow_mm.video import VideoError
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 BUGS = {
     'x, y = [1]': ValueError,

@@ -86,7 +86,7 @@ def _add_video_options(parser: argparse.ArgumentParser, videos: Path) -> None:
         help='shorter videos are left out (%(default)s); of those shorter than a clip '
         'the configs repeat the last frame',
     )
-    add('--decoder', choices=tuple(DECODERS), default='decord', help='%(default)s')
+    add('--decoder', choices=DECODERS, default='auto', help='%(default)s')
     add(
         '--timeout',
         type=float,

@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _settle(args: argparse.Namespace) -> None:
     """Refuse options that mean nothing here, and fill in those left out."""
     with_network = dict(layer=None, channels=None, top=4, device=None, cfg_options=None)
-    without = dict(interval=1, size=112, decoder='decord')
+    without = dict(interval=1, size=112, decoder='auto')
     refused = with_network if args.config is None else without
     for name in refused:
         if getattr(args, name) is not None:

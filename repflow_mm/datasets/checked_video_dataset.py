@@ -33,7 +33,8 @@ class CheckedVideoDataset(VideoDataset):
     another one, drawn at random, takes its place; in testing its prediction is wrong,
     whatever the model says of the next video, which it sees instead. Either way the
     sample's `bad_videos` lists path and reason for
-    :class:`repflow_mm.engine.BadVideosHook`.
+    :class:`repflow_mm.engine.BadVideosHook`, which also counts samples that have an
+    `other_decoder`: what `decoder='auto'` tries first did not read them.
 
     Args:
         allow_outside (bool): Whether the list may name files outside
@@ -79,6 +80,16 @@ class CheckedVideoDataset(VideoDataset):
             f'{_TRIES} videos in a row cannot be read, the last one {path} '
             f'({reason}): is the disk there, and is data_prefix.video right?'
         )
+
+    def prepare_data(self, idx: int) -> dict:
+        """The sample; its `other_decoder` is set if the first one did not read it."""
+        info = self.get_data_info(idx)
+        data = self.pipeline(info)
+        # VideoDecode notes it in what it was given, which packing leaves behind.
+        if info.get('other_decoder'):
+            found = dict(other_decoder=info['other_decoder'])
+            data['data_samples'].set_metainfo(found)
+        return data
 
     def load_data_list(self) -> list[dict]:
         """Read the list; see the class for what it raises."""

@@ -14,7 +14,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmengine.fileio import get_local_path
 
-from repflow_mm.video import VideoError, VideoProcess
+from repflow_mm.video import VideoError, VideoProcess, candidates
 
 # Wider or higher, and what Resize makes of a clip does not fit into memory.
 _MAX_ASPECT = 32
@@ -29,24 +29,24 @@ class VideoInit(BaseTransform):
     `avg_fps`, and is followed by :class:`VideoDecode`.
 
     Args:
-        decoder (str): `'decord'`, `'pyav'` (`pip install av`) or `'opencv'`.
-            Defaults to `'decord'`.
+        decoder (str): As for :class:`repflow_mm.video.VideoProcess`. Defaults to
+            `'auto'`.
         timeout (float): Seconds after which a decoder counts as hanging.
             Defaults to 30.
         backend_args (dict, optional): MMEngine's file backend, for videos that are
             not on a local disk; each is fetched whole.
 
     Raises:
-        ValueError: If there is no decoder of that name.
+        InputError: If there is no decoder of that name, or it is not installed.
     """
 
     def __init__(
         self,
-        decoder: str = 'decord',
+        decoder: str = 'auto',
         timeout: float = 30.0,
         backend_args: dict | None = None,
     ) -> None:
-        VideoProcess(decoder)  # starts nothing yet; tells if there is no such decoder
+        candidates(decoder)  # raises if there is none
         self.decoder = decoder
         self.timeout = timeout
         self.backend_args = backend_args
@@ -72,11 +72,20 @@ class VideoInit(BaseTransform):
 class VideoDecode(DecordDecode):
     """Decode `frame_inds` of a video that :class:`VideoInit` opened.
 
-    Adds `imgs`, `original_shape` and `img_shape`, as MMAction2's `DecordDecode`.
+    Adds `imgs`, `original_shape` and `img_shape`, as MMAction2's `DecordDecode`; and
+    `other_decoder`, the name of one that was taken because the first one failed.
     """
 
     def __init__(self) -> None:
         super().__init__(mode='accurate')
+
+    def transform(self, results: dict) -> dict:
+        """Decode; raises :class:`VideoError` if that fails."""
+        reader = results['video_reader']
+        results = super().transform(results)
+        if reader.other_decoder:
+            results['other_decoder'] = reader.other_decoder
+        return results
 
     def _decord_load_frames(
         self, container: '_Reader', frame_inds: np.ndarray
@@ -94,6 +103,7 @@ class _Reader:
         self, process: VideoProcess, filename: str, backend_args: dict | None
     ) -> None:
         self._process, self._filename = process, filename
+        self.other_decoder = ''
         self._files = ExitStack()
         try:
             self._path = self._files.enter_context(
@@ -107,7 +117,10 @@ class _Reader:
         if self._process.path != self._path:
             self._of_this_video(self._process.open, self._path)
         with self._files:  # what was fetched can go
-            frames = self._of_this_video(self._process.frames, np.atleast_1d(indices))
+            indices = np.atleast_1d(indices)
+            frames = self._of_this_video(self._process.frames, indices, False)
+        if self._process.fell_back:
+            self.other_decoder = self._process.used
         height, width = frames.shape[1:3]
         if max(height, width) > _MAX_ASPECT * min(height, width):
             raise VideoError(self._filename, f'is {width}x{height} pixels')

@@ -153,7 +153,7 @@ def _test_pipeline(cfg: Config) -> list[dict]:
     pipeline = dataset.get('pipeline') or cfg.get('test_pipeline')
     if not pipeline:
         raise InputError('the config has no test_pipeline: it says how videos are read')
-    decoder = cfg.get('decoder', 'decord')
+    decoder = cfg.get('decoder', 'auto')
     options = dict(VideoInit=dict(decoder=decoder), VideoDecode={})
     return [
         dict(type=_SAFE[step['type']], **options[_SAFE[step['type']]])

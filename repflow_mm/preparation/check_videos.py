@@ -3,16 +3,14 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
-from repflow_mm.errors import InputError
+import numpy as np
+
 from repflow_mm.preparation.parallel import run_all
 from repflow_mm.preparation.plan import Plan, Problem
 from repflow_mm.preparation.record import Record
-from repflow_mm.video import VideoError, VideoProcess
-
-_MODULES = dict(decord='decord', pyav='av', opencv='cv2')
+from repflow_mm.video import VideoError, VideoProcess, candidates
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,13 @@ def check_plan(plan: Plan, verdicts: dict[str, Verdict], min_frames: int) -> Pla
 def check_videos(
     files: Sequence[str], record: Path, decoder: str, timeout: float, workers: int
 ) -> dict[str, Verdict]:
-    """Decode three frames of each video in processes that may crash or hang.
+    """Decode frames of each video in processes that may crash or hang.
 
     Args:
         files (Sequence[str]): The videos.
         record (Path): Verdicts of earlier runs, which are taken over for files that
             have not changed since; the new ones are added.
-        decoder (str): `'decord'`, `'pyav'` or `'opencv'`.
+        decoder (str): As for :class:`VideoProcess`.
         timeout (float): Seconds after which a decoder hangs.
         workers (int): Videos at a time.
 
@@ -69,14 +67,10 @@ def check_videos(
         dict[str, Verdict]: Of each file.
 
     Raises:
-        ValueError: If the decoder is not installed; without it every video
-            would be broken.
+        InputError: If the decoder is not installed; without it every video would
+            be broken.
     """
-    if not find_spec(_MODULES[decoder]):
-        raise InputError(
-            f'the decoder {decoder} needs the module {_MODULES[decoder]}, which is not '
-            'installed: install it, or choose another --decoder'
-        )
+    candidates(decoder)  # raises if there is none
     local, processes = threading.local(), []
 
     def work(file: str) -> Verdict:
@@ -110,6 +104,9 @@ def check_videos(
 def check_video(process: VideoProcess, file: str) -> Verdict:
     """Decode the first, the middle and the last frame of a video.
 
+    The middle one is read in order from the start as well where training would seek:
+    both have to be the same picture.
+
     Args:
         process (VideoProcess): Decodes.
         file (str): The video.
@@ -119,10 +116,16 @@ def check_video(process: VideoProcess, file: str) -> Verdict:
     """
     frames, where = 0, ''
     try:
-        frames = process.open(file).frames
+        info = process.open(file)
+        frames, fetched = info.frames, {}
         for index in sorted({0, frames // 2, frames - 1}):
             where = f'frame {index} of {frames}: '
-            process.frames([index])
+            fetched[index] = process.frames([index])
+        if info.seeks:
+            index, where = frames // 2, f'frame {frames // 2} of {frames}, in order: '
+            process.open(file, in_order=True)
+            if not np.array_equal(process.frames([index]), fetched[index]):
+                return Verdict(frames, where + 'another picture than by seeking')
     except VideoError as error:
         return Verdict(frames, where + error.reason)
     return Verdict(frames)

@@ -3,7 +3,7 @@
 Needs numpy and the decoder alone, for the decoding process imports nothing else.
 """
 
-from repflow_mm.video.decoders import DECODERS, VideoError
+from repflow_mm.video.decoders import DECODERS, VideoError, candidates
 from repflow_mm.video.process import VideoInfo, VideoProcess
 
-__all__ = ['DECODERS', 'VideoError', 'VideoInfo', 'VideoProcess']
+__all__ = ['DECODERS', 'VideoError', 'VideoInfo', 'VideoProcess', 'candidates']

@@ -14,6 +14,7 @@ from repflow_mm.video.memory import SharedMemory
 
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 _LONGEST_LINE = 2**16
+_CHUNK = 2**12
 # Signs of life that a request may give while it counts: ten million frames.
 _MOST_BEATS = 40_000
 
@@ -37,6 +38,7 @@ class Channel:
         self.timeout = timeout
         self.process: subprocess.Popen | None = None
         self._owner = os.getpid()
+        self._received = b''  # and not read yet
         try:
             self._memory: SharedMemory | None = SharedMemory()
         except OSError:
@@ -58,35 +60,29 @@ class Channel:
             self.process = self._start()
         return self._guarded(lambda beat: self._exchange(request, beat))
 
-    def ask_frames(self, request: dict, shape: tuple[int, ...], take: np.ndarray):
-        """The frames that a request is answered with.
+    def ask_frames(self, numbers: list[int], shape: tuple[int, ...]):
+        """The frames of the video that is open.
 
         Args:
-            request (dict): See :mod:`repflow_mm.video.server`.
-            shape (tuple[int, ...]): Of what comes.
-            take (np.ndarray): The order to put them in, with repeats.
+            numbers (list[int]): Ascending, each once.
+            shape (tuple[int, ...]): `(len(numbers), H, W, 3)`.
 
         Returns:
-            dict | np.ndarray: `(len(take), *shape[1:])` uint8, or the answer with
-            an `'error'`.
+            np.ndarray | dict: The frames, uint8, or an answer with an `'error'`. The
+            memory of the frames is used again when they are let go of.
 
         Raises:
             ChannelError: If the process crashes or hangs.
         """
-        size = int(np.prod(shape))
-        if self._memory is not None:
-            self._memory.grow(size)
-        answer = self.ask(request)
-        if 'error' in answer:
-            return answer
         if self._memory is None:
             frames = np.empty(shape, np.uint8)
-            self._guarded(lambda _: self._receive(frames))
-            return frames if len(take) == len(frames) else frames[take]
-        frames = np.frombuffer(self._memory.view(size), np.uint8).reshape(shape)
-        frames = frames[take]  # a copy: the memory is for the next clip
-        self._memory.shrink()
-        return frames
+            answer = self.ask(dict(read=numbers))
+            if 'error' not in answer:
+                self._guarded(lambda _: self._receive(frames))
+        else:
+            frames, place = self._memory.allocate(shape)
+            answer = self.ask(dict(read=numbers, at=place))
+        return answer if 'error' in answer else frames
 
     def close(self) -> None:
         """End the process; the next request starts another."""
@@ -124,20 +120,29 @@ class Channel:
         )
 
     def _exchange(self, request: dict, beat: Callable[[], None]) -> dict:
+        self._received = b''
         self.process.stdin.write(json.dumps(request).encode() + b'\n')
         for _ in range(_MOST_BEATS):
-            line = bytearray()
-            # A byte at a time: what follows the line belongs to the frames.
-            while not line.endswith(b'\n') and len(line) < _LONGEST_LINE:
-                line += self.process.stdout.read(1) or _gone()
-            if line != b'\n':
+            line = self._line()
+            if line:
                 answer = json.loads(line)
                 return answer if isinstance(answer, dict) else _gone()
             beat()
         return _gone()
 
+    def _line(self) -> bytes:
+        while b'\n' not in self._received:
+            if len(self._received) > _LONGEST_LINE:
+                _gone()
+            self._received += self.process.stdout.read(_CHUNK) or _gone()
+        line, _, self._received = self._received.partition(b'\n')
+        return line
+
     def _receive(self, frames: np.ndarray) -> None:
         rest = memoryview(frames).cast('B')
+        known = min(len(self._received), len(rest))
+        rest[:known] = self._received[:known]
+        rest = rest[known:]
         while rest:
             rest = rest[self.process.stdout.readinto(rest) or _gone() :]
 

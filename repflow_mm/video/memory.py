@@ -7,6 +7,10 @@ one is reading.
 
 import mmap
 import os
+import weakref
+from collections.abc import Callable
+
+import numpy as np
 
 try:
     import fcntl
@@ -16,13 +20,13 @@ try:
 except (ImportError, AttributeError):  # not Linux
     memfd_create = None
 
-# What is kept for the next clip; more is given back.
-_KEPT = 2**28
-_STEP = 2**24
+# Larger slots are given back when they are free, and not rounded to a power of two.
+_LARGE = 2**28
+_STEP = 2**20
 
 
 class SharedMemory:
-    """A buffer that grows.
+    """Slots for arrays, each used again once nobody has its array any more.
 
     Args:
         file (int, optional): The descriptor, in the process that was started. Made if
@@ -33,37 +37,67 @@ class SharedMemory:
     """
 
     def __init__(self, file: int | None = None) -> None:
-        self.file, self._map = -1, None
+        self.file = -1
         if file is None:
             if memfd_create is None:
                 raise OSError('no sealed memory on this system')
             file = memfd_create('repflow_mm', os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             fcntl.fcntl(file, fcntl.F_ADD_SEALS, _SEALS)
         self.file = file
+        self._slots: list[_Slot] = []
 
-    def view(self, size: int) -> memoryview:
-        """The first bytes; there has to be room for them, see :meth:`grow`."""
-        if self._map is None or len(self._map) < size:
-            self._map = mmap.mmap(self.file, _whole_steps(size))
-        return memoryview(self._map)[:size]
+    def allocate(self, shape: tuple[int, ...]) -> tuple[np.ndarray, tuple[int, int]]:
+        """An array of uint8 that nobody else uses, and where it is.
 
-    def grow(self, size: int) -> None:
-        """Make room for so many bytes."""
-        if os.fstat(self.file).st_size < _whole_steps(size):
-            os.ftruncate(self.file, _whole_steps(size))
+        While it or a view of it lives, its memory is used for nothing else. A process
+        that is forked meanwhile does not count.
+        """
+        size = int(np.prod(shape))
+        free = [slot for slot in self._slots if slot.user() is None]
+        slot = next((slot for slot in free if slot.length >= size), None)
+        for each in free:
+            if each is not slot and each.length > _LARGE:
+                each.map.madvise(mmap.MADV_REMOVE)
+        if slot is None:
+            slot = self._new_slot(_rounded(size))
+        array = np.frombuffer(slot.map, np.uint8, size)
+        slot.user = weakref.ref(array)
+        return array.reshape(shape), (slot.offset, slot.length)
 
-    def shrink(self) -> None:
-        """Give back memory beyond a quarter of a GiB; its content is lost."""
-        if self._map is not None and len(self._map) > _KEPT:
-            self._map.madvise(mmap.MADV_REMOVE, _KEPT, len(self._map) - _KEPT)
+    def at(self, offset: int, length: int, shape: tuple[int, ...]) -> np.ndarray:
+        """The array that the other process has allocated there."""
+        slot = next((slot for slot in self._slots if slot.offset == offset), None)
+        if slot is None:
+            slot = _Slot(self.file, offset, length)
+            if length <= _LARGE:
+                self._slots.append(slot)
+        return np.frombuffer(slot.map, np.uint8, int(np.prod(shape))).reshape(shape)
 
     def close(self) -> None:
-        """Let go of it; views that are left keep theirs."""
-        file, self.file, self._map = self.file, -1, None
+        """Let go of it; arrays that are left keep theirs."""
+        file, self.file, self._slots = self.file, -1, []
         if file >= 0:
             os.close(file)
 
+    def _new_slot(self, length: int) -> '_Slot':
+        end = max((slot.offset + slot.length for slot in self._slots), default=0)
+        os.ftruncate(self.file, end + length)
+        slot = _Slot(self.file, end, length)
+        self._slots.append(slot)
+        return slot
 
-def _whole_steps(size: int) -> int:
-    """Room for a little more, so that clips of much the same size fit."""
-    return -(-size // _STEP) * _STEP
+
+class _Slot:
+    """A part of the file, mapped once."""
+
+    def __init__(self, file: int, offset: int, length: int) -> None:
+        self.offset, self.length = offset, length
+        self.map = mmap.mmap(file, length, offset=offset)
+        self.user: Callable[[], np.ndarray | None] = lambda: None
+
+
+def _rounded(size: int) -> int:
+    """Room for other clips of much the same size; what is not touched costs nothing."""
+    if size > _LARGE:
+        return -(-size // _STEP) * _STEP
+    return max(_STEP, 1 << (size - 1).bit_length())

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from repflow_mm.errors import InputError
 from repflow_mm.video.channel import Channel, ChannelError
-from repflow_mm.video.decoders import AUTO, DECODERS, MODULES, VideoError, installed
+from repflow_mm.video.decoders import VideoError, candidates
 
 # Beyond this the frames of one clip end a training machine sooner than they train it.
 MAX_BYTES = 2**32
@@ -24,12 +23,14 @@ class VideoInfo(NamedTuple):
         fps (float): Frames per second, on average; 0 where the file does not say.
         width (int): Pixels, as shown: rotation in the metadata is applied.
         height (int): Pixels, as shown.
+        seeks (bool): Whether decoding may begin at later frames than the first.
     """
 
     frames: int
     fps: float
     width: int
     height: int
+    seeks: bool
 
 
 class _Known(NamedTuple):
@@ -67,20 +68,11 @@ class VideoProcess:
     def __init__(
         self, decoder: str = 'auto', timeout: float = 60.0, max_videos: int = 1000
     ) -> None:
-        if decoder not in DECODERS:
-            raise InputError(
-                f'decoder must be one of {", ".join(DECODERS)}, got {decoder!r}'
-            )
-        self._candidates = installed(AUTO if decoder == 'auto' else (decoder,))
-        if not self._candidates:
-            raise InputError(
-                f'the decoder {decoder} needs the module '
-                f'{MODULES.get(decoder, "av")}, which is not installed: install it, '
-                'or choose another decoder'
-            )
+        self._candidates = candidates(decoder)
         self.decoder = decoder
         self.max_videos = max_videos
         self.path: str | None = None
+        self._info: VideoInfo | None = None
         self.used = self._candidates[0]
         self._channel = Channel(timeout)
         self._opened = 0
@@ -100,11 +92,13 @@ class VideoProcess:
         """Whether another decoder than the first one reads the video that is open."""
         return self.used != self._candidates[0]
 
-    def open(self, path: str) -> VideoInfo:
+    def open(self, path: str, in_order: bool = False) -> VideoInfo:
         """Open a video; the one before is closed.
 
         Args:
             path (str): A local file.
+            in_order (bool): Whether to read on from its start even where seeking is
+                exact: to compare. Defaults to False.
 
         Returns:
             VideoInfo: What is known of it.
@@ -118,17 +112,20 @@ class VideoProcess:
         if self._opened >= self.max_videos:
             self.close()
         self._opened += 1
-        self.path = path
+        self.path, self._in_order, self._info = path, in_order, None
         stat = os.stat(path)
         self._key = path, stat.st_size, stat.st_mtime_ns
         return self._with_one_that_works(self._open)
 
-    def frames(self, indices: Sequence[int]) -> np.ndarray:
+    def frames(self, indices: Sequence[int], copy: bool = True) -> np.ndarray:
         """Frames of the video that is open.
 
         Args:
             indices (Sequence[int]): From 0, in any order. A frame that is repeated
                 is decoded once.
+            copy (bool): If False, the frames may lie in memory that the decoding
+                process wrote, which is faster. It is theirs until this process lets go
+                of them; a fork that keeps them longer sees others. Defaults to True.
 
         Returns:
             np.ndarray: `(len(indices), H, W, 3)`, uint8, RGB.
@@ -137,6 +134,8 @@ class VideoProcess:
             VideoError: If one of them does not decode, together they are too large,
                 or the decoder crashes or hangs.
         """
+        if self._info is None:
+            raise VideoError(str(self.path), 'is not open')
         _, height, width = shape = len(indices), self._info.height, self._info.width
         size = 3 * int(np.prod(shape, dtype=float))
         if size > MAX_BYTES:
@@ -148,17 +147,19 @@ class VideoProcess:
         distinct, order = np.unique(np.asarray(indices, int), return_inverse=True)
         if not len(distinct):
             return np.empty((*shape, 3), np.uint8)
-        request = dict(read=distinct.tolist())
-        shape = len(distinct), height, width, 3
+        numbers, shape = distinct.tolist(), (len(distinct), height, width, 3)
 
         def read() -> np.ndarray:
             if self.used != self._candidates[self._remembered().failed]:
                 frames = self._info.frames
                 if self._open().frames != frames:
                     raise VideoError(self.path, 'decoders differ in its frames')
-            return self._ask(self._channel.ask_frames, request, shape, order)
+            return self._ask(self._channel.ask_frames, numbers, shape)
 
-        return self._with_one_that_works(read)
+        frames = self._with_one_that_works(read)
+        if copy or not np.array_equal(order, np.arange(len(distinct))):
+            frames = frames[order]
+        return frames
 
     def close(self) -> None:
         """End the process; the next video starts another."""
@@ -171,6 +172,7 @@ class VideoProcess:
         self.used = self._candidates[known.failed]
         path = os.path.abspath(self.path)
         request = dict(path=path, decoder=self.used, index=known.index)
+        request['in_order'] = self._in_order
         answer = self._ask(self._channel.ask, request)
         try:
             info = VideoInfo(
@@ -178,10 +180,11 @@ class VideoProcess:
                 float(answer['fps']),
                 int(answer['width']),
                 int(answer['height']),
+                bool(answer['seeks']),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise VideoError(self.path, f'the decoder answers {error!r}') from None
-        if info.frames < 1 or not 0 < min(info[2:]) <= max(info[2:]) <= _MAX_SIDE:
+        if info.frames < 1 or not 0 < min(info[2:4]) <= max(info[2:4]) <= _MAX_SIDE:
             raise VideoError(self.path, f'is {info.width}x{info.height} pixels')
         if answer.get('counted'):
             self._known[self._key] = known._replace(index=answer)

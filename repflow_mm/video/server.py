@@ -1,13 +1,14 @@
 """The decoding process: `python -m repflow_mm.video.server [MEMORY]`.
 
 Reads requests, one JSON object per line, from its standard input:
-`{"path": file, "decoder": name, "index": known}`, then any number of
-`{"read": numbers}`, ascending and each once. Answers each with a JSON line:
+`{"path": file, "decoder": name, "index": known or null, "in_order": flag}`, then any
+number of `{"read": numbers, "at": [offset, length]}`, numbers ascending and each once.
+Answers each with a JSON line:
 
 - `{"error": text, "final": whether every decoder would fail}`,
 - the fields of an :class:`Index`, to be sent back as the known one where `counted`,
-- `{}`, and the frames are in the shared memory whose descriptor is MEMORY or, without
-  one, follow the line.
+- `{}`, and the frames are in the shared memory whose descriptor is MEMORY, at the place
+  that was given or, without one, follow the line.
 
 Empty lines are signs of life. No pickles: what reads hostile files is not to be
 believed.
@@ -49,7 +50,7 @@ class Server:
                 if 'path' in request:
                     answer = self._open(**request)
                 else:
-                    answer, rest = {}, self._read(request['read'])
+                    answer, rest = {}, self._read(**request)
             except Exception as error:  # decoders raise what they like
                 final = isinstance(error, MissingFrameError)
                 answer = dict(error=_in_words(error, self._path), final=final)
@@ -59,7 +60,9 @@ class Server:
                 self._answers.write(rest.data)
             self._answers.flush()
 
-    def _open(self, path: str, decoder: str, index: dict | None = None) -> dict:
+    def _open(
+        self, path: str, decoder: str, index: dict | None, in_order: bool
+    ) -> dict:
         self._path, self._video = path, None  # closed, whatever comes next
         stat = os.stat(path)
         key = path, stat.st_size, stat.st_mtime_ns
@@ -68,24 +71,25 @@ class Server:
             known = Index(**{name: index[name] for name in Index._fields})
         video = CLASSES[decoder](path, known, self._beat)
         found = self._indices[key] = video.index
-        if found.frames <= 0:
-            raise ValueError('has no frames')
+        if in_order:
+            video.index = found._replace(entries=(0,), closed=False)
         self._video = video
-        # Stamps and entries are long, and nobody else needs them.
+        # Entries and stamps are long, and nobody else needs them.
         answer = found._replace(entries=(0,), stamps=())._asdict()
-        return dict(answer, counted=not found.stamps)
+        return dict(answer, seeks=len(found.entries) > 1, counted=not found.stamps)
 
-    def _read(self, numbers: list[int]) -> np.ndarray | None:
+    def _read(
+        self, read: list[int], at: tuple[int, int] | None = None
+    ) -> np.ndarray | None:
         if self._video is None:
             raise ValueError('is not open')
-        index = self._video.index
-        shape = len(numbers), index.height, index.width, 3
-        if self._memory is None:
+        shape = len(read), self._video.index.height, self._video.index.width, 3
+        if at is None:
             frames = np.empty(shape, np.uint8)
-            self._video.read(numbers, frames)
-            return frames
-        memory = self._memory.view(int(np.prod(shape)))
-        self._video.read(numbers, np.frombuffer(memory, np.uint8).reshape(shape))
+        else:
+            frames = self._memory.at(*at, shape)
+        self._video.read(read, frames)
+        return frames if at is None else None
 
     def _beat(self) -> None:
         self._answers.write(b'\n')

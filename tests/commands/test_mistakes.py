@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 MOTION = 'repflow_r18_block2_motion'
 # Command lines, and what the line says. `{video}` is a video, `{text}` a file that is no

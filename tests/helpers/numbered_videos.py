@@ -98,7 +98,12 @@ COPIES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     'no_stamps.h264': ('h264_b.mov', (), ('-bsf:v', 'h264_mp4toannexb')),
     'no_stamps.hevc': ('hevc_open_gop.mp4', (), ('-bsf:v', 'hevc_mp4toannexb')),
     'no_stamps.m4v': ('mpeg4_b.avi', (), ('-f', 'm4v')),
+    'fast_start.mp4': ('h264_b.mov', (), ('-movflags', '+faststart')),
 }
+NAMES = (*KINDS, *COPIES)
+# Quarter turns to the left that the metadata asks for.
+TURNS = {'rotated_90.mp4': 1, 'rotated_180.mp4': 2, 'rotated_270.mp4': 3}
+TURNS['rotated_90.mov'] = 1
 
 
 @cache
@@ -115,8 +120,9 @@ def picture(number: int, width: int = 64, height: int = 48) -> np.ndarray:
     block = 4 * (2 * y // height) + 4 * x // width
     bit = (number >> block) & 1
     texture = 12 * np.sin(0.7 * (x + 2 * number)) + 12 * np.sin(0.5 * (y - number))
-    grey = np.where(bit, 220, 35) + texture
-    return np.repeat(np.rint(grey)[..., None], 3, 2).clip(0, 255).astype(np.uint8)
+    grey = np.where(bit, 200, 55) + texture
+    colour = np.array([40, -25, 10]) * np.sin(0.1 * (x + y + number))[..., None]
+    return np.rint(grey[..., None] + colour).astype(np.uint8)
 
 
 def number_of(frame: np.ndarray, turns: int = 0) -> int:

@@ -12,7 +12,7 @@ from repflow_mm.preparation import check_videos as module
 from repflow_mm.preparation.check_videos import Verdict, check_plan, check_videos
 from repflow_mm.preparation.plan import Plan, Problem, Sample
 from repflow_mm.preparation.record import Record
-from repflow_mm.video import VideoError, VideoInfo
+from repflow_mm.video import VideoError, VideoInfo, decoders
 from tests.helpers.paths import VIDEOS
 
 
@@ -40,20 +40,22 @@ class ScriptedProcess:
         self.threads, self.closed = set(), False
         self.made.append(self)
 
-    def open(self, path: str) -> VideoInfo:
+    def open(self, path: str, in_order: bool = False) -> VideoInfo:
+        self.in_order = in_order
         self.name = os.path.basename(path)
         self.threads.add(threading.get_ident())
         self.opened[self.name] += 1
         if self.name == 'hang':
             raise VideoError(path, 'the decoder hangs')
-        return VideoInfo(1 if self.name == 'one' else 50, 25)
+        return VideoInfo(1 if self.name == 'one' else 50, 25, 2, 2, self.name != 'one')
 
     def frames(self, indices):
         (index,) = indices
         self.read.append(index)
         if self.name == 'end' and index == 49:
             raise VideoError(self.name, f'frame {index} does not decode')
-        return np.zeros((1, 2, 2, 3), np.uint8)
+        wrong = self.name == 'shift' and not self.in_order
+        return np.full((1, 2, 2, 3), index + wrong, np.uint8)
 
     def close(self) -> None:
         self.closed = True
@@ -74,7 +76,7 @@ def make(root, *names: str) -> list[str]:
 
 
 def test_start_middle_and_end_and_each_thread_a_process(tmp_path, scripted):
-    files = make(tmp_path, 'good', 'one', 'end', 'hang')
+    files = make(tmp_path, 'good', 'one', 'end', 'hang', 'shift')
     verdicts = check_videos(files, tmp_path / 'r', 'decord', 60, 3)
     assert verdicts == dict(
         zip(
@@ -84,11 +86,15 @@ def test_start_middle_and_end_and_each_thread_a_process(tmp_path, scripted):
                 Verdict(1),
                 Verdict(50, 'frame 49 of 50: frame 49 does not decode'),
                 Verdict(0, 'the decoder hangs'),
+                Verdict(
+                    50,
+                    'frame 25 of 50, in order: another picture than by seeking',
+                ),
             ),
             strict=True,
         )
     )
-    assert sorted(scripted.read) == [0, 0, 0, 25, 25, 49, 49]
+    assert sorted(scripted.read) == [0, 0, 0, 0, *[25] * 5, 49, 49, 49]
     assert all(len(p.threads) == 1 and p.closed for p in scripted.made)
 
 
@@ -130,7 +136,7 @@ def test_a_failure_of_ours_stops_and_closes(tmp_path, scripted, monkeypatch):
 
 
 def test_a_decoder_that_is_not_installed(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, 'find_spec', lambda name: None)
+    monkeypatch.setattr(decoders, 'find_spec', lambda name: None)
     with pytest.raises(ValueError, match='pyav needs the module av, which is not'):
         check_videos([], tmp_path / 'r', 'pyav', 60, 1)
 
@@ -158,13 +164,13 @@ def test_decoders_that_crash_and_hang(tmp_path, monkeypatch):
 import os, time
 import repflow_mm.video.decoders as decoders
 class Moody(decoders.OpenCV):
-    def read(self, indices):
-        if 'crash.mp4' in self._path:
+    def read(self, numbers, frames):
+        if 'crash.mp4' in self.path:
             os.abort()
-        if 'hang.mp4' in self._path:
+        if 'hang.mp4' in self.path:
             time.sleep(100)
-        return super().read(indices)
-decoders.DECODERS['opencv'] = Moody
+        return super().read(numbers, frames)
+decoders.CLASSES['opencv'] = Moody
 """)
     monkeypatch.setenv('PYTHONPATH', str(tmp_path))
     names = ('crash', 'good', 'hang', 'well')

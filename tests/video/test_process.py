@@ -1,7 +1,5 @@
 """The decoding process: right frames, and whatever happens to it, an error."""
 
-import io
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from repflow_mm.video import DECODERS, VideoError, VideoProcess, server
+from repflow_mm.errors import InputError
+from repflow_mm.video import DECODERS, VideoError, VideoProcess, decoders, memory
+from repflow_mm.video import process as module
 from tests.helpers.paths import ROOT, VIDEOS
 
 FRAMES = 24
@@ -30,11 +30,16 @@ def video(tmp_path_factory):
     return str(path)
 
 
+def process_of(decoder: str) -> VideoProcess:
+    """A decoding process, if the decoder is there."""
+    if decoder != 'auto':
+        pytest.importorskip(decoders.MODULES[decoder])
+    return VideoProcess(decoder, timeout=20)
+
+
 @pytest.fixture(params=DECODERS)
 def process(request):
-    if request.param == 'pyav':
-        pytest.importorskip('av', reason='PyAV is not installed')
-    process = VideoProcess(request.param, timeout=20)
+    process = process_of(request.param)
     yield process
     process.close()
 
@@ -86,20 +91,21 @@ def test_a_clip_that_fails_in_the_middle(process):
 
 
 def test_a_decoder_that_crashes(video):
-    process = VideoProcess()
+    process = VideoProcess('pyav')
     process.open(video)
-    process._process.kill()
+    process._channel.process.kill()
     with pytest.raises(VideoError, match=r'a b\.mp4: the decoder crashes'):
         process.frames([0])
     assert process.open(video).frames == FRAMES
 
 
 @pytest.mark.skipif(os.name != 'posix', reason='stops a process by a signal')
-def test_a_decoder_that_hangs(video):
-    process = VideoProcess(timeout=20)
+@pytest.mark.parametrize('decoder', ['auto', 'pyav'])
+def test_a_decoder_that_hangs(video, decoder):
+    process = VideoProcess(decoder, timeout=20)
     process.open(video)
     process.timeout = 0.5
-    os.kill(process._process.pid, signal.SIGSTOP)
+    os.kill(process._channel.process.pid, signal.SIGSTOP)
     with pytest.raises(VideoError, match=r'hangs \(no answer in 0\.5 s\)'):
         process.frames([0])
     process.timeout = 20
@@ -107,15 +113,12 @@ def test_a_decoder_that_hangs(video):
 
 
 def test_a_clip_too_large_for_memory(video, monkeypatch):
-    monkeypatch.setattr(server, 'MAX_BYTES', 10_000)
-    requests = [dict(open=video), dict(read=[0, 1]), dict(read=[1])]
-    lines = b''.join(json.dumps(request).encode() + b'\n' for request in requests)
-    answers = io.BytesIO()
-    server.serve('decord', io.BytesIO(lines), answers)
-    opened, refused, rest = answers.getvalue().split(b'\n', 2)
-    assert json.loads(opened)['frames'] == FRAMES
-    assert '2 frames of 64x48 take 0.0 GiB' in json.loads(refused)['error']
-    assert rest.startswith(b'{"shape": [1, 48, 64, 3]}\n')
+    monkeypatch.setattr(module, 'MAX_BYTES', 20_000)
+    process = VideoProcess()
+    process.open(video)
+    assert process.frames([0, 1]).shape == (2, 48, 64, 3)
+    with pytest.raises(VideoError, match='3 frames of 64x48 take 0.0 GiB'):
+        process.frames([1, 1, 1])
 
 
 def test_is_renewed_after_so_many_videos(video):
@@ -123,7 +126,7 @@ def test_is_renewed_after_so_many_videos(video):
     pids = []
     for _ in range(5):
         process.open(video)
-        pids.append(process._process.pid)
+        pids.append(process._channel.process.pid)
     assert pids[0] == pids[1] != pids[2] == pids[3] != pids[4]
 
 
@@ -150,7 +153,7 @@ def test_ends_with_the_process_that_started_it(video):
 from repflow_mm.video import VideoProcess
 process = VideoProcess()
 process.open({video!r})
-print(process._process.pid, flush=True)
+print(process._channel.process.pid, flush=True)
 import os, signal
 os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, 'SIGKILL') else signal.SIGTERM)
 """
@@ -168,5 +171,155 @@ os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, 'SIGKILL') else signal.SI
 
 
 def test_an_unknown_decoder():
-    with pytest.raises(ValueError, match="one of decord, pyav, opencv, got 'gif'"):
+    with pytest.raises(InputError, match="decoder must be one of auto, .*, got 'gif'"):
         VideoProcess('gif')
+
+
+def test_a_decoder_that_is_not_installed(monkeypatch):
+    monkeypatch.setattr(decoders, 'find_spec', lambda name: name == 'cv2')
+    with pytest.raises(InputError, match='pyav needs the module av, which is not'):
+        VideoProcess('pyav')
+    assert VideoProcess().used == 'opencv'
+
+
+def scripted(tmp_path, monkeypatch, script: str) -> None:
+    """Change the decoders: every Python that starts runs this, theirs too."""
+    (tmp_path / 'sitecustomize.py').write_text(
+        'import os, repflow_mm.video.decoders as decoders\n' + script
+    )
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path))
+
+
+@pytest.mark.parametrize('how', ['os.abort()', 'raise RuntimeError("no such codec")'])
+@pytest.mark.parametrize('when', ['__init__', '_next'])
+def test_the_next_decoder_takes_over_and_is_remembered(
+    video, tmp_path, monkeypatch, how, when
+):
+    log = tmp_path / 'log'
+    scripted(
+        tmp_path,
+        monkeypatch,
+        f"""
+def fail(self, *args):
+    open({str(log)!r}, 'a').write('x')
+    {how}
+decoders.PyAV.{when} = fail
+""",
+    )
+    process = VideoProcess()
+    for _ in range(3):
+        assert process.open(video).frames == FRAMES
+        (frame,) = process.frames([7])
+        assert abs(frame.mean() - 70) < 5
+        assert process.used == 'decord' and process.fell_back
+    assert log.read_text() == 'x'
+
+
+def test_what_the_file_lacks_is_asked_of_no_other_decoder(video, tmp_path, monkeypatch):
+    scripted(
+        tmp_path,
+        monkeypatch,
+        """
+def fail(self, position):
+    raise decoders.MissingFrameError(position)
+decoders.PyAV._decode = fail
+""",
+    )
+    process = VideoProcess()
+    process.open(video)
+    with pytest.raises(VideoError, match='frame 0 does not decode'):
+        process.frames([3])
+    assert process.used == 'pyav'
+
+
+def test_signs_of_life_while_frames_are_counted(video, tmp_path, monkeypatch):
+    scripted(
+        tmp_path,
+        monkeypatch,
+        """
+import time, repflow_mm.video.decoders.index as index
+index._FRAMES_PER_BEAT = 1
+decode = index.decoded
+def slowly(*args):
+    for frame in decode(*args):
+        time.sleep(0.2)
+        yield frame
+index.decoded = slowly
+""",
+    )
+    process = VideoProcess('pyav', timeout=2)
+    start = time.monotonic()
+    assert process.open(video).frames == FRAMES
+    assert time.monotonic() - start > 2
+    process.close()  # another one need not count again
+    start = time.monotonic()
+    assert process.open(video).frames == FRAMES
+    assert time.monotonic() - start < 2
+
+
+def test_frames_cross_a_pipe_where_memory_cannot_be_sealed(video, monkeypatch):
+    shared = VideoProcess()
+    monkeypatch.setattr(memory, 'memfd_create', None)
+    piped = VideoProcess()
+    assert shared._channel._memory is not None and piped._channel._memory is None
+    for indices in ([3, 4, 9], [9, 3, 3], []):
+        shared.open(video)
+        piped.open(video)
+        frames = piped.frames(indices)
+        np.testing.assert_array_equal(frames, shared.frames(indices))
+        assert frames.shape == (len(indices), 48, 64, 3)
+
+
+@pytest.mark.skipif(memory.memfd_create is None, reason='Linux has sealed memory')
+def test_the_decoder_cannot_take_memory_away():
+    buffer = memory.SharedMemory()
+    array, place = buffer.allocate((10, 10))
+    for size in (0, 10):
+        with pytest.raises(PermissionError):
+            os.ftruncate(buffer.file, size)
+    array[9, 9] = 7
+    other = memory.SharedMemory(os.dup(buffer.file))
+    assert other.at(*place, (100,))[99] == 7
+    other.close()
+    buffer.close()
+    assert array[9, 9] == 7
+
+
+@pytest.mark.skipif(memory.memfd_create is None, reason='Linux has sealed memory')
+def test_memory_is_used_again_once_nobody_has_it(video):
+    process = VideoProcess()
+    process.open(video)
+    truth = process.frames(range(FRAMES))
+    kept = [process.frames([i, i + 1], copy=False)[1] for i in range(5)]
+    for i, frame in enumerate(kept):
+        np.testing.assert_array_equal(frame, truth[i + 1])
+    size = os.fstat(process._channel._memory.file).st_size
+    for i in range(10):
+        frame = process.frames([i], copy=False)
+        np.testing.assert_array_equal(frame[0], truth[i])
+        np.testing.assert_array_equal(kept[0], truth[1])
+    del kept, frame
+    process.frames([1], copy=False)
+    assert os.fstat(process._channel._memory.file).st_size <= size + 2**21
+
+
+@pytest.mark.parametrize(
+    'answer',
+    ['[]', '{"frames": -1}', '{"frames": 5, "fps": "x"}', '\\xff', 'x' * 70_000]
+    + ['{"frames":5,"fps":1,"width":99999999,"height":2,"seeks":true}'],
+)
+def test_a_decoder_that_lies(video, tmp_path, monkeypatch, answer):
+    scripted(
+        tmp_path,
+        monkeypatch,
+        f"""
+import sys, time
+if 'repflow_mm.video.server' in sys.orig_argv:
+    os.write(1, b'{answer}\\n')
+    time.sleep(100)
+""",
+    )
+    process = VideoProcess('pyav', timeout=10)
+    with pytest.raises(VideoError, match='crashes|the decoder answers|pixels'):
+        process.open(video)
+    process.close()

@@ -1,5 +1,5 @@
 # Kinetics-400 videos and lists where MMAction2 has them.
-decoder = 'decord'  # or 'pyav', 'opencv'
+decoder = 'auto'  # or 'pyav', 'decord', 'opencv', 'torchcodec'
 class_names = 'kinetics400'
 
 clip_len = 32

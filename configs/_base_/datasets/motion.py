@@ -1,5 +1,5 @@
 # The synthetic motion set: python tools/make_motion_set.py data/motion
-decoder = 'decord'  # or 'pyav', 'opencv'
+decoder = 'auto'  # or 'pyav', 'decord', 'opencv', 'torchcodec'
 clip_len = 8
 crop_size = 56
 data_variables = dict(clip_len=clip_len, crop_size=crop_size)

@@ -1,5 +1,6 @@
 """Accounts for videos that cannot be read: none is dropped in silence."""
 
+from collections import Counter
 from pathlib import Path
 
 from mmaction.registry import HOOKS
@@ -19,6 +20,7 @@ class BadVideosHook(Hook):
     path. In training, where others took their places, too many of them end the run; the
     count is kept in checkpoints. In validation they count as wrong. A test that met
     one ends with the list and without a figure, unless told to score them as wrong.
+    Samples that `decoder='auto'` read with another decoder than its first are counted.
 
     Args:
         max_share (float): Share of the training videos, 0 to 1, beyond which the run
@@ -41,6 +43,7 @@ class BadVideosHook(Hook):
         self._train: dict[str, str] = {}
         self._logged: set[str] = set()
         self._met: dict[str, str] = {}
+        self._decoders: Counter[str] = Counter()
 
     def before_train(self, runner: Runner) -> None:
         """Take up the count of the run that is resumed."""
@@ -51,6 +54,7 @@ class BadVideosHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
         """Count those of a batch; raises `ValueError` if they are too many."""
+        self._decoders.update(_other_decoders(data_batch))
         found = _bad_videos(data_batch)
         if found.keys() - self._train.keys():
             self._train.update(found)
@@ -60,6 +64,7 @@ class BadVideosHook(Hook):
         """Add up what the processes met; raises `ValueError` if it is too much."""
         if self._gather(self._train):
             self._check_share(runner)
+        self._log_decoders(runner)
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Begin to count."""
@@ -68,9 +73,11 @@ class BadVideosHook(Hook):
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         """Count those of a batch."""
         self._met.update(_bad_videos(data_batch))
+        self._decoders.update(_other_decoders(data_batch))
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Say how many count as wrong."""
+        self._log_decoders(runner)
         if self._gather(self._met):
             self._log(runner, self._met)
             # With the epoch: MMEngine's logger gives no warning twice.
@@ -85,6 +92,7 @@ class BadVideosHook(Hook):
 
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Raise `ValueError` after the list of them, or say how they were scored."""
+        self._log_decoders(runner)
         if not self._gather(self._met):
             return
         self._log(runner, self._met)
@@ -114,6 +122,16 @@ class BadVideosHook(Hook):
                 'default_hooks.bad_videos.max_share'
             )
 
+    def _log_decoders(self, runner: Runner) -> None:
+        found = sum(all_gather_object(self._decoders), Counter())
+        self._decoders = Counter()
+        if found:
+            counts = ', '.join(f'{name} {count}' for name, count in found.items())
+            runner.logger.info(
+                f'epoch {runner.epoch}: samples that took another decoder than the '
+                f'first: {counts}'
+            )
+
     def _gather(self, found: dict[str, str]) -> dict[str, str]:
         """Add what the other processes found, the same order in all."""
         for part in all_gather_object(dict(found)):
@@ -133,6 +151,12 @@ def _bad_videos(batch: dict) -> dict[str, str]:
         for sample in batch.get('data_samples', ())
         for path, reason in sample.metainfo.get('bad_videos', ())
     }
+
+
+def _other_decoders(batch: dict) -> list[str]:
+    samples = (batch or {}).get('data_samples', ())
+    found = (sample.metainfo.get('other_decoder') for sample in samples)
+    return [name for name in found if name]
 
 
 def _count(found: dict) -> str:

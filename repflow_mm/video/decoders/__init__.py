@@ -7,6 +7,7 @@ crash on a truncated AVI.
 from collections.abc import Callable
 from importlib.util import find_spec
 
+from repflow_mm.errors import InputError
 from repflow_mm.video.decoders.base import Decoder, VideoError
 from repflow_mm.video.decoders.decord import Decord
 from repflow_mm.video.decoders.index import Index, MissingFrameError
@@ -30,19 +31,38 @@ DECODERS = ('auto', *CLASSES)
 """What one can choose."""
 
 
-def installed(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the decoders whose module is there."""
-    return tuple(name for name in names if find_spec(MODULES[name]))
+def candidates(decoder: str) -> tuple[str, ...]:
+    """The decoders that a choice means, in the order to try them.
+
+    Args:
+        decoder (str): One of `DECODERS`.
+
+    Returns:
+        tuple[str, ...]: At least one, all of them installed.
+
+    Raises:
+        InputError: If there is no decoder of that name, or it is not installed.
+    """
+    if decoder not in DECODERS:
+        raise InputError(
+            f'decoder must be one of {", ".join(DECODERS)}, got {decoder!r}'
+        )
+    names = AUTO if decoder == 'auto' else (decoder,)
+    found = tuple(name for name in names if find_spec(MODULES[name]))
+    if not found:
+        raise InputError(
+            f'the decoder {decoder} needs the module {MODULES[names[0]]}, which is not '
+            'installed: install it, or choose another decoder'
+        )
+    return found
 
 
 __all__ = [
-    'AUTO',
     'CLASSES',
     'DECODERS',
-    'MODULES',
     'Decoder',
     'Index',
     'MissingFrameError',
     'VideoError',
-    'installed',
+    'candidates',
 ]

@@ -47,16 +47,18 @@ class Decord(Decoder):
             self._following(position)
 
     def _next(self, position: int) -> np.ndarray:
-        if self.index.closed and self._reached != position:
-            self._reader.seek_accurate(position)
         frame = self._following(position).asnumpy()
-        self._reached = position + 1
         height, width = self.index.height, self.index.width
         rows = frame.reshape(height, -1)[:, : 3 * width]
         return rows.reshape(height, width, 3)
 
     def _following(self, position: int):
+        reader, self._reader = self._reader, None  # of no use any more if this fails
         try:
-            return self._reader.next()
+            if self.index.closed and self._reached != position:
+                reader.seek_accurate(position)
+            frame = reader.next()
         except StopIteration:
             raise MissingFrameError(position) from None
+        self._reader, self._reached = reader, position + 1
+        return frame

@@ -159,19 +159,46 @@ def video_stream(
 def decoded(
     container: 'av.container.InputContainer', stream: 'av.video.stream.VideoStream'
 ) -> 'Iterator[av.VideoFrame]':
-    """Frames in order; errors before the first are of packets without their key."""
+    """Frames in order, up to the end or to a hole.
+
+    Packets that do not decode are left out before the first frame (they lack their key
+    frame). A last packet that does not decode is the end (the file was cut): as with
+    the other decoders, what is held back for it is lost.
+
+    Args:
+        container (av.container.InputContainer): Decoded from where it is.
+        stream (av.video.stream.VideoStream): Of it.
+
+    Yields:
+        av.VideoFrame: As they are shown.
+
+    Raises:
+        MissingFrameError: If a packet in the middle does not decode.
+    """
     import av
 
-    begun = False
+    begun, lost, count = False, False, 0
+    packets = container.demux(stream)
     while True:
         try:
-            for frame in container.decode(stream):
-                begun = True
-                yield frame
+            packet = next(packets, None)
+        except av.error.FFmpegError:  # the file ends within a packet
+            packet = None
+        if lost:
+            if packet is not None and packet.size:
+                raise MissingFrameError(count)
             return
+        try:
+            # The last one of all is empty, and fetches what the decoder holds back.
+            for frame in stream.codec_context.decode(packet):
+                begun, count = True, count + 1
+                yield frame
         except av.error.InvalidDataError:
-            if begun:
-                raise
+            lost = begun
+        except av.error.EOFError:
+            return
+        if packet is None:
+            return
 
 
 def _describe(packet: 'av.Packet', codec: 'av.CodecContext') -> _Packet:
@@ -233,26 +260,17 @@ def _count(
     container: 'av.container.InputContainer', index: Index, beat: Callable[[], None]
 ) -> Index:
     """Count frames by decoding them: the tail that a file lacks is left out."""
-    import av
-
     stream = video_stream(container)
     count, hole, interlaced = 0, None, index.interlaced
-    frames = decoded(container, stream)
-    while True:
-        try:
-            for frame in frames:
-                if hole is not None:
-                    return index._replace(frames=count + 1, hole=hole)
-                count += 1
-                interlaced = interlaced or frame.interlaced_frame
-                if count % _FRAMES_PER_BEAT == 0:
-                    beat()
-            break
-        except av.error.InvalidDataError:  # is there a frame after it?
-            hole, frames = count, container.decode(stream)
-        except av.error.FFmpegError:
-            break
-    return index._replace(frames=count, interlaced=interlaced)
+    try:
+        for frame in decoded(container, stream):
+            count += 1
+            interlaced = interlaced or frame.interlaced_frame
+            if count % _FRAMES_PER_BEAT == 0:
+                beat()
+    except MissingFrameError:
+        hole, count = count, count + 1  # at least: nobody gets there
+    return index._replace(frames=count, hole=hole, interlaced=interlaced)
 
 
 def _count_with_opencv(path: str, beat: Callable[[], None]) -> Index:

@@ -32,10 +32,14 @@ class OpenCV(Decoder):
         self._capture = self._cv2.VideoCapture(
             self.path, self._cv2.CAP_FFMPEG, [self._cv2.CAP_PROP_N_THREADS, 1]
         )
+        if not self._capture.isOpened():
+            raise ValueError('OpenCV cannot open the file')
         return 0
 
     def _skip(self, position: int) -> None:
         if not self._capture.grab():
+            if position == 0:
+                raise ValueError('OpenCV decodes no frame')
             raise MissingFrameError(position)
         stamps = self.index.stamps
         if stamps:  # is it the frame that it should be?

@@ -59,7 +59,10 @@ class PyAV(Decoder):
         self._decode(position)
 
     def _next(self, position: int) -> np.ndarray:
-        frame = self._reformatter.reformat(self._decode(position), format='rgb24')
+        # FFmpeg's own default; 8 bit 4:2:0 has no need to interpolate.
+        frame = self._reformatter.reformat(
+            self._decode(position), format='rgb24', interpolation='BICUBIC'
+        )
         plane = frame.planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
         rows = rows[: frame.height, : 3 * frame.width]
@@ -70,7 +73,7 @@ class PyAV(Decoder):
         frame, self._ahead = self._ahead, None
         try:
             frame = frame or next(self._frames, None)
-        except self._av.error.InvalidDataError:
+        except MissingFrameError:
             raise MissingFrameError(position) from None
         stamps = self.index.stamps
         if frame is None or stamps and frame.pts != stamps[position]:

@@ -7,6 +7,8 @@ import numpy as np
 from repflow_mm.video.decoders.base import Decoder
 from repflow_mm.video.decoders.index import Index, MissingFrameError
 
+_TOLERANCE = 1e-4  # seconds
+
 
 class TorchCodec(Decoder):
     """See :class:`Decoder`.
@@ -23,15 +25,14 @@ class TorchCodec(Decoder):
         from torchcodec.decoders import VideoDecoder
 
         super().__init__(path, index, beat)
-        self._ops = ops
-        if self.index.closed:
-            self._video = VideoDecoder(path, dimension_order='NHWC')
+        self._ops, self._open = ops, VideoDecoder
+        self._video = None
 
     def _start(self, entry: int) -> int:
         if self.index.closed:
             return entry
-        self._frames = self._ops.create_from_file(self.path, 'approximate')
-        self._ops.add_video_stream(self._frames, dimension_order='NHWC', num_threads=1)
+        self._video = self._ops.create_from_file(self.path, 'approximate')
+        self._ops.add_video_stream(self._video, dimension_order='NHWC', num_threads=1)
         return 0
 
     def _skip(self, position: int) -> None:
@@ -39,12 +40,19 @@ class TorchCodec(Decoder):
             self._following(position)
 
     def _next(self, position: int) -> np.ndarray:
-        if self.index.closed:
-            return self._video[position].numpy()
-        return self._following(position)
+        if not self.index.closed:
+            return self._following(position)
+        video = self._video or self._open(self.path, dimension_order='NHWC')
+        self._video = None  # after an error it would give other frames
+        frame = video.get_frame_at(position)
+        stamp = self.index.stamps[position] * self.index.time_base
+        if abs(frame.pts_seconds - stamp) > _TOLERANCE:
+            raise MissingFrameError(position)
+        self._video = video
+        return frame.data.numpy()
 
     def _following(self, position: int) -> np.ndarray:
         try:
-            return self._ops.get_next_frame(self._frames)[0].numpy()
+            return self._ops.get_next_frame(self._video)[0].numpy()
         except IndexError:
             raise MissingFrameError(position) from None
