@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         help='shorter side, without a network (default: 112)',
     )
     parser.add_argument(
-        '--decoder', choices=DECODERS, help='without a network (default: decord)'
+        '--decoder', choices=DECODERS, help='without a network (default: auto)'
     )
     args = parser.parse_args(argv)
     if (args.config is None) != (args.checkpoint is None):
