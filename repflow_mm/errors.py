@@ -55,7 +55,7 @@ def command(main: Callable[..., int | None]) -> Callable[..., None]:
         try:
             try:
                 status = main(*args, **kwargs)
-            except SystemExit as stop:  # `--help`, or what argparse refuses
+            except SystemExit as stop:  # `--help`
                 status = stop.code
             sys.stdout.flush()  # here, where a failure can still be handled
         except KeyboardInterrupt as stop:

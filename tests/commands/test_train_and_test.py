@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import cv2
 import matplotlib
@@ -144,9 +145,26 @@ def test_a_checkpoint_of_another_architecture(error, argv, tmp_path):
     assert 'another architecture' in line
 
 
-def test_the_other_options(argv, tmp_path, plugin):
+def test_the_other_options(argv, tmp_path, plugin, capsys):
     options = ['--no-validate', '--seed', '3', '--auto-scale-lr', '--deterministic']
+    # Configs let workers persist: without workers that is no reason to fail.
+    argv = [arg for arg in argv if 'persistent_workers' not in arg]
     train.main([str(REPFLOW), *options, *argv])
+    screen = capsys.readouterr()
+    assert screen.err == ''
+    start = screen.out.partition('Epoch(train)')[0].splitlines()[:-1]
+    assert [line.split(' - INFO - ')[1].split(': ')[0] for line in start] == [
+        'config',
+        'work dir',
+        'data',
+        'model',
+        'log',
+    ]
+    assert '20 samples for training in 10 batches' in start[2]
+    assert 'in backbone.flow (RepresentationFlow)' in start[3]
+    log = Path(start[4].split()[-1]).read_text()
+    for line in (*start, 'System environment', 'paramwise_options', 'auto_scale_lr = '):
+        assert line.split(' - INFO - ')[-1] in log
     torch.use_deterministic_algorithms(False)
     work = tmp_path / 'work'
     (saved,) = work.glob('*.py')
