@@ -155,6 +155,7 @@ def draw_tile(
     return picture
 
 
+@lru_cache
 def draw_wheel(size: int) -> Image.Image:
     """The colour wheel on paper, `size` pixels high and wide."""
     wheel = Image.fromarray(colour_wheel(4 * size))
