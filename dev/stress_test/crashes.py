@@ -134,7 +134,7 @@ def _kill_and_resume(
                 start_new_session=True,
             )
             # The first third is spent on imports.
-            moment = seconds * generator.uniform(0.3, 1)
+            moment = seconds * generator.uniform(0.3, 0.8)
             status = _wait(process, 100 * seconds if last else moment)
             if status is None:
                 os.killpg(process.pid, signal.SIGKILL)
