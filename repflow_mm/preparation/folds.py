@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from repflow_mm.preparation.class_names import class_names
 from repflow_mm.preparation.plan import Plan, Problem, Sample
 
 
@@ -35,7 +34,7 @@ def list_folds(
     """Lists of every fold.
 
     Args:
-        dataset (str): Its name in those of the lists and of the classes.
+        dataset (str): Its name in those of the lists.
         videos (Path): The folder of the videos.
         clips (Iterable[Clip]): Those found.
         folds (Mapping[str, tuple[Collection[str], Collection[str]]]): The groups that
@@ -44,7 +43,7 @@ def list_folds(
 
     Returns:
         Plan: `DATASET_{train,val}_split_FOLD_videos.txt`. A clip that is there twice is
-        listed once, and a class that a group lacks is a problem.
+        listed once.
     """
     problems, unique = list(problems), {}
     # Shortest first: NAME.avi before CLASS/NAME.avi.
@@ -54,12 +53,6 @@ def list_folds(
             problems.append(Problem('there twice', clip.path, why))
         else:
             unique[clip.name] = clip
-    there = {(clip.group, clip.label) for clip in unique.values()}
-    for group in sorted({group for fold in folds.values() for group in fold[1]}):
-        for label, name in enumerate(class_names(dataset)):
-            if (group, label) not in there:
-                why = f'no video of the class {name}'
-                problems.append(Problem('missing', f'{group}: {name}', why))
     lists = {
         f'{dataset}_{part}_split_{fold}_videos.txt': [
             Sample(videos, clip.path, clip.label)

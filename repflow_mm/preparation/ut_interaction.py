@@ -82,7 +82,12 @@ def plan(videos: Path) -> Plan:
             'there): give the folder that holds segmented_set1 and segmented_set2, or '
             'class folders'
         )
-    return list_folds('ut_interaction', videos, clips, _folds(clips), problems)
+    folds = _folds(clips)
+    # Not by class: one sequence has no punch, and another has two.
+    absent = {group for _, val in folds.values() for group in val}
+    absent -= {clip.group for clip in clips}
+    problems += [Problem('missing', group, 'no video') for group in sorted(absent)]
+    return list_folds('ut_interaction', videos, clips, folds, problems)
 
 
 def _clip(

@@ -71,5 +71,12 @@ def plan(videos: Path) -> Plan:
             f'no video of Weizmann below {videos} ({len(found)} other videos are '
             'there): give the folder of the unpacked archives, PERSON_CLASS.avi'
         )
+    there = {(clip.group, clip.label) for clip in clips}
+    problems += [
+        Problem('missing', f'{person}_{name}', 'each of the nine does each action')
+        for person in PERSONS
+        for label, name in enumerate(names)
+        if (person, label) not in there
+    ]
     folds = {person: (set(PERSONS) - {person}, {person}) for person in PERSONS}
     return list_folds('weizmann', videos, clips, folds, problems)
