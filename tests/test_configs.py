@@ -201,12 +201,16 @@ def test_the_motion_sets_classes_have_their_names():
         assert tuple(cfg.class_names) == classes
 
 
+# Datasets that have no config of their own yet.
+BASES = [FOLDER / f'_base_/datasets/{n}.py' for n in ('weizmann', 'ut_interaction')]
+
+
 @pytest.mark.parametrize('dataset', DATASETS, ids=lambda dataset: dataset.name)
 def test_prepare_data_names_the_configs_that_read_its_lists(dataset):
     named = {path for pattern in dataset.configs for path in FOLDER.glob(pattern)}
     lists = {
         path: config(path).test_dataloader.dataset.ann_file
-        for path in [*PATHS, *FOLDER.glob('legacy/*.py')]
+        for path in [*PATHS, *FOLDER.glob('legacy/*.py'), *BASES]
     }
     reading = {path for path in lists if lists[path].startswith(f'{dataset.out}/')}
     assert named == reading != set()

@@ -7,8 +7,8 @@ def class_names(dataset: str) -> list[str]:
     """Class names in the order of their labels.
 
     Args:
-        dataset (str): `'kinetics400'`, `'hmdb51'` (MMAction2's orders) or
-            `'tiny_kinetics'`.
+        dataset (str): `'kinetics400'`, `'hmdb51'` (MMAction2's orders),
+            `'tiny_kinetics'`, `'weizmann'` or `'ut_interaction'`.
 
     Returns:
         list[str]: The names.

@@ -1,0 +1,16 @@
+# UT-Interaction, 8 frames of 112x112. UT_INTERACTION_SPLIT=set2_to_set1 takes another
+# split, and set1_seq03 leaves that sequence out of its set.
+# python tools/prepare_data.py ut-interaction
+_base_ = 'weizmann.py'
+
+class_names = 'ut_interaction'
+split = '{{$UT_INTERACTION_SPLIT:set1_to_set2}}'
+
+ann_file = f'data/ut_interaction/ut_interaction_{{}}_split_{split}_videos.txt'
+data_prefix = dict(video='data/ut_interaction/videos')
+val = dict(ann_file=ann_file.format('val'), data_prefix=data_prefix)
+train_dataloader = dict(
+    dataset=dict(ann_file=ann_file.format('train'), data_prefix=data_prefix)
+)
+val_dataloader = dict(dataset=val)
+test_dataloader = dict(dataset=val)
