@@ -57,11 +57,6 @@ def insert(
         raise InputTypeError(
             f'flow must be a dict, such as dict(type="RepFlow"), got {flow!r}'
         )
-    if isinstance(network, nn.Sequential):
-        raise InputError(
-            'an nn.Sequential runs each of its children, the new layer too: call '
-            'add_motion on a module that has it as a child'
-        )
     if frames is not None:
         check_count('num_segments, the frames of a clip,', frames)
     options = dict(fusion='add', temporal='same') | dict(flow or {})
@@ -99,7 +94,9 @@ def splice(
     """
     names = chain(('flow',), (f'flow{number}' for number in count(2)))
     free = next(name for name in names if getattr(network, name, None) is None)
-    setattr(network, free, layer.train(network.training))
+    like = next(network.parameters(), torch.empty(0))
+    layer.to(like.device, like.dtype).train(network.training)
+    setattr(network, free, layer)
     place = _Place(layer, after, frames, before)
     place.attach(network)
     if not hasattr(network, '_motion_places'):
@@ -108,6 +105,8 @@ def splice(
         # Backbones freeze and initialise all norms they find; the layer has no
         # pretrained state to keep, and its norm may start at zero on purpose.
         network.train = partial(_train, network)
+        if type(network).forward is nn.Sequential.forward:
+            network.forward = partial(_forward, network)
         if hasattr(type(network), 'init_weights'):
             network.init_weights = partial(_init_weights, network)
     network._motion_places.append(place)
@@ -162,6 +161,15 @@ def _attach(network: nn.Module, args: tuple) -> None:
     if not torch.compiler.is_compiling():
         for place in network._motion_places:
             place.attach(network)
+
+
+def _forward(network: nn.Sequential, x: Tensor) -> Tensor:
+    """A Sequential, which would run the layer as its last step."""
+    layers = [place.layer for place in network._motion_places]
+    for module in network:
+        if module not in layers:
+            x = module(x)
+    return x
 
 
 def _train(network: nn.Module, mode: bool = True) -> nn.Module:

@@ -74,13 +74,13 @@ def test_frames_of_a_network_written_by_hand():
 
 
 def test_clips_of_a_3d_network():
-    model = nn.Module()
-    model.stage = nn.Conv3d(1, 6, 3, padding=1)
-    model.forward = lambda x: model.stage(x)
-    add_motion(model, 'stage', temporal='valid', fusion='none', **FLOW)
-    assert model(torch.rand(2, 1, 4, 8, 8)).shape == (2, 6, 3, 8, 8)
-    with pytest.raises(InputError, match='runs each of its children'):
-        add_motion(nn.Sequential(nn.Conv2d(3, 6, 3)), '0')
+    model = nn.Sequential(nn.Conv3d(1, 6, 3, padding=1), nn.ReLU())
+    add_motion(model, '0', temporal='valid', fusion='none', **FLOW)
+    calls = []
+    model.flow.register_forward_hook(lambda *args: calls.append(1))
+    assert copy.deepcopy(model)(torch.rand(2, 1, 4, 8, 8)).shape == (2, 6, 3, 8, 8)
+    model(torch.rand(2, 1, 4, 8, 8))
+    assert len(calls) == 2  # behind '0' alone; the copy's hook counts here too
 
 
 def test_norms_over_channels_in_a_cnn():
@@ -155,6 +155,12 @@ def test_the_user_freezes_the_layer_and_the_network_does_not():
         model.eval()
     copied = copy.deepcopy(model).requires_grad_(False).train()
     assert not any(p.requires_grad for p in copied.flow.parameters())
+
+
+def test_the_layer_has_the_networks_dtype_and_mode():
+    model = add_motion(Cnn().double().eval(), 'layer1', **FLOW)
+    assert model.flow.reduce.weight.dtype == torch.float64 and not model.flow.training
+    assert model(FRAMES.double()).dtype == torch.float64
 
 
 def test_probing_leaves_modes_statistics_and_hooks_alone():
