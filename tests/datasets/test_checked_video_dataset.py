@@ -137,7 +137,10 @@ def test_in_training_another_takes_the_place_of_a_bad_video(with_a_bad_video):
     sample = data[1]['data_samples']
     assert sample.gt_label.item() in (0, 2)
     assert set(sample.bad_videos) == {
-        (data.get_data_info(1)['filename'], 'cannot be opened')
+        (
+            data.get_data_info(1)['filename'],
+            'cannot be opened (Invalid data found when processing input)',
+        )
     }
     assert 'bad_videos' not in data[0]['data_samples']
 
