@@ -137,7 +137,10 @@ def test_in_training_another_takes_the_place_of_a_bad_video(with_a_bad_video):
     sample = data[1]['data_samples']
     assert sample.gt_label.item() in (0, 2)
     assert set(sample.bad_videos) == {
-        (data.get_data_info(1)['filename'], 'cannot be opened')
+        (
+            data.get_data_info(1)['filename'],
+            'cannot be opened (Invalid data found when processing input)',
+        )
     }
     assert 'bad_videos' not in data[0]['data_samples']
 
@@ -165,3 +168,23 @@ def test_other_errors_stay_errors(with_a_bad_video):
     wrong = [*PIPELINE[:2], dict(type='RawFrameDecode'), *PIPELINE[2:]]
     with pytest.raises(KeyError):
         with_a_bad_video(pipeline=wrong)[0]
+
+
+def test_a_sample_says_that_another_decoder_read_it(
+    with_a_bad_video, tmp_path, monkeypatch
+):
+    # Every Python that starts runs this, the decoding process too.
+    (tmp_path / 'sitecustomize.py').write_text("""
+import repflow_mm.video.decoders as decoders
+def fail(self, position):
+    raise RuntimeError('no such codec')
+decoders.PyAV._decode = fail
+""")
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path))
+    pipeline = [dict(type='VideoInit', timeout=31), *PIPELINE[1:]]  # a new process
+    data = with_a_bad_video(pipeline=pipeline)
+    assert data[0]['data_samples'].other_decoder == 'decord'
+    monkeypatch.undo()
+    pipeline = [dict(type='VideoInit', timeout=32), *PIPELINE[1:]]
+    data = with_a_bad_video(pipeline=pipeline)
+    assert 'other_decoder' not in data[0]['data_samples']

@@ -88,11 +88,11 @@ def test_a_video_on_a_server(plugin, motion_set, clip):
 def test_a_strip_that_resizing_would_blow_up(plugin, clip, monkeypatch):
     results = VideoInit()(dict(filename=clip, frame_inds=np.array([0])))
     strip = np.zeros((1, 4, 400, 3), np.uint8)
-    monkeypatch.setattr(results['video_reader']._process, 'frames', lambda _: strip)
+    monkeypatch.setattr(results['video_reader']._process, 'frames', lambda *_: strip)
     with pytest.raises(VideoError, match='is 400x4 pixels'):
         VideoDecode()(results)
 
 
 def test_an_unknown_decoder(plugin):
-    with pytest.raises(ValueError, match='decoder must be one of decord'):
+    with pytest.raises(ValueError, match='decoder must be one of auto'):
         VideoInit(decoder='gif')

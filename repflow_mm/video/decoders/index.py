@@ -9,6 +9,7 @@ and decoding may begin at a key frame that nothing before or after it reaches ac
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -91,15 +92,22 @@ def index_video(path: str, beat: Callable[[], None]) -> Index:
         Index: Of it.
 
     Raises:
-        ValueError: If it has no video that decodes.
-        Exception: Of PyAV's kinds, if it cannot be opened.
+        ValueError: If it cannot be opened, or has no video that decodes.
     """
-    try:
-        import av
-    except ImportError:
+    if not find_spec('av'):
         return _count_with_opencv(path, beat)
-    with av.open(path) as container:
+    with open_container(path) as container:
         return scan(container, path, beat)
+
+
+def open_container(path: str) -> 'av.container.InputContainer':
+    """Open a file with PyAV; raises `ValueError` if that fails."""
+    import av
+
+    try:
+        return av.open(path)
+    except (av.error.FFmpegError, OSError) as error:
+        raise ValueError(f'cannot be opened ({error.strerror})') from None
 
 
 def scan(
@@ -139,7 +147,7 @@ def scan(
                 closed=len(entries) == sum(packet.key for packet in packets),
                 stamps=tuple(sorted(packet.stamp for packet in packets)),
             )
-    with av.open(path) as container:
+    with open_container(path) as container:
         return _count(container, index, beat)
 
 

@@ -11,6 +11,7 @@ from repflow_mm.video.decoders.index import (
     Index,
     MissingFrameError,
     decoded,
+    open_container,
     scan,
     video_stream,
 )
@@ -31,8 +32,7 @@ class PyAV(Decoder):
     ) -> None:
         import av
 
-        self._av = av
-        self._container = av.open(path)
+        self._container = open_container(path)
         super().__init__(path, index or scan(self._container, path, beat), beat)
         self._stream = video_stream(self._container)
         # A frame's own would be set up anew for each.
@@ -50,7 +50,7 @@ class PyAV(Decoder):
             if right and number <= entry and number in self.index.entries:
                 return number
         self._container.close()
-        self._container = self._av.open(self.path)
+        self._container = open_container(self.path)
         self._stream = video_stream(self._container)
         self._frames, self._ahead = decoded(self._container, self._stream), None
         return 0

@@ -2,10 +2,12 @@
 
 import re
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
@@ -188,3 +190,20 @@ def test_every_prediction_right_but_two_is_80_percent(
 def test_wrong_options(plugin, config, options, match):
     with pytest.raises(ValueError, match=match):
         BadVideosHook(**options)
+
+
+def test_samples_of_another_decoder_are_counted(plugin):
+    lines = []
+    logger = SimpleNamespace(info=lines.append)
+    runner = SimpleNamespace(epoch=3, logger=logger)
+    hook = BadVideosHook()
+    for names in (['', 'opencv', 'decord'], ['decord', '', '']):
+        samples = [ActionDataSample(metainfo=dict(other_decoder=n)) for n in names]
+        batch = dict(data_samples=[*samples, ActionDataSample()])
+        hook.before_train_iter(runner, 0, batch)
+    hook.after_train_epoch(runner)
+    assert len(lines) == 1 and lines[0].endswith(
+        'samples that took another decoder than the first: opencv 1, decord 2'
+    )
+    hook.after_train_epoch(runner)
+    assert len(lines) == 1
