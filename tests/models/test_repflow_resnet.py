@@ -173,3 +173,17 @@ def test_frames_instead_of_clips():
 def test_a_clip_of_one_frame():
     with pytest.raises(ValueError, match='at least 2 frames'):
         RepFlowResNet(18)(torch.rand(2, 3, 1, 64, 64))
+
+
+def test_no_clips():
+    model = RepFlowResNet(18, flow=FLOW).eval()
+    assert model(torch.rand(0, 3, 4, 64, 64)).shape == (0, 512, 3, 2, 2)
+
+
+def test_the_user_freezes_the_flow_layer():
+    model = RepFlowResNet(18, flow=FLOW, partial_bn=True).train()
+    assert all(p.requires_grad for p in model.flow.parameters())
+    model.flow.requires_grad_(False)
+    model.train()
+    assert not any(p.requires_grad for p in model.flow.parameters())
+    assert not model.flow.bn.training
