@@ -56,9 +56,11 @@ class DemoVideo:
         if self._layer is not None:
             flow = window.flow(self._layer)
             if self._scale == LEAST:
-                # Chosen once something moves: pictures of one video are comparable.
+                # Chosen once something moves, and kept.
                 (self._channel,) = most_active(flow, 1)
-                self._scale = flow_scale([flow[:, self._channel]])
+            # A video may begin before anybody enters: the scale never shrinks, and
+            # grows with what is seen, as the legend says.
+            self._scale = max(self._scale, flow_scale([flow[:, self._channel]]))
             caption = f'{self._layer}, channel {self._channel} of {flow.shape[1]}'
             flow = flow[:, self._channel]
         (scores,) = window.scores

@@ -45,22 +45,20 @@ def test_frames_are_those_of_the_video(seen, long_video):
     process.close()
 
 
-def features_of(model, frames):
-    """What the motion layer behind layer1 is given, for frames `(T, 3, H, W)`."""
+def features_of(model, views):
+    """What the motion layer behind layer1 is given, for views `(V, 3, T, H, W)`."""
     with torch.no_grad():
-        packed = dict(
-            inputs=frames.transpose(0, 1)[None], data_samples=ActionDataSample()
-        )
+        packed = dict(inputs=views, data_samples=ActionDataSample())
         data = model.data_preprocessor(pseudo_collate([packed]), False)
-        stem = model.backbone.conv1(data['inputs'][0, 0].transpose(0, 1))
+        stem = model.backbone.conv1(data['inputs'][0].transpose(1, 2).flatten(0, 1))
         maps = model.backbone.layer1(model.backbone.maxpool(stem))
-    return maps.transpose(0, 1)[None]
+    return maps.unflatten(0, (len(views), -1)).transpose(1, 2)
 
 
 def test_flow_is_the_layers(model, seen):
     layer, clip = model.backbone.flow, seen[1]
-    frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
-    u_x, u_y = (u.detach() for u in layer.flow(features_of(model, frames)))
+    views = torch.from_numpy(clip.frames).permute(3, 0, 1, 2)[None]
+    u_x, u_y = (u.detach() for u in layer.flow(features_of(model, views)))
     found = clip.flow('backbone.flow')
     assert found.shape == (8, 32, 14, 14, 2) and found.dtype == np.float32
     np.testing.assert_allclose(found[2, 5, ..., 0], u_x[0, 5, 2], atol=1e-5)
@@ -88,9 +86,8 @@ def test_of_three_crops_the_middle_one(model, long_video):
     assert packed['inputs'].shape == (3, 3, 8, 48, 48)
     middle = packed['inputs'][2].permute(1, 2, 3, 0).numpy()
     np.testing.assert_array_equal(window.frames, middle)
-    u_x, _ = model.backbone.flow.flow(
-        features_of(model, packed['inputs'][2].transpose(0, 1))
-    )
+    features = features_of(model, packed['inputs'])
+    u_x, _ = model.backbone.flow.flow(features[-1:])
     found = window.flow('backbone.flow')[:7, ..., 0]
     expected = u_x[0].transpose(0, 1).detach().numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
