@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from repflow_mm.video.memory import SharedMemory
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 _LONGEST_LINE = 2**16
 _CHUNK = 2**12
-# Signs of life that a request may give while it counts: ten million frames.
-_MOST_BEATS = 40_000
+# So many times the timeout, an answer may take if there are signs of life.
+_PATIENCE = 5
 
 
 class ChannelError(Exception):
@@ -31,7 +32,8 @@ class Channel:
     """Asks a decoding process; starts one if there is none.
 
     Args:
-        timeout (float): Seconds without a sign of life after which it is ended.
+        timeout (float): Seconds without a sign of life after which it is ended; five
+            times as long with them.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -122,13 +124,18 @@ class Channel:
     def _exchange(self, request: dict, beat: Callable[[], None]) -> dict:
         self._received = b''
         self.process.stdin.write(json.dumps(request).encode() + b'\n')
-        for _ in range(_MOST_BEATS):
-            line = self._line()
-            if line:
-                answer = json.loads(line)
-                return answer if isinstance(answer, dict) else _gone()
+        last = time.monotonic() + _PATIENCE * self.timeout
+        while not (line := self._line()):
+            if time.monotonic() > last:
+                self.close()
+                raise ChannelError(
+                    f'takes more than {_PATIENCE * self.timeout:g} s to be decoded in '
+                    'order: re-encode it, shorter or as mp4',
+                    hung=True,
+                )
             beat()
-        return _gone()
+        answer = json.loads(line)
+        return answer if isinstance(answer, dict) else _gone()
 
     def _line(self) -> bytes:
         while b'\n' not in self._received:

@@ -12,6 +12,7 @@ from repflow_mm.video.decoders import VideoError, candidates
 # Beyond this the frames of one clip end a training machine sooner than they train it.
 MAX_BYTES = 2**32
 _MAX_SIDE = 2**16
+_MOST_KNOWN = 50_000  # files, a KiB each
 
 
 class VideoInfo(NamedTuple):
@@ -52,8 +53,9 @@ class VideoProcess:
         decoder (str): `'pyav'`, `'decord'`, `'opencv'`, `'torchcodec'`, or `'auto'`:
             for each file the first of the first three that is installed and reads
             it. Defaults to `'auto'`.
-        timeout (float): Seconds after which an answer is waited for no longer.
-            Defaults to 60.
+        timeout (float): Seconds without a sign of life after which an answer is waited
+            for no longer; five times as long with them, as where the frames of a long
+            video have to be counted. Defaults to 60.
         max_videos (int): Files read before the process is renewed, so that what a
             decoder leaks cannot grow. Defaults to 1000.
 
@@ -187,12 +189,17 @@ class VideoProcess:
         if info.frames < 1 or not 0 < min(info[2:4]) <= max(info[2:4]) <= _MAX_SIDE:
             raise VideoError(self.path, f'is {info.width}x{info.height} pixels')
         if answer.get('counted'):
-            self._known[self._key] = known._replace(index=answer)
+            self._remember(known._replace(index=answer))
         self._info = info
         return info
 
     def _remembered(self) -> _Known:
         return self._known.get(self._key, _Known())
+
+    def _remember(self, known: _Known) -> None:
+        self._known[self._key] = known
+        if len(self._known) > _MOST_KNOWN:
+            del self._known[next(iter(self._known))]
 
     def _with_one_that_works(self, function: Callable):
         """Call it until the decoder whose turn it is succeeds; it is remembered."""
@@ -207,7 +214,7 @@ class VideoProcess:
                 failed = known.failed + 1 if another else 0
                 final = isinstance(error, _FinalError)
                 if not final:
-                    self._known[self._key] = known._replace(failed=failed)
+                    self._remember(known._replace(failed=failed))
                 if final or not another or not left:
                     break
         raise errors[0]

@@ -18,6 +18,7 @@ import json
 import os
 import re
 import sys
+import time
 from typing import BinaryIO
 
 import numpy as np
@@ -26,6 +27,7 @@ from repflow_mm.video.decoders import CLASSES, Index, MissingFrameError
 from repflow_mm.video.memory import SharedMemory
 
 MAX_MEMORY = 2**33
+_SECONDS_PER_SIGN = 0.5
 
 
 class Server:
@@ -41,11 +43,13 @@ class Server:
         self._answers, self._memory = answers, memory
         self._path, self._video = '', None
         self._indices: dict[tuple, Index] = {}
+        self._last_sign = 0.0
 
     def serve(self, requests: BinaryIO) -> None:
         """Answer until there are no more requests."""
         for line in requests:
             request, rest = json.loads(line), None
+            self._last_sign = time.monotonic()
             try:
                 if 'path' in request:
                     answer = self._open(**request)
@@ -92,8 +96,11 @@ class Server:
         return frames if at is None else None
 
     def _beat(self) -> None:
-        self._answers.write(b'\n')
-        self._answers.flush()
+        now = time.monotonic()
+        if now - self._last_sign > _SECONDS_PER_SIGN:
+            self._last_sign = now
+            self._answers.write(b'\n')
+            self._answers.flush()
 
 
 def _in_words(error: Exception, path: str) -> str:

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 from repflow_mm.errors import InputError
-from repflow_mm.video import DECODERS, VideoError, VideoProcess, decoders, memory
+from repflow_mm.video import (
+    DECODERS,
+    VideoError,
+    VideoProcess,
+    channel,
+    decoders,
+    memory,
+)
 from repflow_mm.video import process as module
 from tests.helpers.paths import ROOT, VIDEOS
 
@@ -239,7 +246,6 @@ def test_signs_of_life_while_frames_are_counted(video, tmp_path, monkeypatch):
         monkeypatch,
         f"""
 import time, repflow_mm.video.decoders.index as index
-index._FRAMES_PER_BEAT = 1
 decode = index.decoded
 def slowly(*args):
     for frame in decode(*args):
@@ -249,6 +255,12 @@ def slowly(*args):
 index.decoded = slowly
 """,
     )
+    process = VideoProcess('pyav', timeout=3)
+    monkeypatch.setattr(channel, '_PATIENCE', 1)
+    with pytest.raises(VideoError, match='takes more than 3 s to be decoded in order'):
+        process.open(video)
+    monkeypatch.setattr(channel, '_PATIENCE', 5)
+    log.unlink()
     process = VideoProcess('pyav', timeout=4)  # seconds, of 6 that counting takes
     assert process.open(video).frames == FRAMES
     process.close()  # another process is told what the first one has counted

@@ -8,8 +8,6 @@ import numpy as np
 from repflow_mm.errors import InputError
 from repflow_mm.video.decoders.index import Index, index_video
 
-_FRAMES_PER_BEAT = 256
-
 
 class VideoError(InputError):
     """A video that cannot be read.
@@ -39,7 +37,7 @@ class Decoder(ABC):
     Args:
         path (str): The file.
         index (Index, optional): What is known of it. Found out if it is not given.
-        beat (Callable): Called now and then while many frames are skipped or counted.
+        beat (Callable): Called for each frame that is skipped or counted.
 
     Raises:
         Exception: Of any kind, if the file cannot be opened.
@@ -72,8 +70,7 @@ class Decoder(ABC):
             while position < number:
                 self._skip(position)
                 position += 1
-                if position % _FRAMES_PER_BEAT == 0:
-                    self._beat()
+                self._beat()
             frame = self._next(position)
             if frame.shape != frames.shape[1:]:
                 raise ValueError(

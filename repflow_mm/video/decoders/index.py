@@ -20,7 +20,6 @@ _CONTAINERS = {'mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm'}
 _CODECS = {'h264', 'hevc', 'vp9', 'av1', 'mjpeg', 'prores', 'ffv1', 'png', 'dnxhd'}
 # NAL unit types of pictures after which nothing refers to anything before (IDR).
 _IDR = {'h264': {5}, 'hevc': {19, 20}}
-_FRAMES_PER_BEAT = 256
 
 
 class MissingFrameError(ValueError):
@@ -86,7 +85,7 @@ def index_video(path: str, beat: Callable[[], None]) -> Index:
 
     Args:
         path (str): The video.
-        beat (Callable): Called now and then while frames are counted.
+        beat (Callable): Called for each frame that is counted.
 
     Returns:
         Index: Of it.
@@ -274,8 +273,7 @@ def _count(
         for frame in decoded(container, stream):
             count += 1
             interlaced = interlaced or frame.interlaced_frame
-            if count % _FRAMES_PER_BEAT == 0:
-                beat()
+            beat()
     except MissingFrameError:
         hole, count = count, count + 1  # at least: nobody gets there
     return index._replace(frames=count, hole=hole, interlaced=interlaced)
@@ -291,7 +289,6 @@ def _count_with_opencv(path: str, beat: Callable[[], None]) -> Index:
     count = 1
     while capture.grab():
         count += 1
-        if count % _FRAMES_PER_BEAT == 0:
-            beat()
+        beat()
     height, width = first.shape[:2]
     return Index(count, float(capture.get(cv2.CAP_PROP_FPS)), width, height)
