@@ -34,7 +34,6 @@ class MotionLayer(nn.Module):
         fuse (Fusion): How motion meets the features it was computed from. Subclasses
             register it last: optimizers in checkpoints know parameters by position.
         min_frames (int): The fewest frames that a clip may have.
-        n_iters (int | None): Iterations behind the flow, if it is found iteratively.
 
     Shape:
         - Input: `(N, C, T, H, W)`, `T >= min_frames`; `N` may be 0.
@@ -48,7 +47,6 @@ class MotionLayer(nn.Module):
 
     fuse: Fusion
     min_frames = 2
-    n_iters: int | None = None
 
     def __init__(
         self,
@@ -63,6 +61,11 @@ class MotionLayer(nn.Module):
         self.in_channels = in_channels
         self.temporal = temporal
         self.zero_init_residual = zero_init_residual
+
+    @property
+    def n_iters(self) -> int | None:
+        """Iterations behind the flow; None if it is not found iteratively."""
+        return None
 
     def forward(self, x: Tensor) -> Tensor:
         """Motion features of a clip, see the class."""

@@ -42,6 +42,17 @@ class LegacyRepresentationFlow(MotionLayer):
         InputError: On a wrong shape.
     """
 
+    n_iters = 10
+    img_grad: nn.Parameter
+    img_grad2: nn.Parameter
+    f_grad: nn.Parameter
+    f_grad2: nn.Parameter
+    div: nn.Parameter
+    div2: nn.Parameter
+    t: nn.Parameter
+    l: nn.Parameter  # noqa: E741  the authors' name
+    a: nn.Parameter
+
     def __init__(
         self, in_channels: int, flow_channels: int = 32, n_iters: int = 10
     ) -> None:
@@ -78,7 +89,8 @@ class LegacyRepresentationFlow(MotionLayer):
         u, v = self._solve(
             frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1), n_iters
         )
-        return tuple(part.unflatten(0, shape).transpose(1, 2) for part in (u, v))
+        u, v = (part.unflatten(0, shape).transpose(1, 2) for part in (u, v))
+        return u, v
 
     def reset_parameters(self) -> None:
         """Set every learned weight to its start value."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import partial
 from itertools import chain, count
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +78,7 @@ def insert(
 
 
 def splice(
-    network: nn.Module,
+    network: Any,
     layer: MotionLayer,
     after: str,
     frames: int | None = None,
@@ -144,6 +145,7 @@ class _Place:
         """The forward hook."""
         if output.dim() == 5:
             return self.layer(output)
+        assert self.frames is not None  # a network over frames has them
         total = output.shape[0]
         if total % self.frames:
             raise InputError(
@@ -156,14 +158,14 @@ class _Place:
         return self.layer(clips.transpose(1, 2)).transpose(1, 2).flatten(0, 1)
 
 
-def _attach(network: nn.Module, args: tuple) -> None:
+def _attach(network: Any, args: tuple) -> None:
     """Hook again what was replaced: conversion to SyncBN makes new norms."""
     if not torch.compiler.is_compiling():
         for place in network._motion_places:
             place.attach(network)
 
 
-def _forward(network: nn.Sequential, x: Tensor) -> Tensor:
+def _forward(network: Any, x: Tensor) -> Tensor:
     """A Sequential, which would run the layer as its last step."""
     layers = [place.layer for place in network._motion_places]
     for module in network:
@@ -172,7 +174,7 @@ def _forward(network: nn.Sequential, x: Tensor) -> Tensor:
     return x
 
 
-def _train(network: nn.Module, mode: bool = True) -> nn.Module:
+def _train(network: Any, mode: bool = True) -> nn.Module:
     layers = [place.layer for place in network._motion_places]
     set_mode(layers, partial(type(network).train, network), mode)
     return network
@@ -199,7 +201,7 @@ def set_mode(
         layer.train(mode and any(learns[p] for p in layer.parameters()))
 
 
-def _init_weights(network: nn.Module, *args, **kwargs) -> None:
+def _init_weights(network: Any, *args, **kwargs) -> None:
     type(network).init_weights(network, *args, **kwargs)
     init_cfg = getattr(network, 'init_cfg', None)
     loads = isinstance(init_cfg, dict) and init_cfg.get('type') == 'Pretrained'

@@ -4,6 +4,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from repflow_mm.layers.base import MotionLayer
 
@@ -57,7 +58,7 @@ class FlowTap:
         self.flows: dict[str, Tensor | None] = {}
         self.listening = True
         self._at_once = at_once
-        self._handles = []
+        self._handles: list[RemovableHandle] = []
 
     def __enter__(self) -> 'FlowTap':
         # A neck is given lists and several views in one row; what it passes to `fuse`

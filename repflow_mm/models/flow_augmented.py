@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import partial
+from typing import Any
 
 from mmaction.models.recognizers import Recognizer2D
 from mmaction.registry import MODELS
@@ -60,7 +61,7 @@ def FlowAugmented(
     return built
 
 
-def _build(cfg: Mapping) -> tuple[nn.Module, str, str | None]:
+def _build(cfg: Mapping) -> tuple[Any, str, str | None]:
     """The backbone, the package that it is from, and its `feature_shape`."""
     if not isinstance(cfg, Mapping) or 'type' not in cfg:
         raise InputTypeError(
@@ -78,9 +79,7 @@ def _build(cfg: Mapping) -> tuple[nn.Module, str, str | None]:
     return holder.backbone, holder.backbone_from, shape
 
 
-def _maps(
-    backbone: nn.Module, package: str, feature_shape: str | None, x: Tensor
-) -> Tensor:
+def _maps(backbone: Any, package: str, feature_shape: str | None, x: Tensor) -> Tensor:
     """What a recognizer takes from a backbone of another package: `(N, C, H, W)`."""
     if package == 'timm':
         x = backbone.forward_features(x)

@@ -11,7 +11,7 @@ from repflow_mm.layers.base import check_count, check_flag
 from repflow_mm.layers.registry import check_options, on_register
 
 
-class MotionNeck:
+class MotionNeck(MotionLayer):
     """A motion layer between backbone and head.
 
     `neck=dict(type='{name}', in_channels=2048)` in the config of a recognizer.
@@ -47,7 +47,7 @@ class MotionNeck:
     ) -> None:
         own = {'in_channels', 'num_segments', 'keep_frames'}
         check_options(type(self).__name__, kwargs, self.layer.options() | own)
-        super().__init__(in_channels, **kwargs)
+        super().__init__(in_channels, **kwargs)  # type: ignore[arg-type]  # checked there
         if num_segments is not None:
             check_count('num_segments', num_segments)
         if keep_frames is not None:
@@ -96,7 +96,7 @@ class MotionNeck:
                     'neck'
                 )
 
-    def forward(
+    def forward(  # type: ignore[override]  # the contract of MMAction2's necks
         self, x: Tensor | Sequence[Tensor], data_samples: list | None = None
     ) -> tuple[Tensor, dict]:
         """Motion features and an empty dict of auxiliary losses.
@@ -120,21 +120,21 @@ class MotionNeck:
                 f'backbone gives {_describe(x)}: set out_indices (out_scales) to one '
                 'stage, or splice the layer into the backbone (FlowAugmented)'
             )
-        x = x[-1]
-        if x.dim() != 5:
+        maps = x[-1]
+        if maps.dim() != 5:
             raise InputError(
-                f'a flow neck got maps of shape {tuple(x.shape)} from Recognizer2D, '
+                f'a flow neck got maps of shape {tuple(maps.shape)} from Recognizer2D, '
                 'which hands a neck only what a backbone returns as a tuple: give the '
                 'backbone two out_indices, such as (2, 3); the neck uses the last'
             )
-        clips, frames = x.shape[0], x.shape[2]
+        clips, frames = maps.shape[0], maps.shape[2]
         segments = self.num_segments or frames
         if frames % segments:
             raise InputError(
                 f'{frames} frames do not divide into clips of num_segments='
                 f'{segments}: set num_segments of the neck to the frames of one view'
             )
-        views = x.unflatten(2, (-1, segments)).transpose(1, 2).flatten(0, 1)
+        views = maps.unflatten(2, (-1, segments)).transpose(1, 2).flatten(0, 1)
         motion = super().forward(views)
         if self.keep_frames:
             return motion.transpose(1, 2).flatten(0, 1).unsqueeze(2), {}
@@ -151,12 +151,16 @@ def _describe(x: object) -> str:
     return type(x).__name__
 
 
+RepFlow: type[MotionNeck]
+FcF: type[MotionNeck]
+
+
 def _make_neck(name: str, layer: type[MotionLayer]) -> None:
     """Register a layer as a neck."""
     if name in MODELS.module_dict:
         raise InputError(f'MODELS has a {name!r} already: name the layer otherwise')
     where = f'{layer.__module__}.{layer.__qualname__}'
-    doc = MotionNeck.__doc__.format(name=name, layer=where)
+    doc = (MotionNeck.__doc__ or '').format(name=name, layer=where)
     own = dict(layer=layer, __doc__=doc, __module__=__name__)
     neck = type(name, (MotionNeck, layer), own)
     # Pickle, as in torch.save(model), looks for the class here.
