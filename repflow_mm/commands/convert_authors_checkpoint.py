@@ -9,7 +9,7 @@ from torch import Tensor
 from repflow_mm.checkpoint.load import load_checkpoint
 from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import InputError, command
-from repflow_mm.files import atomic_path, check_folder
+from repflow_mm.files import atomic_path, check_file
 from repflow_mm.models.legacy_weights import convert_authors_weights
 
 
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         'target', type=Path, metavar='OUT', help='file to write, such as authors.pth'
     )
     args = parser.parse_args(argv)
-    check_folder(args.target.parent)
+    check_file(args.target)
     weights = load_checkpoint(args.source, 'cpu')
     if isinstance(weights, dict):
         weights = weights.get('state_dict', weights)
