@@ -71,6 +71,13 @@ def check_folder(folder: str | os.PathLike) -> None:
         raise OutputError(f'cannot write into {folder}: no permission for {there}')
 
 
+def check_file(path: str | os.PathLike) -> None:
+    """The same for one file, which may be there already but must not be a folder."""
+    if Path(path).is_dir():
+        raise OutputError(f'{path} is a folder: name a file in it')
+    check_folder(Path(path).parent)
+
+
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:
     """Write a file atomically; see :func:`atomic_path` for what it raises."""
     with atomic_path(path) as unfinished:

@@ -16,7 +16,7 @@ from repflow_mm.benchmark import tables
 from repflow_mm.benchmark.measure import machine
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import command
-from repflow_mm.files import check_folder, write_text
+from repflow_mm.files import check_file, write_text
 from repflow_mm.inference.recognizer import choose_device
 from repflow_mm.models.complexity import DEPTHS, FAMILIES
 from repflow_mm.ops import representation_flow
@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     if args.json is not None:
-        check_folder(args.json.parent)
+        check_file(args.json)
     init_default_scope('mmaction')
     device = choose_device(args.device)
     names = [

@@ -9,7 +9,7 @@ from repflow_mm.checkpoint import load_checkpoint
 from repflow_mm.checkpoint.save import to_bytes
 from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import InputError, command
-from repflow_mm.files import check_folder, write_bytes
+from repflow_mm.files import check_file, write_bytes
 from repflow_mm.models.legacy_weights import convert_authors_weights
 
 
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         'target', type=Path, metavar='OUT', help='file to write, such as authors.pth'
     )
     args = parser.parse_args(argv)
-    check_folder(args.target.parent)
+    check_file(args.target)
     weights = load_checkpoint(args.source, 'cpu')
     if isinstance(weights, dict):
         weights = weights.get('state_dict', weights)

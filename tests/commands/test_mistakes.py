@@ -12,8 +12,8 @@ from mmengine.logging import MMLogger
 from tests.helpers.paths import ROOT
 
 MOTION = 'repflow_r18_block2_motion'
-# Command lines, and what the line says. `{text}` is a file that is no checkpoint, folder
-# or video, `{latin}` a list that is not UTF-8, `{new}` a path that is free.
+# Command lines, and what the line says. `{text}` is a file that is no checkpoint, no
+# folder and no video, `{latin}` a list that is not UTF-8, `{new}` a path that is free.
 MISTAKES = {
     'train': 'required: CONFIG',
     'train nowhere.py': 'there is no config at nowhere.py',
@@ -54,19 +54,20 @@ MISTAKES = {
     'demo {video} {model}': 'cannot be read, it is truncated or no file of torch.save',
     'visualize_flow {video} --layer neck': '--layer needs --config and --checkpoint',
     'visualize_flow {video} --channels 1': '--channels needs --config',
-    'visualize_flow {video} --checkpoint x': 'go together: give both, or neither',
-    'visualize_flow {video} {model} --interval 2': '--interval is for the flow of frames',
+    'visualize_flow {video} --checkpoint x': 'go together: give both',
+    'visualize_flow {video} {model} --interval 2': '--interval is for the flow',
     'visualize_flow {video} {model} --size 9': '--size is for the flow of',
     'visualize_flow {video} {model} --decoder pyav': '--decoder is for the flow',
-    'visualize_flow {video} --interval 0': '--interval: must be an integer of at least 1',
-    'visualize_flow {video} --start x': '--start: must be a number of at least 0, got x',
+    'visualize_flow {video} --interval 0': '--interval: must be an integer',
+    'visualize_flow {video} --start x': '--start: must be a number of at least 0',
     'visualize_flow {video} --out {text}/x': 'is a file, not a folder',
-    'grad_cam {video} {model} --columns 0': '--columns: must be an integer of at least',
+    'grad_cam {video} {model} --columns 0': '--columns: must be an integer',
     'grad_cam {video} {model} --out {text}': 'is a file, not a folder',
     'extract_features {video} {model} --out {text}/x': 'is a file, not a folder',
     'export_onnx {motion} x {text}/x.onnx': 'is a file, not a folder',
     'export_onnx {motion} x {new} --frames 0': '--frames: must be an integer',
     'export_onnx {motion} x {new} --size 1 2 3': 'takes a side, or height and width',
+    'export_onnx {motion} x {folder}': 'is a folder: name a file in it',
     'export_table --depths 19': 'invalid choice: 19',
     'benchmark --device cuda': 'device cuda needs a GPU, and PyTorch finds none',
     'benchmark --device gpu': "--device is cpu, cuda or cuda:1, got 'gpu'",
