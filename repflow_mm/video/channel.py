@@ -16,6 +16,7 @@ from repflow_mm.video.memory import SharedMemory
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 _LONGEST_LINE = 2**16
 _CHUNK = 2**12
+_SECONDS_PER_LOOK = 0.2
 # So many times the timeout, an answer may take if there are signs of life.
 _PATIENCE = 5
 
@@ -39,6 +40,7 @@ class Channel:
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
         self.process: subprocess.Popen | None = None
+        self._watchdog: _Watchdog | None = None
         self._owner = os.getpid()
         self._received = b''  # and not read yet
         try:
@@ -60,6 +62,7 @@ class Channel:
         """
         if self.process is None:
             self.process = self._start()
+            self._watchdog = _Watchdog(self.process.kill)
         return self._guarded(lambda beat: self._exchange(request, beat))
 
     def ask_frames(self, numbers: list[int], shape: tuple[int, ...]):
@@ -89,6 +92,8 @@ class Channel:
     def close(self) -> None:
         """End the process; the next request starts another."""
         process, self.process = self.process, None
+        if self._watchdog is not None:
+            self._watchdog.stop()
         if process is not None and os.getpid() == self._owner:
             process.kill()
             process.wait()
@@ -155,45 +160,47 @@ class Channel:
 
     def _guarded(self, exchange):
         """Run an exchange; a process that hangs is ended, one that died told of."""
-        alarm = _Alarm(self.timeout, self.process.kill)
+        watchdog = self._watchdog
+        watchdog.allow(self.timeout)
         try:
-            return exchange(alarm.restart)
+            return exchange(lambda: watchdog.allow(self.timeout))
         except (EOFError, BrokenPipeError, json.JSONDecodeError, UnicodeDecodeError):
             self.process.kill()
             code = self.process.wait()
             self.close()
-            if alarm.rang:
+            if watchdog.barked:
                 reason = f'the decoder hangs (no answer in {self.timeout:g} s)'
                 raise ChannelError(reason, hung=True) from None
             reason = f'the decoder crashes (exit status {code})'
             raise ChannelError(reason) from None
         finally:
-            alarm.stop()
+            watchdog.allow(float('inf'))
 
 
-class _Alarm:
-    """Calls a function unless it is stopped, or started again, in time."""
+class _Watchdog:
+    """Calls a function when the time that was allowed is over: one thread per process.
 
-    def __init__(self, seconds: float, function: Callable[[], None]) -> None:
-        self._seconds, self._function = seconds, function
-        self.rang = False
-        self._set()
+    A timer per request would be a thread per request.
+    """
 
-    def restart(self) -> None:
-        self.stop()
-        self._set()
+    def __init__(self, function: Callable[[], None]) -> None:
+        self.barked = False
+        self._function, self._deadline = function, float('inf')
+        self._stopped = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def allow(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
 
     def stop(self) -> None:
-        self._timer.cancel()
+        self._stopped.set()
 
-    def _set(self) -> None:
-        self._timer = threading.Timer(self._seconds, self._ring)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _ring(self) -> None:
-        self.rang = True
-        self._function()
+    def _watch(self) -> None:
+        while not self._stopped.wait(_SECONDS_PER_LOOK):
+            if time.monotonic() > self._deadline:
+                self.barked = True
+                self._function()
+                return
 
 
 def _gone():

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from stat import S_ISREG
 from typing import NamedTuple
 
 import numpy as np
@@ -109,13 +110,16 @@ class VideoProcess:
             VideoError: If it cannot be opened, has no frames, or the decoder
                 crashes or hangs on it.
         """
-        if not os.path.isfile(path):
+        try:
+            stat = os.stat(path)
+        except (OSError, ValueError):
+            stat = None
+        if stat is None or not S_ISREG(stat.st_mode):
             raise VideoError(path, 'is no file')
         if self._opened >= self.max_videos:
             self.close()
         self._opened += 1
         self.path, self._in_order, self._info = path, in_order, None
-        stat = os.stat(path)
         self._key = path, stat.st_size, stat.st_mtime_ns
         return self._with_one_that_works(self._open)
 
@@ -146,7 +150,10 @@ class VideoProcess:
                 f'{len(indices)} frames of {width}x{height} take '
                 f'{size / 2**30:.1f} GiB: re-encode it smaller',
             )
-        distinct, order = np.unique(np.asarray(indices, int), return_inverse=True)
+        distinct = np.asarray(indices, int)
+        in_order = bool((distinct[1:] > distinct[:-1]).all())
+        if not in_order:
+            distinct, order = np.unique(distinct, return_inverse=True)
         if not len(distinct):
             return np.empty((*shape, 3), np.uint8)
         numbers, shape = distinct.tolist(), (len(distinct), height, width, 3)
@@ -159,9 +166,9 @@ class VideoProcess:
             return self._ask(self._channel.ask_frames, numbers, shape)
 
         frames = self._with_one_that_works(read)
-        if copy or not np.array_equal(order, np.arange(len(distinct))):
-            frames = frames[order]
-        return frames
+        if not in_order:
+            return frames[order]
+        return frames.copy() if copy else frames
 
     def close(self) -> None:
         """End the process; the next video starts another."""

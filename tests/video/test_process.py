@@ -250,7 +250,7 @@ decode = index.decoded
 def slowly(*args):
     for frame in decode(*args):
         open({str(log)!r}, 'a').write('x')
-        time.sleep(0.25)
+        time.sleep(0.15)
         yield frame
 index.decoded = slowly
 """,
@@ -261,7 +261,7 @@ index.decoded = slowly
         process.open(video)
     monkeypatch.setattr(channel, '_PATIENCE', 5)
     log.unlink()
-    process = VideoProcess('pyav', timeout=4)  # seconds, of 6 that counting takes
+    process = VideoProcess('pyav', timeout=3)  # seconds, of 4 that counting takes
     assert process.open(video).frames == FRAMES
     process.close()  # another process is told what the first one has counted
     assert process.open(video).frames == FRAMES
