@@ -67,6 +67,8 @@ class Server:
     def _open(
         self, path: str, decoder: str, index: dict | None, in_order: bool
     ) -> dict:
+        if self._video is not None:
+            self._video.close()
         self._path, self._video = path, None  # closed, whatever comes next
         stat = os.stat(path)
         key = path, stat.st_size, stat.st_mtime_ns
