@@ -67,6 +67,8 @@ class Server:
     def _open(
         self, path: str, decoder: str, index: dict | None, in_order: bool
     ) -> dict:
+        if self._video is not None:
+            self._video.close()
         self._path, self._video = path, None  # closed, whatever comes next
         stat = os.stat(path)
         key = path, stat.st_size, stat.st_mtime_ns
@@ -106,7 +108,8 @@ class Server:
 def _in_words(error: Exception, path: str) -> str:
     """The gist of a decoder's error, without its place in the sources."""
     text = next(iter(str(error).replace(path, 'the file').splitlines()), '').rstrip('.')
-    text = re.sub(r'.*Check failed: .*\) ', '', text)[-200:]
+    text = re.sub(r'.*Check failed: .*\) ', '', text)
+    text = re.sub(r'^\[[\d:]+\] \S+:\d+: (\[the file\] )?', '', text)[-200:]
     if isinstance(error, MemoryError):
         text = 'a frame does not fit into memory'
     return text or type(error).__name__

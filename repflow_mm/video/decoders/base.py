@@ -79,6 +79,10 @@ class Decoder(ABC):
             frames[row] = frame
             self._position = position + 1
 
+    def close(self) -> None:
+        """Free what would otherwise wait for Python's garbage collection."""
+        self._position = None
+
     @abstractmethod
     def _start(self, entry: int) -> int:
         """Prepare to decode from an entry; the number of the frame that comes next."""

@@ -35,8 +35,16 @@ class PyAV(Decoder):
         self._container = open_container(path)
         super().__init__(path, index or scan(self._container, path, beat), beat)
         self._stream = video_stream(self._container)
+        self._frames = self._ahead = None
         # A frame's own would be set up anew for each.
         self._reformatter = av.video.reformatter.VideoReformatter()
+
+    def close(self) -> None:
+        """See :class:`Decoder`."""
+        super().close()
+        self._container.close()
+        del self._container, self._stream
+        self._frames = self._ahead = None
 
     def _start(self, entry: int) -> int:
         stamps = self.index.stamps
