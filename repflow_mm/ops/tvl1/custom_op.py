@@ -47,7 +47,8 @@ def solve(problem: Problem, backend: str) -> tuple[Tensor, Tensor]:
 def tvl1(*args):
     """The operator: the fields of a :class:`Problem`, and a kernel's name."""
     *tensors, n_iters, backend = args
-    problem = Problem._make([*(tensor.contiguous() for tensor in tensors), n_iters])
+    tensors = [tensor.contiguous() for tensor in tensors]
+    problem = Problem._make((*tensors, n_iters))
     return KERNELS[backend].forward(problem)
 
 
@@ -66,11 +67,11 @@ def _(*args):
 def tvl1_backward(*args):
     """Gradients of the differentiable fields: all tensors but the filters."""
     *tensors, n_iters, backend = args
-    g_x, g_y, *tensors = (tensor.contiguous() for tensor in tensors)
-    problem = Problem._make([*tensors, n_iters])
+    g_x, g_y, *tensors = [tensor.contiguous() for tensor in tensors]
+    problem = Problem._make((*tensors, n_iters))
     d_f1, d_f2, sums = KERNELS[backend].backward((g_x, g_y), problem)
     by_channel = sums.sum(0)  # (C, 6)
-    tau, lam, theta = (tensor.to(sums) for tensor in tensors[2:5])
+    tau, lam, theta = [tensor.to(sums) for tensor in tensors[2:5]]
     d_bound, d_rate = by_channel[:, :2].sum(0)
     d_weights = by_channel[:, 2:]
     weights = torch.cat((problem.div_x, problem.div_y), dim=-1).to(sums)
