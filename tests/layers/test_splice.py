@@ -88,7 +88,7 @@ def test_norms_over_channels_in_a_cnn():
     expected = model(FRAMES)
     add_motion(model, 'stage', frames=8, **FLOW)
     torch.testing.assert_close(model(FRAMES), expected)
-    with pytest.raises(InputError, match=r"'norm' .* gives \(8, 16, 24, 6\)"):
+    with pytest.raises(InputError, match=r"'norm' .* returns \(8, 16, 24, 6\)"):
         add_motion(ChannelsLast(), 'norm', **FLOW)
 
 
@@ -217,7 +217,7 @@ def test_networks_of_other_libraries(library, name, after):
 
 def test_attention_over_tokens_is_refused():
     make = network_of('timm')
-    with pytest.raises(InputError, match=r"'blocks.1' .* gives \(8, 197, 192\)"):
+    with pytest.raises(InputError, match=r"'blocks.1' .* returns \(8, 197, 192\)"):
         add_motion(make('vit_tiny_patch16_224'), 'blocks.1', **FLOW)
 
 
