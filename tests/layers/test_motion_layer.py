@@ -80,7 +80,9 @@ def test_options_are_checked_when_the_layer_is_built(match, cfg):
 def test_a_clip_of_one_frame_has_no_motion_to_add(kind):
     x = torch.rand(2, 6, 1, 5, 5)
     options = dict(SMALL, fusion='add', temporal='same', zero_init_residual=False)
-    with pytest.warns(UserWarning, match='needs at least 2 frames .* pass through unchanged'):
+    with pytest.warns(
+        UserWarning, match='needs at least 2 frames .* pass through unchanged'
+    ):
         assert torch.equal(kind(6, **options)(x), x)
     for other in (dict(fusion='none'), dict(temporal='valid')):
         with pytest.raises(InputError, match='at least [23] frames'):
