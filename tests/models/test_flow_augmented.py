@@ -301,5 +301,5 @@ def test_a_neck_behind_a_library_that_mmaction2_pools():
     model = MODELS.build(
         dict(type='Recognizer2D', backbone=backbone, neck=neck, cls_head=HEAD)
     )
-    with pytest.raises(ValueError, match='pools what .*FlowAugmented'):
+    with pytest.raises(ValueError, match='pools the output of .*FlowAugmented'):
         model.extract_feat(torch.rand(1, 4, 3, 64, 64))
