@@ -1,4 +1,4 @@
-"""A process that decodes, and what is said to it: it may crash or hang, or lie."""
+"""Communication with the decoding process, which is untrusted: it may crash or hang."""
 
 import json
 import os
@@ -15,12 +15,12 @@ from repflow_mm.video.memory import SharedMemory
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 _LONGEST_LINE = 2**16
 _CHUNK = 2**12
-# Signs of life that a request may give while it counts: ten million frames.
+# Heartbeats allowed per request, enough to count ten million frames.
 _MOST_BEATS = 40_000
 
 
 class ChannelError(Exception):
-    """The process is gone, or was ended; the message says how."""
+    """The process died or was killed; the message says how."""
 
     def __init__(self, reason: str, hung: bool = False) -> None:
         super().__init__(reason)
@@ -28,30 +28,30 @@ class ChannelError(Exception):
 
 
 class Channel:
-    """Asks a decoding process; starts one if there is none.
+    """Sends requests to a decoding process, which it starts when needed.
 
     Args:
-        timeout (float): Seconds without a sign of life after which it is ended.
+        timeout (float): Seconds without a heartbeat after which it is killed.
     """
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
         self.process: subprocess.Popen | None = None
         self._owner = os.getpid()
-        self._received = b''  # and not read yet
+        self._received = b''  # received but not yet parsed
         try:
             self._memory: SharedMemory | None = SharedMemory()
         except OSError:
-            self._memory = None  # frames cross a pipe
+            self._memory = None  # frames go through a pipe
 
     def ask(self, request: dict) -> dict:
-        """An answer, which may hold an `'error'`.
+        """The answer to a request, which may hold an `'error'`.
 
         Args:
             request (dict): See :mod:`repflow_mm.video.server`.
 
         Returns:
-            dict: The answer, unchecked.
+            dict: The answer, not validated.
 
         Raises:
             ChannelError: If the process crashes or hangs.
@@ -61,15 +61,15 @@ class Channel:
         return self._guarded(lambda beat: self._exchange(request, beat))
 
     def ask_frames(self, numbers: list[int], shape: tuple[int, ...]):
-        """The frames of the video that is open.
+        """Frames of the open video.
 
         Args:
-            numbers (list[int]): Ascending, each once.
+            numbers (list[int]): Ascending, without repeats.
             shape (tuple[int, ...]): `(len(numbers), H, W, 3)`.
 
         Returns:
             np.ndarray | dict: The frames, uint8, or an answer with an `'error'`. The
-            memory of the frames is used again when they are let go of.
+            memory of the frames is reused when they are released.
 
         Raises:
             ChannelError: If the process crashes or hangs.
@@ -85,7 +85,7 @@ class Channel:
         return answer if 'error' in answer else frames
 
     def close(self) -> None:
-        """End the process; the next request starts another."""
+        """Kill the process; the next request starts a new one."""
         process, self.process = self.process, None
         if process is not None and os.getpid() == self._owner:
             process.kill()
@@ -101,10 +101,10 @@ class Channel:
     def _start(self) -> subprocess.Popen:
         path = os.pathsep.join([_PACKAGE_ROOT, os.environ.get('PYTHONPATH', '')])
         settings = dict(
-            # Threads of libraries that are loaded and not used cost address space.
+            # Thread pools of unused libraries cost address space.
             OMP_NUM_THREADS='1',
             OPENBLAS_NUM_THREADS='1',
-            # glibc would give a clip's memory back each time, and fetch it again.
+            # Keeps glibc from returning a clip's memory to the system each time.
             MALLOC_MMAP_THRESHOLD_=str(2**30),
             MALLOC_TRIM_THRESHOLD_=str(2**30),
         )
@@ -113,7 +113,7 @@ class Channel:
             [sys.executable, '-m', 'repflow_mm.video.server', *map(str, files)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # decoders complain there, once a packet
+            stderr=subprocess.DEVNULL,  # decoders log there, once per packet
             env={**os.environ, **settings, 'PYTHONPATH': path.rstrip(os.pathsep)},
             bufsize=0,
             pass_fds=files,
@@ -147,7 +147,7 @@ class Channel:
             rest = rest[self.process.stdout.readinto(rest) or _gone() :]
 
     def _guarded(self, exchange):
-        """Run an exchange; a process that hangs is ended, one that died told of."""
+        """Run an exchange; kill a process that hangs, report one that died."""
         alarm = _Alarm(self.timeout, self.process.kill)
         try:
             return exchange(alarm.restart)
@@ -165,7 +165,7 @@ class Channel:
 
 
 class _Alarm:
-    """Calls a function unless it is stopped, or started again, in time."""
+    """Calls a function unless it is stopped or restarted in time."""
 
     def __init__(self, seconds: float, function: Callable[[], None]) -> None:
         self._seconds, self._function = seconds, function

@@ -177,8 +177,8 @@ def test_probing_leaves_modes_statistics_and_hooks_alone():
     [
         ("no sub-module 'layer3'; did you mean 'layer[12]'", 'layer3', {}),
         ('no sub-module 3', 3, {}),
-        (r"'fc' of Cnn gives \(8, 5\)", 'fc', {}),
-        (r"'pool' of Cnn gives \(8, 8, 1, 1\)", 'pool', {}),
+        (r"'fc' of Cnn returns \(8, 5\)", 'fc', {}),
+        (r"'pool' of Cnn returns \(8, 8, 1, 1\)", 'pool', {}),
         ('must keep its frames', 'layer1', dict(temporal='valid')),
         ('frames of a clip, must be an int', 'layer1', dict(frames='8')),
         ('set num_segments', 'layer1', dict(frames=None)),
