@@ -107,7 +107,7 @@ class VideoProcess:
                 crashes or hangs on it.
         """
         if not os.path.isfile(path):
-            raise VideoError(path, 'is no file')
+            raise VideoError(path, 'is not a file')
         if self._opened >= self.max_videos:
             self.close()
         self._opened += 1
@@ -152,7 +152,9 @@ class VideoProcess:
             if self.used != self._candidates[self._remembered().failed]:
                 frames = self._info.frames
                 if self._open().frames != frames:
-                    raise VideoError(self.path, 'decoders differ in its frames')
+                    raise VideoError(
+                        self.path, 'decoders disagree on its number of frames'
+                    )
             return self._ask(self._channel.ask_frames, numbers, shape)
 
         frames = self._with_one_that_works(read)
