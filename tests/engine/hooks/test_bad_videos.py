@@ -183,7 +183,7 @@ def test_every_prediction_right_but_two_is_80_percent(
 @pytest.mark.parametrize(
     ('options', 'match'),
     [
-        (dict(max_share=5), 'a share from 0 to 1'),
+        (dict(max_share=5), 'must be from 0 to 1'),
         (dict(test='no'), "'stop' or 'wrong'"),
     ],
 )
