@@ -3,18 +3,18 @@
 
     python3 quickstart.py demo      learn motion in minutes, and see it
     python3 quickstart.py test      lint and the quick tests; `test --all`: all tests
-    python3 quickstart.py stress    whatever can go wrong, many times (half an hour)
+    python3 quickstart.py stress    stress test: injected faults (half an hour)
     python3 quickstart.py docs      every command of README.md and docs/, on small data
     python3 quickstart.py doctor    what is installed, and what is broken
 
 Needs Python 3.10 to 3.13 with pip; no compiler, no system libraries, no make
-(containers and Windows lack it). It may be run from any folder and any number of
-times: what is already installed is kept. The environment is `.venv` beside this
-file, or the folder named in REPFLOW_VENV. With a C++ compiler at hand the fused solver
-is built too; without, the PyTorch reference does its work.
+(containers and Windows lack it). It can be run from any folder, repeatedly: what is
+already installed is kept. The environment is `.venv` beside this file, or the folder
+named in REPFLOW_VENV. The fused solver is built if there is a C++ compiler; otherwise
+the PyTorch reference is used.
 """
 
-from __future__ import annotations  # for the old Python that is told to be too old
+from __future__ import annotations  # so that an old Python reaches the version check
 
 import argparse
 import hashlib
@@ -33,21 +33,21 @@ PYTHON = BIN / ('python.exe' if os.name == 'nt' else 'python')
 REQUIREMENTS = ROOT / 'requirements.txt'
 SOURCES = ROOT / 'repflow_mm' / 'ops' / 'tvl1' / 'csrc'
 
-# Installs the environment; old enough for Python 3.10, new enough for 3.13.
+# Installs the environment; supports Python 3.10 to 3.13.
 PIP = 'pip==25.3'
-# The second stack that the tests run on, laid over the first.
+# The second stack that the tests run on, shadowing the first.
 OLD_STACK = ('mmaction2==1.1.0', 'mmcv-lite==2.0.1')
-# What MMAction2 asks for; its one wheel is for Linux.
+# The decord that MMAction2 requires; its only wheel is for Linux.
 OLD_DECORD = 'decord==0.6.0'
 ON_LINUX = sys.platform == 'linux' and platform.machine() == 'x86_64'
-# The kernels for GPUs are tested in its interpreter; PyTorch for CPUs comes without.
+# Its interpreter runs the tests of the GPU kernels; CPU builds of PyTorch lack it.
 TRITON = 'triton==3.7.1'
-# One process per core, each with one thread; who is done takes work from the others.
+# One single-threaded process per core; idle processes steal work from the others.
 PYTEST = '-m pytest -n auto --maxprocesses=4 --dist=worksteal'.split()
 
 
 def main() -> int:
-    """Set up, then run the command; its exit status is ours."""
+    """Set up, then run the command and return its exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -95,9 +95,9 @@ def main() -> int:
 
 
 def set_up() -> None:
-    """Make the environment, or bring the one that is there up to date."""
-    stamp = VENV / 'repflow_mm.stamp'  # what it holds; there from the start
-    # The sources of the compiled kernel too: it has to be built from what is there.
+    """Create the environment, or bring the existing one up to date."""
+    stamp = VENV / 'repflow_mm.stamp'  # hash of what is installed
+    # Includes the kernel's sources, so that a change rebuilds it.
     built_from = [REQUIREMENTS, ROOT / 'setup.py', *sorted(SOURCES.iterdir())]
     wanted = hashlib.sha256(
         b''.join(path.read_bytes() for path in built_from)
@@ -111,11 +111,11 @@ def set_up() -> None:
             'it away, or name another folder in REPFLOW_VENV'
         )
     say(f'setting up {VENV} (once; PyTorch is a large download)')
-    # Another Python needs another environment; this one is ours to clear.
+    # Another Python version needs a new environment; this one may be cleared.
     config = VENV / 'pyvenv.cfg'
     version = f'version = {platform.python_version()}'
     clear = config.is_file() and version not in config.read_text()
-    # Debian's Python comes without ensurepip: the pip that is there brings another.
+    # Debian's Python lacks ensurepip, so its pip installs pip into the environment.
     venv.create(VENV, clear=clear, with_pip=False, symlinks=os.name != 'nt')
     stamp.write_text('not finished')
     outside = Path(getattr(sys, '_base_executable', sys.executable))
@@ -136,7 +136,7 @@ def set_up() -> None:
 
 
 def add_beside(name: str, *packages: str) -> None:
-    """Put older packages into a folder of their own in the environment."""
+    """Install older packages into a separate folder of the environment."""
     folder = VENV / name
     done = folder / 'done.txt'
     if not done.is_file() or done.read_text() != ' '.join(packages):
@@ -147,7 +147,7 @@ def add_beside(name: str, *packages: str) -> None:
 
 
 def add_triton() -> None:
-    """Put Triton where there is a wheel of it and PyTorch brought none."""
+    """Install Triton if it has a wheel for this system and is missing."""
     find = 'import importlib.util as u, sys; sys.exit(not u.find_spec("triton"))'
     there = subprocess.run([str(PYTHON), '-c', find]).returncode == 0
     if ON_LINUX and not there:
@@ -162,14 +162,14 @@ def pip(*args: str | Path) -> None:
 
 def run(*command: str | Path) -> None:
     """Run a command in the project's folder; raise if it fails."""
-    # Python's own: what the caller's shell has active must not leak in.
+    # The caller's Python settings must not leak in.
     env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'PYTHONHOME')}
     env.update(VIRTUAL_ENV=str(VENV), PATH=f'{BIN}{os.pathsep}{env.get("PATH", "")}')
     subprocess.run([str(part) for part in command], cwd=ROOT, env=env, check=True)
 
 
 def say(text: str) -> None:
-    """Tell what is going on."""
+    """Print a progress message."""
     print(f'quickstart: {text}', flush=True)
 
 

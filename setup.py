@@ -1,4 +1,4 @@
-"""Builds the C++ kernel where a compiler is there. Metadata is in pyproject.toml."""
+"""Builds the C++ kernel if a compiler is available. Metadata is in pyproject.toml."""
 
 import runpy
 import shutil
@@ -13,17 +13,17 @@ digest = runpy.run_path(str(Path(__file__).parent / TVL1 / 'csrc_digest.py'))['d
 
 
 class BuildKernel(build_ext):
-    """Builds a plain shared library that ctypes loads."""
+    """Builds a plain shared library, loaded through ctypes."""
 
     def get_export_symbols(self, ext: Extension) -> list[str]:
-        """No `PyInit`: it is no Python module."""
+        """No `PyInit`: it is not a Python module."""
         return []
 
 
 class AddShipped(build_py):
-    """Puts what is no Python package into `.mim`, where OpenMMLab's mim looks.
+    """Copies tools and configs into `.mim`, where OpenMMLab's mim looks for them.
 
-    Not for an editable install: mim looks beside the metadata, which is elsewhere.
+    Not in an editable install, where mim looks in a different place.
     """
 
     def run(self) -> None:
@@ -32,7 +32,7 @@ class AddShipped(build_py):
         if self.editable_mode:
             return
         folder = Path(self.build_lib, 'repflow_mm', '.mim')
-        shutil.rmtree(folder, ignore_errors=True)  # of an older build
+        shutil.rmtree(folder, ignore_errors=True)  # from an earlier build
         for name in ('tools', 'configs'):
             unwanted = shutil.ignore_patterns('__pycache__')
             shutil.copytree(name, folder / name, ignore=unwanted)
@@ -49,13 +49,13 @@ kernel = Extension(
         '-g0',
         '-std=c++17',
         '-pthread',
-        '-fopenmp-simd',  # the pragma alone, no OpenMP runtime
+        '-fopenmp-simd',  # only the pragma, no OpenMP runtime
         '-fno-math-errno',
         '-fno-trapping-math',
         '-fvisibility=hidden',
     ],
     extra_link_args=['-pthread'],
     py_limited_api=True,
-    optional=True,  # without it, the PyTorch reference does the work
+    optional=True,  # the PyTorch reference is the fallback
 )
 setup(ext_modules=[kernel], cmdclass=dict(build_ext=BuildKernel, build_py=AddShipped))

@@ -15,7 +15,7 @@ class_names = 'data/own/classes.txt'
 model = dict(
     backbone=dict(
         depth=34,
-        norm_cfg=dict(type='BN3d', eps=1e-3),  # as the zoo model has it
+        norm_cfg=dict(type='BN3d', eps=1e-3),  # as in the zoo model
         flow=dict(n_iters=20, fusion='add', temporal='same'),
     ),
     cls_head=dict(num_classes=num_classes),

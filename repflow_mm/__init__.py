@@ -1,6 +1,6 @@
 """Representation Flow for Action Recognition, as a plugin for MMAction2.
 
-`repflow_mm`, `repflow_mm.ops` and `repflow_mm.layers` need torch alone.
+`repflow_mm`, `repflow_mm.ops` and `repflow_mm.layers` need only torch.
 `import repflow_mm.plugin` registers everything with MMAction2.
 `repflow_mm.add_motion` is :func:`repflow_mm.layers.add_motion`.
 """

@@ -1,4 +1,4 @@
-"""One import that patches the installed stack and registers everything.
+"""Importing this module patches the installed stack and registers everything.
 
 In a config: `custom_imports=dict(imports=['repflow_mm.plugin'],
 allow_failed_imports=False)`. In Python: `import repflow_mm.plugin`. Importing it

@@ -1,5 +1,5 @@
 default_scope = 'mmaction'
-runner_type = 'VariablesRunner'  # one name sets many places: repflow_mm/config.py
+runner_type = 'VariablesRunner'  # applies config variables: repflow_mm/config.py
 custom_imports = dict(imports=['repflow_mm.plugin'], allow_failed_imports=False)
 
 default_hooks = dict(

@@ -1,4 +1,4 @@
-# What the demo's pair shares: small enough to train on a laptop in minutes.
+# Shared by the demo's two configs: small enough to train on a laptop in minutes.
 _base_ = [
     'models/r50.py',
     'datasets/motion.py',

@@ -1,4 +1,4 @@
-# What Table 7 shares.
+# Shared by the configs of Table 7.
 _base_ = [
     'models/r2plus1d18.py',
     'datasets/tiny_kinetics.py',

@@ -1,4 +1,4 @@
-# What Table 9 shares on HMDB51.
+# Shared by the configs of Table 9 on HMDB51.
 _base_ = [
     'models/r2plus1d50_nl.py',
     'datasets/hmdb51.py',

@@ -1,4 +1,4 @@
-# What Table 9 shares on Kinetics-400.
+# Shared by the configs of Table 9 on Kinetics-400.
 _base_ = [
     'models/r2plus1d50_nl.py',
     'datasets/kinetics400.py',

@@ -1,4 +1,4 @@
-# What Table 8 shares on HMDB51.
+# Shared by the configs of Table 8 on HMDB51.
 _base_ = [
     'models/r34.py',
     'datasets/hmdb51_16.py',

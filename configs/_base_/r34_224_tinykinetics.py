@@ -1,4 +1,4 @@
-# What Table 8 shares on Tiny-Kinetics.
+# Shared by the configs of Table 8 on Tiny-Kinetics.
 _base_ = [
     'models/r34.py',
     'datasets/tiny_kinetics_224.py',

@@ -1,4 +1,4 @@
-# The same on LowRes-HMDB51, Tables 1 and 2.
+# Shared by Tables 1 and 2: ResNet-34 on LowRes-HMDB51.
 _base_ = [
     'models/r34.py',
     'datasets/lowres_hmdb51.py',

@@ -1,4 +1,4 @@
-# What Tables 1 to 5 share: ResNet-34 on Tiny-Kinetics.
+# Shared by Tables 1 to 5: ResNet-34 on Tiny-Kinetics.
 _base_ = [
     'models/r34.py',
     'datasets/tiny_kinetics.py',

@@ -1,4 +1,4 @@
-# What Table 6 shares.
+# Shared by the configs of Table 6.
 _base_ = [
     'models/r3d18.py',
     'datasets/tiny_kinetics.py',

@@ -1,4 +1,4 @@
-# The authors' published network, to be evaluated: convert their checkpoint with
+# The authors' published network, for evaluation: convert their checkpoint with
 # tools/convert_authors_checkpoint.py. Its input is 1 - 2 * rgb / 255.
 _base_ = ['../_base_/datasets/kinetics400.py', '../_base_/default_runtime.py']
 
@@ -21,5 +21,5 @@ model = dict(
 )
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-# It is not here to be trained.
+# Not for training.
 train_dataloader = None

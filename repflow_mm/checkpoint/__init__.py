@@ -1,4 +1,4 @@
-"""Checkpoints as data: reading them, whether weights fit, slim weights."""
+"""Checkpoints: safe loading, checks that weights fit, and slim weights."""
 
 from repflow_mm.checkpoint.load import load_checkpoint
 

@@ -1,7 +1,7 @@
-"""The zip of a checkpoint, checked before torch reads it.
+"""Validation of a checkpoint's zip archive before torch reads it.
 
-Records are plain bytes, each there once, undamaged, and no more of them than the file
-holds; Python's reader and torch's find the same ones.
+Records must be uncompressed, unique, undamaged and no larger than the file, and
+Python's reader and torch's must find the same ones.
 """
 
 import io
@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 
 class Refused(ValueError):
-    """What a checkpoint must not hold; the message follows "is refused: "."""
+    """A checkpoint that is not safe to load; the message follows "is refused: "."""
 
 
 def require(condition: bool, otherwise: str) -> None:
@@ -21,7 +21,7 @@ def require(condition: bool, otherwise: str) -> None:
 
 
 def checked_pickle(file: BinaryIO) -> bytes:
-    """The pickle in a checkpoint, once its archive is sound.
+    """The pickle in a checkpoint, after validating its archive.
 
     Args:
         file (BinaryIO): A zip as `torch.save` writes it.
@@ -30,16 +30,16 @@ def checked_pickle(file: BinaryIO) -> bytes:
         bytes: The record that `torch.load` unpickles.
 
     Raises:
-        Refused: If a record is compressed, there twice or damaged, if records claim
+        Refused: If a record is compressed, duplicated or damaged, if records claim
             more than the file holds, or if it is TorchScript.
-        zipfile.BadZipFile: If it is no zip.
+        zipfile.BadZipFile: If it is not a zip file.
     """
     size = file.seek(0, io.SEEK_END)
     with zipfile.ZipFile(file) as archive:
         infos = archive.infolist()
         # torch's reader ignores case.
         names = {info.orig_filename.lower() for info in infos}
-        require(len(names) == len(infos), 'two of its records have one name')
+        require(len(names) == len(infos), 'two of its records have the same name')
         require(
             all(info.compress_type == zipfile.ZIP_STORED for info in infos),
             'a record is compressed, which torch.save never does: a few bytes could '
@@ -61,9 +61,9 @@ def checked_pickle(file: BinaryIO) -> bytes:
 
 
 def _directory(file: BinaryIO, size: int) -> int | None:
-    """Where a zip says that its list of records starts: torch reads it there.
+    """The stated offset of a zip's central directory, where torch reads it.
 
-    Python reads the list that ends where its end record begins.
+    Python instead reads the directory that ends where the end record begins.
     """
     file.seek(-min(98, size), io.SEEK_END)
     tail = file.read().rjust(98, b'\0')

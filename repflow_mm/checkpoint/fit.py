@@ -1,4 +1,4 @@
-"""Whether weights fit a model: MMEngine loads what fits, and warns about the rest."""
+"""Checks that weights fit a model; MMEngine loads what fits and warns of the rest."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,9 +15,9 @@ def weights(
     """The weights in a checkpoint, by name.
 
     Args:
-        file (str): What messages call the checkpoint.
-        checkpoint (Any): What was loaded.
-        state (Mapping[str, Tensor]): The model's own.
+        file (str): Name of the checkpoint in messages.
+        checkpoint (Any): The loaded checkpoint.
+        state (Mapping[str, Tensor]): The model's state dict.
         key (str): The entry that holds them. Defaults to `'state_dict'`; a bare dict
             of weights is accepted too.
 
@@ -54,16 +54,16 @@ def check_fit(
     backbone_only: bool = False,
     new: tuple[str, ...] = (),
 ) -> None:
-    """Refuse weights of another architecture.
+    """Reject weights of another architecture.
 
     Args:
-        file (str): What messages call the checkpoint.
+        file (str): Name of the checkpoint in messages.
         given (Mapping[str, Tensor]): The weights.
-        state (Mapping[str, Tensor]): The model's own.
-        backbone_only (bool): For fine-tuning: only the backbone's weights have to be
-            there. Defaults to False.
-        new (tuple[str, ...]): Prefixes of weights that need not be there even so, such
-            as those of motion layers. Defaults to none.
+        state (Mapping[str, Tensor]): The model's state dict.
+        backbone_only (bool): For fine-tuning: require only the backbone's weights.
+            Defaults to False.
+        new (tuple[str, ...]): Prefixes of weights that fine-tuning does not require,
+            such as those of motion layers. Defaults to none.
 
     Raises:
         InputError: If they do not fit.
@@ -83,7 +83,7 @@ def check_fit(
     counts = [
         f'{len(keys)} {what} (first: {keys[0][:100]!r})'
         for keys, what in (
-            (missing, 'weights of the model are not in it'),
+            (missing, 'weights of the model are missing'),
             (reshaped, 'have another shape'),
             (unknown, 'of its weights are not in the model'),
         )

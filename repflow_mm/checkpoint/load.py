@@ -1,8 +1,8 @@
-"""Load checkpoints as data: no code in them runs, and no size in them is believed.
+"""Safe loading of untrusted checkpoints: no code runs, and sizes are verified.
 
 `torch.load(weights_only=True)` reads them, after the archive and the names in its
-pickle are checked. Zip files are memory-mapped, so that a tensor is a view of the file
-and cannot be larger than what is there.
+pickle are checked. Zip files are memory-mapped: a tensor is a view of the file, so it
+cannot be larger than the file.
 """
 
 import io
@@ -23,7 +23,7 @@ from repflow_mm.checkpoint.archive import Refused, checked_pickle
 from repflow_mm.checkpoint.pickled import check_names, finished, stand_ins
 from repflow_mm.errors import InputError, MissingFileError
 
-# What the readers of a damaged file stumble on.
+# Errors that a damaged file can raise in the readers.
 _UNREADABLE = (
     ArithmeticError,
     AssertionError,
@@ -43,19 +43,19 @@ def load_checkpoint(file: str | PathLike | BinaryIO, map_location: Any = None) -
     """Load a checkpoint: tensors, plain Python, numpy, MMEngine's logs.
 
     Args:
-        file (str | PathLike | BinaryIO): What `torch.save` wrote, as a zip or in the
-            format of before PyTorch 1.6, or a `.safetensors` file.
-        map_location: Ignored, and here because MMEngine gives it: tensors are read into
-            host memory, and whatever takes them copies them to its device.
+        file (str | PathLike | BinaryIO): A file written by `torch.save`, as a zip or in
+            the format before PyTorch 1.6, or a `.safetensors` file.
+        map_location: Ignored; accepted because MMEngine passes it. Tensors are read
+            into host memory, and callers copy them to their device.
 
     Returns:
-        Any: What was saved; of a `.safetensors` file a dict of `state_dict` and `meta`.
-        A configuration in `meta['config']` moves to `meta['config_text']`: MMEngine's
-        `resume` would execute it as Python.
+        Any: The saved object; for a `.safetensors` file a dict of `state_dict` and
+        `meta`. A configuration in `meta['config']` is moved to `meta['config_text']`,
+        because MMEngine's `resume` would execute it as Python.
 
     Raises:
         MissingFileError: If there is no such file.
-        InputError: If it holds anything else (which is named; nothing of it has run),
+        InputError: If it holds any other object (named in the message, not executed),
             claims more than it holds, or is not a readable checkpoint.
     """
     if not isinstance(file, (str, PathLike)):
@@ -74,7 +74,7 @@ def load_checkpoint(file: str | PathLike | BinaryIO, map_location: Any = None) -
         raise InputError(f'checkpoint {file} is refused: {error}') from error
     except _UNREADABLE as error:
         what = (str(error) or type(error).__name__).splitlines()[0][:200]
-        if isinstance(error, pickle.UnpicklingError):  # torch's words advise to trust
+        if isinstance(error, pickle.UnpicklingError):  # torch advises to trust the file
             what = 'its pickle is malformed'
         raise InputError(
             f'checkpoint {file} cannot be read: it is truncated, damaged or not '
@@ -95,13 +95,13 @@ def _read(path: Path) -> Any:
         else:
             file.seek(0)
             source = io.BytesIO(file.read())
-            for _ in range(5):  # three small ones, the content, the list of storages
+            for _ in range(5):  # three headers, the content, the list of storages
                 check_names(source)
             source.seek(0)
     with stand_ins():
         content = torch.load(source, 'cpu', weights_only=True, mmap=zipped)
     if not zipped and source.read(1):
-        raise Refused('there is more in it than its list of storages says')
+        raise Refused('it holds more data than its list of storages declares')
     return finished(content, path.stat().st_size)
 
 

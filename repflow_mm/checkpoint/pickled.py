@@ -1,10 +1,10 @@
-"""What the pickle in a checkpoint may name, and what each name means.
+"""Restricted unpickling: the names a checkpoint's pickle may use, and their meaning.
 
-`torch.load(weights_only=True)` runs nothing but a list of functions. That list is wider
-than weights need (it builds sparse tensors without checking them, and buffers of any
-size) and holds neither numpy nor MMEngine's logs. Here it is narrowed to :data:`NAMES`;
-numpy and logs are read by stand-ins, which check what they are given. numpy's own
-functions are no choice: a forged array or dtype of theirs points anywhere in memory.
+`torch.load(weights_only=True)` only calls an allowlist of functions. That list is wider
+than weights need (it builds unvalidated sparse tensors, and buffers of any size) and
+includes neither numpy nor MMEngine's logs. Here it is narrowed to :data:`NAMES`; numpy
+and logs are read by stand-ins that validate their arguments. numpy's own functions are
+unsafe: a forged array or dtype can point anywhere in memory.
 """
 
 import copy
@@ -26,7 +26,7 @@ from repflow_mm.checkpoint.archive import Refused, require
 
 
 def forbidden(what: str) -> Refused:
-    """The error for what could run code."""
+    """The error for a name that could run code."""
     return Refused(
         f'it pickles {what}, which weights do not need and which could run code; '
         'nothing of it was executed. Ask its author for a checkpoint of plain tensors '
@@ -35,7 +35,7 @@ def forbidden(what: str) -> Refused:
 
 
 class _Dtype:
-    """Stands in for `numpy.dtype`: numbers, text or objects; nothing structured."""
+    """Stands in for `numpy.dtype`: numbers, text or objects, but not structured."""
 
     def __init__(self, code: str, *flags) -> None:
         if not re.fullmatch(r'[biufcSUO]\d{1,6}', code):
@@ -50,7 +50,7 @@ class _Dtype:
 
 
 class _Array:
-    """Stands in for `numpy.ndarray`, which a pickle names first and fills later."""
+    """Stands in for `numpy.ndarray`, which a pickle creates first and fills later."""
 
     def __init__(self, *args) -> None:
         self.state = None
@@ -62,10 +62,10 @@ class _Array:
         _, shape, dtype, fortran, data = self.state
         if isinstance(data, list):  # Python objects, unpickled one by one
             flat = np.empty(len(data), dtype=object)
-            for i, item in enumerate(data):  # at once, numpy would look into lists
+            for i, item in enumerate(data):  # one by one: numpy would unpack lists
                 flat[i] = finish(item)
         else:
-            flat = np.frombuffer(data, dtype.dtype).copy()  # refuses object pointers
+            flat = np.frombuffer(data, dtype.dtype).copy()  # rejects object dtypes
         return flat.reshape(shape, order='F' if fortran else 'C')
 
 
@@ -86,18 +86,18 @@ class _History:
     def finish(self, finish: Callable) -> HistoryBuffer:
         log, count = (finish(self.state[f'_{row}_history']) for row in ('log', 'count'))
         numbers = all(isinstance(row, np.ndarray) for row in (log, count))
-        require(numbers, 'it has a log history that is not two rows of numbers')
+        require(numbers, 'it has a log history that is not two arrays of numbers')
         return HistoryBuffer(log, count, self.state['max_length'])
 
 
 def _getattr(owner: Any, name: str) -> None:
-    """`getattr`, as a `HistoryBuffer` pickles its statistics; it has them anyway."""
+    """`getattr`, by which a `HistoryBuffer` pickles its methods; ignored."""
     if owner is not _History or name not in ('min', 'max', 'mean', 'current'):
         raise forbidden('builtins.getattr')
 
 
 def _bytes() -> bytes:
-    """`bytes`: how protocol 2 writes the data of an empty array."""
+    """`bytes()`: how protocol 2 writes the data of an empty array."""
     return b''
 
 
@@ -111,7 +111,7 @@ _STAND_INS: dict[str, Callable] = {
 for _module in ('numpy.core.multiarray', 'numpy._core.multiarray'):  # numpy renamed it
     _STAND_INS |= {f'{_module}._reconstruct': _Array, f'{_module}.scalar': _scalar}
 
-# What torch calls each dtype, and its storage of before.
+# torch's name of each dtype, and of its legacy storage type.
 _KINDS = dict(
     float64='Double',
     float32='Float',
@@ -127,7 +127,7 @@ _KINDS = dict(
     complex128='ComplexDouble',
 )
 
-# Each as `module.name`.
+# The allowed names, each as `module.name`.
 NAMES = frozenset(
     {
         '_codecs.encode',  # how protocol 2 writes bytes
@@ -150,15 +150,15 @@ NAMES = frozenset(
 
 
 def check_names(stream: BinaryIO) -> None:
-    """Read one pickle without executing it; refuse a name outside :data:`NAMES`.
+    """Scan one pickle without executing it; reject names outside :data:`NAMES`.
 
     Raises:
-        Refused: For such a name.
-        ValueError: If it is no pickle.
+        Refused: On such a name.
+        ValueError: If it is not a pickle.
     """
     for opcode, argument, _ in pickletools.genops(stream):
         if opcode.name in ('GLOBAL', 'INST'):
-            # Protocol 2 is Python 2's.
+            # Protocol 2 uses Python 2's module names.
             name = argument.replace('__builtin__ ', 'builtins ').replace(' ', '.')
             if opcode.name == 'INST' or name not in NAMES:
                 raise forbidden(name[:80])
@@ -169,10 +169,10 @@ _lock = threading.Lock()
 
 @contextmanager
 def stand_ins() -> Iterator[None]:
-    """Within it, torch's weights-only unpickler reads numpy and logs as stand-ins.
+    """Make torch's weights-only unpickler read numpy and logs as stand-ins.
 
-    What others allowed (`torch.serialization.add_safe_globals`) is not allowed within
-    it, and is afterwards. The list is the process's: one thread at a time.
+    Other safe globals (`torch.serialization.add_safe_globals`) are suspended inside the
+    context and restored on exit. The list is global, hence the lock.
     """
     with _lock:
         others = get_safe_globals()
@@ -192,24 +192,24 @@ _LEAVES = (
 
 
 def finished(content: Any, size: int) -> Any:
-    """What was unpickled, with arrays and logs for their stand-ins.
+    """Replace stand-ins in the unpickled content by arrays and logs.
 
     Args:
-        content (Any): What torch's unpickler returned.
+        content (Any): The result of torch's unpickler.
         size (int): Bytes of the file.
 
     Returns:
-        Any: The same, its tensors in memory of their own, tied ones still tied.
+        Any: The same, with tensors in memory of their own; tied tensors stay tied.
 
     Raises:
-        Refused: If it holds anything else, or if its tensors claim far more than the
+        Refused: If it holds any other type, or if its tensors claim far more than the
             file holds.
         RecursionError: If it is nested hundreds of levels deep.
     """
-    done: dict[int, tuple[Any, Any]] = {}  # by id: what was found, what it becomes
+    done: dict[int, tuple[Any, Any]] = {}  # by id: the original, its replacement
     copies: dict = {}
     storages = set()
-    # Weights may be tied or expanded: eight times is more than any real file needs.
+    # Weights may be tied or expanded, but no real file needs more than eight times.
     room = 8 * size + (1 << 20)
 
     def own(tensor: Tensor) -> Tensor:
@@ -227,7 +227,7 @@ def finished(content: Any, size: int) -> Any:
         if kind in (dict, OrderedDict, Counter):
             for key, item in value.items():
                 value[key] = finish(item)
-            if kind is OrderedDict and vars(value):  # versions of modules
+            if kind is OrderedDict and vars(value):  # module versions of a state dict
                 metadata = finish(vars(value).get('_metadata'))
                 vars(value).clear()
                 value._metadata = metadata

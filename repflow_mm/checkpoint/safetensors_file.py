@@ -1,4 +1,4 @@
-"""Weights as `.safetensors`: no pickle, read by any framework."""
+"""Weights as `.safetensors`: no pickle, readable by other frameworks."""
 
 import json
 from pathlib import Path
@@ -6,15 +6,15 @@ from typing import Any
 
 from repflow_mm.errors import InputError
 
-# Everything else in the header is text already.
+# Entries stored as JSON; all others in the header are plain text.
 _JSON = ('epoch', 'iter', 'dataset_meta')
 
 
 def to_bytes(content: dict[str, Any]) -> bytes:
-    """The bytes of a file; the same content gives the same bytes.
+    """The bytes of a file; deterministic for the same content.
 
     Args:
-        content (dict[str, Any]): `state_dict`, by name tensors that share no memory,
+        content (dict[str, Any]): `state_dict`, a dict of tensors that share no memory,
             and `meta`, which goes into the header as strings.
     """
     from safetensors.torch import save
@@ -28,15 +28,15 @@ def to_bytes(content: dict[str, Any]) -> bytes:
     length = 8 + int.from_bytes(data[:8], 'little')
     header = {'__metadata__': {'format': 'pt'} | meta} | json.loads(data[8:length])
     text = json.dumps(header, separators=(',', ':')).encode()
-    text += b' ' * (-len(text) % 8)  # the numbers stay aligned
+    text += b' ' * (-len(text) % 8)  # keep the data aligned
     return len(text).to_bytes(8, 'little') + text + data[length:]
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What :func:`to_bytes` was given.
+    """Read a file written by :func:`to_bytes`.
 
     Raises:
-        InputError: If it is no such file, or truncated.
+        InputError: If it is truncated or not a safetensors file.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -47,7 +47,7 @@ def read(path: Path) -> dict[str, Any]:
         meta = {k: json.loads(v) if k in _JSON else v for k, v in meta.items()}
     except (SafetensorError, ValueError) as error:
         raise InputError(
-            f'checkpoint {path} cannot be read: it is truncated or no safetensors file '
-            f'({str(error).splitlines()[0][:200]}); copy it again'
+            f'checkpoint {path} cannot be read: it is truncated or not a safetensors '
+            f'file ({str(error).splitlines()[0][:200]}); copy it again'
         ) from error
     return dict(state_dict=state, meta=meta)

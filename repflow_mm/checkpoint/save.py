@@ -1,4 +1,4 @@
-"""Weights as the bytes of a file, `.pth` or `.safetensors`."""
+"""Serialization of weights, as `.pth` or `.safetensors`."""
 
 import io
 from typing import Any
@@ -9,15 +9,15 @@ from repflow_mm.checkpoint import safetensors_file
 
 
 def to_bytes(content: dict[str, Any], suffix: str) -> bytes:
-    """What :func:`repflow_mm.checkpoint.load_checkpoint` reads back.
+    """Serialize weights for :func:`repflow_mm.checkpoint.load_checkpoint`.
 
     Args:
         content (dict[str, Any]): `state_dict` and `meta`.
-        suffix (str): Of the file: with `'.safetensors'` the tensors must be contiguous
-            and share no memory; anything else is as `torch.save` writes.
+        suffix (str): File suffix. For `'.safetensors'` the tensors must be contiguous
+            and share no memory; any other suffix selects `torch.save`.
 
     Returns:
-        bytes: The same for the same content.
+        bytes: Contents of the file, deterministic for the same content.
     """
     if suffix == '.safetensors':
         return safetensors_file.to_bytes(content)

@@ -20,21 +20,21 @@ _EMA = 'ema_state_dict'
 
 
 def slim(checkpoint: Any, weights: str | None = None) -> dict:
-    """The weights of a checkpoint, without what only a training needs.
+    """The weights of a checkpoint, without training state.
 
     Args:
-        checkpoint (Any): What :func:`repflow_mm.checkpoint.load_checkpoint` returned.
+        checkpoint (Any): From :func:`repflow_mm.checkpoint.load_checkpoint`.
         weights (str, optional): With `EMAHook` a checkpoint holds two sets of weights:
-            `'averaged'`, which was validated, and `'raw'`, as the optimizer left them.
-            Without it there are raw ones alone. Defaults to averaged where there are.
+            `'averaged'`, which were validated, and `'raw'`, the optimizer's. Without it
+            there are only raw ones. Defaults to averaged if available.
 
     Returns:
         dict: `state_dict`, each tensor in its dtype and in memory of its own, and
-        `meta`: which weights these are, where the training was (`epoch`, `iter`), its
+        `meta`: which weights these are, the training progress (`epoch`, `iter`), the
         classes if the dataset named them, and versions.
 
     Raises:
-        InputError: If it holds no weights, or not those that are asked for.
+        InputError: If it holds no weights, or not the requested ones.
     """
     if not isinstance(checkpoint, dict):
         raise InputError(f'it holds a {type(checkpoint).__name__}, no weights')
@@ -43,10 +43,10 @@ def slim(checkpoint: Any, weights: str | None = None) -> dict:
     weights = weights or kinds[0]
     if weights not in kinds:
         raise InputError(
-            f'it holds {kinds[0]} weights alone (a training with EMAHook writes both '
-            'kinds): leave --weights out'
+            f'it holds only {kinds[0]} weights (training with EMAHook writes both '
+            'kinds): omit --weights'
         )
-    # EMAHook swaps the two when it writes, so that what is tested is loaded.
+    # EMAHook swaps the two on saving, so that the validated weights are loaded.
     key = _EMA if len(kinds) > 1 and weights == 'raw' else 'state_dict'
     found = checkpoint.get(key, checkpoint)
     if not isinstance(found, dict) or not found:
@@ -59,8 +59,8 @@ def slim(checkpoint: Any, weights: str | None = None) -> dict:
                 'weight should be'
             )
         if key != _EMA or name != 'steps':
-            # A copy: torch.save writes all of the memory that a tensor is part of, and
-            # safetensors takes none that is shared or strided.
+            # A copy: torch.save writes the whole storage of a tensor, and safetensors
+            # accepts no shared or strided tensors.
             state[name.removeprefix('module.')] = value.detach().clone(
                 memory_format=torch.contiguous_format
             )
@@ -84,12 +84,12 @@ def _dict_in(parent: dict, key: str) -> dict:
 
 
 def publish(source: Path, target: Path, weights: str | None = None) -> Path:
-    """Write slim weights atomically, named by their content as OpenMMLab does.
+    """Write slim weights atomically, named by their hash as in OpenMMLab.
 
     Args:
-        source (Path): A checkpoint of a training.
+        source (Path): A training checkpoint.
         target (Path): The file to write, `x.pth` or `x.safetensors`; the first 8 digits
-            of its SHA-256 are put in: `x-1a2b3c4d.pth`. The same weights get the same
+            of its SHA-256 are inserted: `x-1a2b3c4d.pth`. The same weights get the same
             name.
         weights (str, optional): As for :func:`slim`.
 
@@ -98,8 +98,8 @@ def publish(source: Path, target: Path, weights: str | None = None) -> Path:
 
     Raises:
         MissingFileError: If there is no such checkpoint.
-        InputError: If it cannot be read or holds no such weights, or if what would be
-            written is `source` itself.
+        InputError: If it cannot be read or lacks the weights, or if the result would
+            overwrite `source` itself.
         OutputError: If the file cannot be written.
     """
     if target.is_dir():
@@ -114,6 +114,6 @@ def publish(source: Path, target: Path, weights: str | None = None) -> Path:
     digest = hashlib.sha256(data).hexdigest()[:8]
     path = target.with_name(f'{target.stem}-{digest}{suffix}')
     if path.exists() and path.samefile(source):
-        raise InputError(f'{source} is published already, under this very name')
+        raise InputError(f'{source} is already published under this name')
     write_bytes(path, data)
     return path

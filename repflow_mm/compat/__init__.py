@@ -1,9 +1,9 @@
-"""Workarounds for faults of other people's packages.
+"""Workarounds for bugs in third-party packages.
 
-Each :class:`Fault` is one known fault of the installed stack: how to tell that it is
-present, the workaround (or the command that a user has to run), the upstream report,
-and when the entry can be removed. Faults are detected, not guessed from version
-numbers, and nothing is patched where they are absent.
+Each :class:`Fault` is one known fault of the installed stack: how to detect it, the
+workaround (or the command that a user has to run), the upstream report, and when the
+entry can be removed. Faults are detected, not inferred from version numbers, and
+nothing is patched if they are absent.
 
 Importing this package patches nothing; importing :mod:`repflow_mm.compat.patched` does.
 """
@@ -26,9 +26,9 @@ def apply_patches() -> None:
 
     Called before MMAction2 is imported.
     """
-    # mmcv-lite has no compiled ops, and says so at every import.
+    # mmcv-lite has no compiled ops, and warns about it at every import.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScale')
-    # setuptools says it whenever MMEngine looks a package up.
+    # setuptools warns whenever MMEngine looks up a package.
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     for fault in FAULTS:
         if fault.patch is not None and fault.present():
@@ -42,5 +42,5 @@ def state(fault: Fault) -> str:
         return 'patched'
     try:
         return 'needs you' if fault.present() else 'absent'
-    except ImportError:  # the package that would tell cannot be imported
+    except ImportError:  # the package to inspect cannot be imported
         return 'unknown'

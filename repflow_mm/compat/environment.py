@@ -1,4 +1,4 @@
-"""Faults of an installation, which only its user can fix."""
+"""Faults of the installation, which only the user can fix."""
 
 from repflow_mm.compat.fault import Fault, version
 

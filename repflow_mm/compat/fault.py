@@ -1,4 +1,4 @@
-"""What a known fault of the installed stack is, and helpers to detect one."""
+"""The description of a known fault of the installed stack, and detection helpers."""
 
 import importlib.metadata
 import importlib.util
@@ -17,10 +17,10 @@ class Fault:
         name (str): What is broken, in a few words.
         upstream (str): The upstream report.
         until (str): When this entry can be removed.
-        present (Callable): Whether the fault is present now; changes nothing.
+        present (Callable): Whether the fault is present; no side effects.
         patch (Callable, optional): Works around it in this process.
-        command (str): What the user has to run where no patch is possible.
-        stops_training (bool): Whether nothing runs while it is present.
+        command (str): Command for the user to run if no patch is possible.
+        stops_training (bool): Whether it prevents training altogether.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Fault:
 
 
 def package_file(package: str, name: str) -> Path | None:
-    """Where a file of an installed package is, without importing the package."""
+    """Path of a file in an installed package, without importing the package."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         return None
@@ -48,7 +48,7 @@ def mentions(package: str, name: str, text: str) -> bool:
 
 
 def version(*distributions: str) -> tuple[int, ...] | None:
-    """The version of the first of these distributions that is installed."""
+    """The version of the first installed distribution of these."""
     for distribution in distributions:
         try:
             version = importlib.metadata.version(distribution)

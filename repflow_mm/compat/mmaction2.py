@@ -22,7 +22,7 @@ def _drn_missing() -> bool:
 
 def _stub_drn() -> None:
     class DRN:
-        """Stands in for the localizer that the mmaction2 wheel lacks."""
+        """Stands in for the localizer missing from the mmaction2 wheel."""
 
         def __init__(self, *args, **kwargs) -> None:
             raise InputError(
@@ -51,7 +51,7 @@ def _alias_importlib_metadata() -> None:
     sys.modules['importlib_metadata'] = importlib.metadata
 
 
-# MMAction2's ColorJitter adds a negative integer to uint8, which numpy 2 refuses.
+# MMAction2's ColorJitter adds a negative integer to uint8, an error in numpy 2.
 
 
 def _hue_overflows() -> bool:
@@ -80,8 +80,8 @@ def _widen_hue() -> None:
     ColorJitter.adjust_hue = staticmethod(adjust_hue)
 
 
-# MMAction2's Recognizer2D splits a single feature map along the batch before it passes
-# it to a neck, and `max_testing_views` calls a method that backbones lack.
+# MMAction2's Recognizer2D splits a single feature map along the batch before passing it
+# to a neck, and `max_testing_views` calls a method that backbones lack.
 
 
 def _recognizer2d_splits_maps() -> bool:
@@ -93,7 +93,7 @@ def _recognizer2d_splits_maps() -> bool:
 
 
 def _feature_method(recognizer) -> str:
-    """The method of its backbone that a Recognizer2D calls."""
+    """The name of the backbone's method that a Recognizer2D calls."""
     if recognizer.backbone_from == 'timm':
         return 'forward_features'
     torchvision = recognizer.backbone_from == 'torchvision'
@@ -119,7 +119,7 @@ def _patch_recognizer2d() -> None:
         neck = self.with_neck and stage != 'backbone'
         if neck and pooled:
             raise InputError(
-                f'Recognizer2D pools what a backbone of {self.backbone_from} gives to '
+                f'Recognizer2D pools the output of a {self.backbone_from} backbone to '
                 'one value per channel, and a neck cannot work on that: put motion '
                 "into the backbone (type='FlowAugmented')"
             )
@@ -143,7 +143,7 @@ def _patch_recognizer2d() -> None:
             return (out,) if isinstance(out, torch.Tensor) else out
 
         try:
-            # For this call alone, and only where the original goes wrong.
+            # Only for this call, and only where the original fails.
             if views or neck:
                 vars(backbone)[name] = whole
             if views:
@@ -159,8 +159,8 @@ def _patch_recognizer2d() -> None:
     Recognizer2D.extract_feat = patched
 
 
-# decord and decord2 (3.4.0) crash on a truncated AVI that is given as bytes; given its
-# path, they raise.
+# decord and decord2 (3.4.0) crash on a truncated AVI passed as bytes; passed its path,
+# they raise an error.
 
 
 def _decord_reads_bytes() -> bool:

@@ -4,8 +4,8 @@ import importlib.util
 
 from repflow_mm.compat.fault import UNREPORTED, Fault, mentions, package_file
 
-# MMEngine's loader refuses its own checkpoints (0.10.7, torch >= 2.6), or unpickles
-# anything (onedl-mmengine, and every download by URL).
+# MMEngine's loader rejects its own checkpoints (0.10.7, torch >= 2.6), or unpickles
+# without restriction (onedl-mmengine, and every download by URL).
 
 
 def _checkpoint_loader_is_unsafe() -> bool:
@@ -36,7 +36,7 @@ def _load_checkpoints_safely() -> None:
         checkpoint._safe_torch_load = safe_torch_load
 
 
-# `torchvision://` addresses need torchvision, only to look up their URLs.
+# `torchvision://` addresses need torchvision just to look up their URLs.
 
 
 def _torchvision_missing() -> bool:
@@ -57,7 +57,7 @@ def _read_torchvision_urls() -> None:
     checkpoint.get_torchvision_models = lambda: mmengine.load(str(urls))
 
 
-# `_base_ = 'package::config'` works for a fixed list of packages only.
+# `_base_ = 'package::config'` only works for a fixed list of packages.
 
 
 def _does_not_find_our_configs() -> bool:

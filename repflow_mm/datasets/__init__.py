@@ -1,7 +1,7 @@
 """Datasets and transforms, registered with MMAction2 by `repflow_mm.plugin`.
 
-`repflow_mm.datasets.synthetic` needs numpy and OpenCV alone, so nothing that needs
-MMAction2 is imported before it is asked for.
+`repflow_mm.datasets.synthetic` needs only numpy and OpenCV, so modules that need
+MMAction2 are imported on first use.
 """
 
 import importlib

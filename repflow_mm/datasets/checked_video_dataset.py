@@ -1,4 +1,4 @@
-"""MMAction2's video dataset, with its list checked and bad videos accounted for."""
+"""MMAction2's video dataset with a validated list and accounting of bad videos."""
 
 import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
 
@@ -16,25 +16,25 @@ from torch import Tensor
 from repflow_mm.errors import InputError, MissingFileError, shorten
 from repflow_mm.video import VideoError
 
-# So many videos in a row are no accident: the disk is gone, or the prefix is wrong.
+# This many failures in a row mean that the disk is gone or the prefix is wrong.
 _TRIES = 10
 
 
 @DATASETS.register_module()
 class CheckedVideoDataset(VideoDataset):
-    """`VideoDataset` that finds a bad annotation list before training starts.
+    """`VideoDataset` that detects a bad annotation list before training starts.
 
-    Same arguments and list format, `path label` on each line; the path may hold
-    spaces. The files of a local list are looked up one folder at a time, which
-    takes seconds for the 240,000 of Kinetics.
+    Same arguments and list format, one `path label` per line; the path may contain
+    spaces. The files of a local list are looked up one folder at a time, which takes
+    seconds for the 240,000 of Kinetics.
 
-    A video that cannot be read (:class:`repflow_mm.video.VideoError`, which
-    :class:`VideoInit` and :class:`VideoDecode` raise) does not end the run. In training
-    another one, drawn at random, takes its place; in testing its prediction is wrong,
-    whatever the model says of the next video, which it sees instead. Either way the
-    sample's `bad_videos` lists path and reason for
-    :class:`repflow_mm.engine.BadVideosHook`, which also counts samples that have an
-    `other_decoder`: what `decoder='auto'` tries first did not read them.
+    A video that cannot be read (:class:`repflow_mm.video.VideoError`, raised by
+    :class:`VideoInit` and :class:`VideoDecode`) does not end the run. In training it is
+    replaced by another one, drawn at random; in testing its prediction counts as wrong,
+    whatever the model predicts for the next video, which it gets instead. In both cases
+    the sample's `bad_videos` lists path and reason for
+    :class:`repflow_mm.engine.BadVideosHook`, which also counts samples with an
+    `other_decoder`, where `decoder='auto'` fell back to another decoder.
 
     Args:
         allow_outside (bool): Whether the list may name files outside
@@ -42,9 +42,8 @@ class CheckedVideoDataset(VideoDataset):
         **kwargs: As for `VideoDataset`.
 
     Raises:
-        MissingFileError: If the list or a file on it is missing; the list's line is
-            named.
-        InputError: If the list is empty, no text, or a line is malformed or leads
+        MissingFileError: If the list or a file on it is missing; names the line.
+        InputError: If the list is empty or not text, or a line is malformed or points
             outside the data prefix.
     """
 
@@ -58,7 +57,7 @@ class CheckedVideoDataset(VideoDataset):
         super().__init__(*args, **kwargs)
 
     def __getitem__(self, index: int) -> dict:
-        """The sample of a video, or one that says what was wrong with it."""
+        """The sample of a video, or a replacement that records what was wrong."""
         asked, bad = index, []
         for _ in range(_TRIES):
             try:
@@ -67,7 +66,7 @@ class CheckedVideoDataset(VideoDataset):
                 bad.append((error.path, error.reason))
             else:
                 if bad and self.test_mode:
-                    # Of the videos that stood in, each has its own turn.
+                    # Unreadable replacements are reported at their own index.
                     bad = bad[:1]
                     label = self.get_data_info(asked)['label']
                     data['data_samples'] = UnreadableSample().set_gt_label(label)
@@ -78,21 +77,21 @@ class CheckedVideoDataset(VideoDataset):
         path, reason = bad[-1]
         raise InputError(
             f'{_TRIES} videos in a row cannot be read, the last one {path} '
-            f'({reason}): is the disk there, and is data_prefix.video right?'
+            f'({reason}): check that the disk is mounted and data_prefix.video is right'
         )
 
     def prepare_data(self, idx: int) -> dict:
-        """The sample; its `other_decoder` is set if the first one did not read it."""
+        """The sample, with `other_decoder` set if the first decoder failed."""
         info = self.get_data_info(idx)
         data = self.pipeline(info)
-        # VideoDecode notes it in what it was given, which packing leaves behind.
+        # VideoDecode sets it in `info`, which packing drops.
         if info.get('other_decoder'):
             found = dict(other_decoder=info['other_decoder'])
             data['data_samples'].set_metainfo(found)
         return data
 
     def load_data_list(self) -> list[dict]:
-        """Read the list; see the class for what it raises."""
+        """Read the list; for exceptions see the class."""
         if '://' not in self.ann_file and not os.path.isfile(self.ann_file):
             raise MissingFileError(
                 f'no annotation list at {self.ann_file}: set ann_file, or prepare '
@@ -104,8 +103,8 @@ class CheckedVideoDataset(VideoDataset):
             lines = list_from_file(self.ann_file)
         except UnicodeDecodeError:
             raise InputError(
-                f'{self.ann_file} is no text: an annotation list has `path label` '
-                'on each line'
+                f'{self.ann_file} is not a text file: an annotation list has '
+                '`path label` on each line'
             ) from None
         prefix = self.data_prefix['video'] or ''
         data_list, missing = [], []
@@ -119,7 +118,7 @@ class CheckedVideoDataset(VideoDataset):
                 raise InputError(
                     f'{where}: {shorten(name)} is outside data_prefix.video '
                     f'({prefix or "the current folder"}): set allow_outside=True in '
-                    'the dataset if the list can be trusted'
+                    'the dataset if you trust the list'
                 )
             if not _exists(filename):
                 missing.append(f'{where}: there is no video {shorten(filename)}')
@@ -127,8 +126,8 @@ class CheckedVideoDataset(VideoDataset):
         if missing:
             more = f' (and {len(missing) - 1} more)' if len(missing) > 1 else ''
             raise MissingFileError(
-                f'{missing[0]}{more}: correct data_prefix.video, or take the line '
-                'off the list'
+                f'{missing[0]}{more}: correct data_prefix.video, or remove the line '
+                'from the list'
             )
         if not data_list:
             raise InputError(
@@ -149,15 +148,15 @@ class CheckedVideoDataset(VideoDataset):
             ) from None
 
     def check_labels(self, num_classes: int) -> None:
-        """Check every label against the number of classes of the model.
+        """Check every label against the model's number of classes.
 
-        A line without a label is for inference, that is for `test_mode`.
+        Lines without a label are for inference, and allowed only in `test_mode`.
 
         Args:
-            num_classes (int): Labels have to be below it.
+            num_classes (int): Labels must be less than this.
 
         Raises:
-            InputError: Naming the list, the line and what to change.
+            InputError: If a label is out of range.
         """
         if self.multi_class:
             return
@@ -168,13 +167,13 @@ class CheckedVideoDataset(VideoDataset):
                 raise InputError(
                     f'{self.ann_file}, line {info["line"]}: label {info["label"]} is '
                     f'out of range for {num_classes} classes (0 to '
-                    f'{num_classes - 1}; -1 is a line without one): correct the '
+                    f'{num_classes - 1}; -1 means that the line has none): correct the '
                     'list, or set model.cls_head.num_classes'
                 )
 
 
 class UnreadableSample(ActionDataSample):
-    """A sample whose video could not be read: whatever is predicted, is wrong."""
+    """A sample whose video could not be read; any prediction counts as wrong."""
 
     def set_pred_score(self, value: Tensor) -> ActionDataSample:
         """Set the scores, with those of the true labels below all others."""
@@ -184,14 +183,14 @@ class UnreadableSample(ActionDataSample):
         return super().set_pred_score(value)
 
     def set_pred_label(self, value: Tensor) -> ActionDataSample:
-        """Set the label that the scores are highest for."""
+        """Set the label with the highest score."""
         if 'pred_score' in self:
             value = self.pred_score.argmax(dim=-1, keepdim=True)
         return super().set_pred_label(value)
 
 
 def _is_under(filename: str, folder: str) -> bool:
-    """By the names alone: a link inside the folder may lead where its owner likes."""
+    """Compares paths only: symlinks inside the folder may point anywhere."""
     if '://' in filename:
         inside = filename.startswith(f'{folder.rstrip("/")}/')
         return '://' in folder and inside and '/..' not in filename
@@ -201,9 +200,9 @@ def _is_under(filename: str, folder: str) -> bool:
 
 def _exists(filename: str) -> bool:
     if '://' in filename:
-        return True  # remote: found out when it is read
+        return True  # remote: checked when it is read
     path = Path(filename)
-    # MMAction2 reads a name without suffix as an mp4.
+    # MMAction2 appends .mp4 to a name without suffix.
     name = path.name if path.suffix else f'{path.name}.mp4'
     return name in _listing(str(path.parent))
 
@@ -212,5 +211,5 @@ def _exists(filename: str) -> bool:
 def _listing(folder: str) -> frozenset[str]:
     try:
         return frozenset(os.listdir(folder))
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # ValueError: an impossible file name
         return frozenset()

@@ -1,4 +1,4 @@
-"""Opening and decoding a video where it can do no harm, as pipeline transforms."""
+"""Pipeline transforms that open and decode videos in a separate process."""
 
 import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
 
@@ -16,17 +16,17 @@ from mmengine.fileio import get_local_path
 
 from repflow_mm.video import VideoError, VideoProcess, candidates
 
-# Wider or higher, and what Resize makes of a clip does not fit into memory.
+# Beyond this aspect ratio, the output of Resize does not fit into memory.
 _MAX_ASPECT = 32
 
 
 @TRANSFORMS.register_module()
 class VideoInit(BaseTransform):
-    """Open a video in a decoding process: MMAction2's `DecordInit`, made safe.
+    """Open a video in a decoding process: a safe replacement for `DecordInit`.
 
-    A file that makes the decoder crash or hang costs its sample, not the run; each
+    A file that makes the decoder crash or hang costs one sample, not the run; each
     data-loading worker has one such process. Adds `video_reader`, `total_frames` and
-    `avg_fps`, and is followed by :class:`VideoDecode`.
+    `avg_fps`; to be followed by :class:`VideoDecode`.
 
     Args:
         decoder (str): As for :class:`repflow_mm.video.VideoProcess`. Defaults to
@@ -34,10 +34,10 @@ class VideoInit(BaseTransform):
         timeout (float): Seconds after which a decoder counts as hanging.
             Defaults to 30.
         backend_args (dict, optional): MMEngine's file backend, for videos that are
-            not on a local disk; each is fetched whole.
+            not on a local disk; each is downloaded in full.
 
     Raises:
-        InputError: If there is no decoder of that name, or it is not installed.
+        InputError: If the decoder is unknown or not installed.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class VideoInit(BaseTransform):
         """Open `filename`; raises :class:`VideoError` if that fails."""
         filename = results['filename']
         if not os.path.splitext(filename)[1]:
-            filename += '.mp4'  # as MMAction2 reads it
-        # A process belongs to the worker that started it.
+            filename += '.mp4'  # as in MMAction2
+        # Each data-loading worker has a process of its own.
         process = _process(os.getpid(), self.decoder, self.timeout)
         reader = _Reader(process, filename, self.backend_args)
         results['video_reader'] = reader
@@ -72,8 +72,8 @@ class VideoInit(BaseTransform):
 class VideoDecode(DecordDecode):
     """Decode `frame_inds` of a video that :class:`VideoInit` opened.
 
-    Adds `imgs`, `original_shape` and `img_shape`, as MMAction2's `DecordDecode`; and
-    `other_decoder`, the name of one that was taken because the first one failed.
+    Adds `imgs`, `original_shape` and `img_shape`, like MMAction2's `DecordDecode`, and
+    `other_decoder`, the name of the fallback decoder if the first one failed.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class VideoDecode(DecordDecode):
 
 
 class _Reader:
-    """An open video; another may be opened meanwhile."""
+    """A video, reopened if another one was opened in between."""
 
     def __init__(
         self, process: VideoProcess, filename: str, backend_args: dict | None
@@ -116,7 +116,7 @@ class _Reader:
     def frames(self, indices: np.ndarray) -> np.ndarray:
         if self._process.path != self._path:
             self._of_this_video(self._process.open, self._path)
-        with self._files:  # what was fetched can go
+        with self._files:  # removes the downloaded copy
             indices = np.atleast_1d(indices)
             frames = self._of_this_video(self._process.frames, indices, False)
         if self._process.fell_back:
@@ -127,7 +127,7 @@ class _Reader:
         return frames
 
     def _of_this_video(self, function, *args):
-        """Call it; an error names the video as the list does, not its local copy."""
+        """Call a function; errors name the video as listed, not its local copy."""
         try:
             return function(*args)
         except VideoError as error:

@@ -1,4 +1,4 @@
-"""Loops and hooks around a run, and starting one."""
+"""The training loop, hooks and runner, and the launcher of runs."""
 
 import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
 from repflow_mm.checkpoint import load_checkpoint

@@ -1,4 +1,4 @@
-"""Starts MMEngine's Runner on a config: what `train` and `test` have in common."""
+"""Launches MMEngine's Runner on a config, for `train` and `test`."""
 
 import logging
 import os
@@ -31,16 +31,15 @@ def launch(cfg: Config, what: str, launcher: str, local_rank: int) -> None:
     """Train or test.
 
     Args:
-        cfg (Config): A whole config, `work_dir` and `launcher` set.
+        cfg (Config): A complete config, with `work_dir` and `launcher` set.
         what (str): `'train'` or `'test'`.
         launcher (str): MMEngine's name of the job launcher, or `'none'`.
-        local_rank (int): Of this process, where the launcher does not say.
+        local_rank (int): Of this process, if the launcher does not set it.
 
     Raises:
-        InputError: If the config lacks what the run needs, or holds what cannot be
-            built.
+        InputError: If the config is incomplete, or part of it cannot be built.
         OutputError: If the work dir cannot be written to.
-        KeyboardInterrupt: On Ctrl-C; it says where a training was stopped.
+        KeyboardInterrupt: On Ctrl-C; says where training was stopped.
     """
     _check(cfg, what)
     variable, starter = _STARTED_BY.get(launcher, ('', ''))
@@ -83,7 +82,7 @@ def _where_stopped(runner: Runner) -> str:
 
 
 def _check(cfg: Config, what: str) -> None:
-    """Refuse what MMEngine and PyTorch would fail on later, or in other words."""
+    """Reject early what MMEngine and PyTorch would fail on later or less clearly."""
     missing = [name for name in _NEEDS[what] if cfg.get(name) is None]
     if missing:
         raise InputError(f'{cfg.filename} has no {" and no ".join(missing)}')
@@ -94,7 +93,7 @@ def _check(cfg: Config, what: str) -> None:
         _check_integer(cfg, f'{name}.batch_size', loader.get('batch_size'), 1)
         _check_integer(cfg, f'{name}.num_workers', loader.get('num_workers'), 0)
         if not loader.get('num_workers'):
-            # Only workers can persist or fetch ahead; PyTorch refuses to ignore it.
+            # Without workers, PyTorch rejects these settings.
             loader.persistent_workers = False
             loader.pop('prefetch_factor', None)
     for name in ('max_epochs', 'max_iters', 'val_begin', 'val_interval'):
@@ -128,7 +127,7 @@ def _check_batches(runner: Runner) -> None:
 def _check_integer(
     cfg: Config, key: str, value: object, lowest: int, highest: int | None = None
 ) -> None:
-    """Raise `InputError` unless a value is absent or an integer in a range."""
+    """Raise `InputError` unless a value is None or an integer in a range."""
     right = value is None or isinstance(value, int) and not isinstance(value, bool)
     if right and (value is None or lowest <= value <= (highest or value)):
         return
@@ -141,7 +140,7 @@ def _check_integer(
 
 
 def _check_writable(work_dir: str) -> None:
-    """Fail now, not when the first checkpoint is lost."""
+    """Fail now rather than at the first checkpoint."""
     try:
         os.makedirs(work_dir, exist_ok=True)
         with tempfile.TemporaryFile(dir=work_dir):

@@ -1,10 +1,9 @@
-"""Training that can be cut anywhere and goes on bit for bit.
+"""Training that can be interrupted anywhere and resumed bitwise identically.
 
-Randomness is a function of where the training is, not of what came before: each
-iteration begins from a seed made of the run's seed, its number and the rank; each
-sample is made from one of the run's seed, the epoch and the sample's index. No state
-of a generator has to be saved, by no process, and neither the number of workers nor
-that of processes changes what a sample looks like.
+Randomness depends on the position in training, not on its history: each iteration is
+seeded by the run's seed, its number and the rank, and each sample by the run's seed,
+the epoch and the sample's index. No process has to save a generator's state, and
+samples depend neither on the number of workers nor on the number of processes.
 """
 
 import random
@@ -25,18 +24,18 @@ from repflow_mm.errors import InputError
 
 @LOOPS.register_module()
 class ResumableTrainLoop(EpochBasedTrainLoop):
-    """MMEngine's `EpochBasedTrainLoop`, to be resumed inside an epoch too.
+    """MMEngine's `EpochBasedTrainLoop` that can also be resumed within an epoch.
 
-    After any kill, `--resume` from a checkpoint of any iteration continues to the same
-    weights, averages, optimiser state and losses as a run that was never killed:
-    bitwise on a CPU, and on a GPU with `--deterministic` as far as PyTorch's kernels
-    are. A run that was cut while it validated an epoch validates it first.
+    `--resume` from the checkpoint of any iteration leads to the same weights, averages,
+    optimizer state and losses as an uninterrupted run: bitwise identical on a CPU, and
+    on a GPU with `--deterministic` as far as PyTorch's kernels are deterministic. A run
+    that was interrupted during validation repeats the validation first.
 
     Takes the arguments of `EpochBasedTrainLoop`, any dataset and any sampler.
 
     Raises:
-        ValueError: If the dataloader makes no batches (`batch_size=None`), or the
-            run to be resumed had epochs of another length.
+        InputError: If the dataloader does not batch (`batch_size=None`), or the run to
+            resume had epochs of a different length.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -45,16 +44,16 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         if loader.batch_sampler is None:
             raise InputError('ResumableTrainLoop needs a train_dataloader.batch_size')
         self._batches = _SeededBatches(loader.batch_sampler)
-        # A DataLoader does not let itself be changed; it has not been read from yet.
+        # A DataLoader forbids setting these; safe, since iteration has not begun.
         object.__setattr__(loader, 'batch_sampler', self._batches)
         object.__setattr__(loader, 'dataset', _SeededDataset(loader.dataset))
 
     def run(self) -> torch.nn.Module:
-        """Train, after the validation that a resumed run may have missed."""
+        """Train, after a validation that the resumed run may have missed."""
         runner = self.runner
         self._batches.seed = self._seed
         if hasattr(self.dataloader.sampler, 'seed'):
-            # A run without a seed of its own takes up that of the run it resumes.
+            # A run without a seed of its own uses that of the run it resumes.
             self.dataloader.sampler.seed = self._seed
         self._check_resumed()
         runner.call_hook('before_train')
@@ -67,7 +66,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         return runner.model
 
     def run_epoch(self) -> None:
-        """Train for an epoch, or for what is left of the one that was cut."""
+        """Train for an epoch, or for the rest of an interrupted one."""
         runner = self.runner
         done = self._iter - self._epoch * len(self.dataloader)
         self._batches.epoch, self._batches.skip = self._epoch, done
@@ -80,7 +79,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self._epoch += 1
 
     def run_iter(self, idx: int, data_batch: dict) -> None:
-        """Train on a batch, from a seed that is the iteration's own."""
+        """Train on a batch, seeded for this iteration."""
         _seed_everything(self._seed, _Purpose.ITERATION, self._iter, get_rank())
         super().run_iter(idx, data_batch)
 
@@ -91,20 +90,20 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         return self.runner.seed - (get_rank() if differs else 0)
 
     def _check_resumed(self) -> None:
-        """Refuse to go on from a place that is another one here, or in a process."""
+        """Reject a resume position that differs between processes or setups."""
         places = all_gather_object((self._epoch, self._iter))
         if len(set(places)) > 1:
             raise InputError(
-                f'the processes resume at different places (epoch, iteration): '
-                f'{sorted(set(places))}. All have to see the same work_dir'
+                f'the processes resume at different positions (epoch, iteration): '
+                f'{sorted(set(places))}. All must see the same work_dir'
             )
         hub, length = self.runner.message_hub, len(self.dataloader)
         before = hub.get_info('iters_per_epoch', length)
         if self._iter > 0 and before != length:
             raise InputError(
-                f'the run to resume had {before} iterations an epoch and would have '
-                f'{length} now: its schedule counts them. Keep GPUs x batch_size and '
-                'the list as they were, or begin anew from its weights (load_from)'
+                f'the run to resume had {before} iterations per epoch and would have '
+                f'{length} now, which changes its schedule: keep GPUs x batch_size and '
+                'the list as they were, or start anew from its weights (load_from)'
             )
         hub.update_info('iters_per_epoch', length)
 
@@ -118,7 +117,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
 
 class _Purpose(IntEnum):
-    """What a seed is for: seeds of two purposes never meet."""
+    """What a seed is for, so that seeds for different purposes never coincide."""
 
     EPOCH = 0
     ITERATION = 1
@@ -126,7 +125,7 @@ class _Purpose(IntEnum):
 
 
 class _SeededBatches(Sampler):
-    """The batches of a batch sampler, of indices with what their seeds are made of."""
+    """Wraps a batch sampler; each index comes with the inputs of its seed."""
 
     def __init__(self, batches: Sampler) -> None:
         self.batches = batches
@@ -144,7 +143,7 @@ class _SeededBatches(Sampler):
 
 
 class _SeededDataset(Dataset):
-    """A dataset whose samples are each made from a seed of their own."""
+    """Wraps a dataset; each sample is drawn with its own seed."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
@@ -162,7 +161,7 @@ class _SeededDataset(Dataset):
 
 
 def _delegate(wrapper, inner: str, name: str):
-    if name == inner or name.startswith('__'):  # asked for while it is unpickled
+    if name == inner or name.startswith('__'):  # looked up during unpickling
         raise AttributeError(name)
     return getattr(getattr(wrapper, inner), name)
 
@@ -176,7 +175,7 @@ def _seed_everything(*numbers: int) -> None:
 
 @contextmanager
 def _seeded(*numbers: int) -> Iterator[None]:
-    """Seed for a while; what this process draws otherwise does not change."""
+    """Seed temporarily; the process's generators are restored on exit."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     _seed_everything(*numbers)
     try:

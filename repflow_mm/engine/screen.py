@@ -1,6 +1,6 @@
-"""What a run shows on the screen: a summary and its progress.
+"""Console output of a run: a summary and its progress.
 
-The log file has everything, with the environment, the config and all warnings.
+The log file has everything, including the environment, the config and all warnings.
 """
 
 import logging
@@ -19,18 +19,18 @@ _MMENGINE = Path(mmengine.__file__).parent
 _OPENMMLAB = tuple(
     str(_MMENGINE.with_name(p)) for p in ('mmengine', 'mmaction', 'mmcv')
 )
-# Of MMEngine, the lines of its hooks are shown (losses, metrics, checkpoints written),
-# and what is resumed.
+# From MMEngine, show the lines of its hooks (losses, metrics, checkpoints written) and
+# what is resumed.
 _PROGRESS = str(_MMENGINE / 'hooks')
 _RESUMED = ('resume', 'load_checkpoint')
 
 
 class Screen(AbstractContextManager):
-    """Keeps the screen of a run short, while it is entered.
+    """Context manager that keeps the console output of a run short.
 
-    Python's warnings, and what MMEngine, mmcv and MMAction2 say beyond a run's
-    progress, go to the log file alone. Errors, and what this package or a user's own
-    modules log, are shown. On ranks other than 0 MMEngine shows errors alone.
+    Python's warnings, and what MMEngine, mmcv and MMAction2 log beyond a run's
+    progress, only go to the log file. Errors, and what this package or a user's own
+    modules log, are shown. On ranks other than 0 MMEngine only shows errors.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Screen(AbstractContextManager):
         warnings.showwarning = self._show_warning
 
     def attach(self, logger: MMLogger) -> None:
-        """Filter what a logger shows; its log file takes the warnings until now."""
+        """Filter what a logger shows; log the warnings collected so far."""
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(_is_shown)
@@ -55,7 +55,7 @@ class Screen(AbstractContextManager):
             self._log(text)
 
     def runner_class(self, kind: type[Runner]) -> type[Runner]:
-        """A class of runners that attaches each one's logger as soon as it is there."""
+        """A subclass of a runner class that attaches its logger once it is built."""
 
         def build_logger(runner: Runner, *args, **kwargs) -> MMLogger:
             logger = kind.build_logger(runner, *args, **kwargs)
@@ -75,12 +75,12 @@ class Screen(AbstractContextManager):
 
 
 class SummaryHook(Hook):
-    """Says in a few lines what is about to run, once the data has been found."""
+    """Logs a short summary of the run before it starts."""
 
     priority = 'VERY_LOW'
 
     def before_run(self, runner: Runner) -> None:
-        """Log the lines."""
+        """Log the summary."""
         lines = dict(
             config=runner.cfg.filename,
             work_dir=runner.work_dir,
@@ -125,7 +125,7 @@ def _is_shown(record: logging.LogRecord) -> bool:
     if record.levelno >= logging.ERROR or not record.pathname.startswith(_OPENMMLAB):
         return True
     if record.pathname.startswith(_PROGRESS):
-        # Where checkpoints go, and a name that the log file has too, are no progress.
+        # The checkpoint folder and the experiment name are not progress.
         once = record.funcName == 'before_train'
         return not once and not record.getMessage().startswith('Exp name')
     return record.funcName in _RESUMED

@@ -1,9 +1,9 @@
-"""Motion layers' slow parameters get their own rate from every optimizer constructor.
+"""Every optimizer constructor gives motion layers' slow parameters their own rate.
 
 MMEngine's constructor and MMAction2's (TSM, Swin, layer decay) share one `__call__`,
-which this module wraps when it is imported. A config does not have to name the solver;
-one that does, such as `paramwise_cfg=dict(custom_keys={'.solver.': dict(lr_mult=1)})`,
-has the last word.
+which this module wraps on import. A config does not have to mention the solver; one
+that does, such as `paramwise_cfg=dict(custom_keys={'.solver.': dict(lr_mult=1)})`,
+takes precedence.
 """
 
 import functools
@@ -24,7 +24,7 @@ from repflow_mm.layers import MotionLayer, motion_prefixes, slow_parameters
 
 LR_MULT, DECAY_MULT = 0.01, 0.0
 
-# What TSM's constructor has a rule for; it refuses any other module with weights.
+# Modules that TSM's constructor handles; it rejects any other module with weights.
 _TSM_MODULES = (_ConvNd, nn.Linear, _BatchNorm, SyncBatchNorm_, nn.GroupNorm)
 
 
@@ -53,12 +53,13 @@ def _install() -> None:
             else:
                 self.add_params(params, module, **kwargs)
             rules = _rules(given, slow, module)
-            if not tsm:  # it has applied what the config says already
+            if not tsm:  # the constructor has already applied the config's rules
                 rules = {p: rule for p, rule in rules.items() if rule is _OURS}
             params[:] = _split(params, rules, self.base_lr, self.base_wd)
 
         self.add_params = add_params
-        self.paramwise_cfg = given or dict(custom_keys={})  # empty: not called
+        # If it is empty, add_params is not called.
+        self.paramwise_cfg = given or dict(custom_keys={})
         try:
             return build(self, model)
         finally:
@@ -75,9 +76,10 @@ _OURS = dict(lr_mult=LR_MULT, decay_mult=DECAY_MULT)
 def _rules(
     paramwise: Mapping, slow: Mapping[str, nn.Parameter], model: nn.Module
 ) -> dict[nn.Parameter, Mapping]:
-    """The multipliers of each slow parameter: the config's if it names them, or ours.
+    """The multipliers of each slow parameter, the config's if it names it, else ours.
 
-    A key of `paramwise_cfg` names them if it is in no other parameter's name.
+    A key of `paramwise_cfg` names slow parameters if no other parameter's name
+    contains it.
     """
     others = [name for name, _ in model.named_parameters() if name not in slow]
     keys = {**paramwise, **paramwise.get('custom_keys', {})}
@@ -106,7 +108,7 @@ def _split(
     base_lr: float | None,
     base_wd: float | None,
 ) -> list[dict]:
-    """The groups, slow parameters in groups of their own, behind those they were in."""
+    """Split slow parameters into groups of their own, after the original group."""
     found = []
     for group in groups:
         parts: dict[tuple, list] = {}  # by multipliers
@@ -129,7 +131,7 @@ def _split(
 
 @contextmanager
 def _hidden(model: nn.Module) -> Iterator[None]:
-    """Modules of motion layers that TSM's constructor refuses, without parameters."""
+    """Hide the parameters of motion layers' modules that TSM's constructor rejects."""
     strange = {
         part: part._parameters
         for layer in model.modules()
@@ -147,7 +149,7 @@ def _hidden(model: nn.Module) -> Iterator[None]:
 
 
 def _add_left_out(params: list[dict], model: nn.Module) -> None:
-    """A group for what motion layers learn and TSM's constructor did not see."""
+    """Add a group of motion layers' parameters that TSM's constructor left out."""
     there = {id(p) for group in params for p in group['params']}
     prefixes = motion_prefixes(model)
     left = [

@@ -1,4 +1,4 @@
-"""MMEngine's Runner for configs with variables, under any `train.py`."""
+"""A Runner for configs with variables, for use with any `train.py`."""
 
 from mmaction.registry import RUNNERS
 from mmengine.config import Config
@@ -11,8 +11,8 @@ from repflow_mm.config import apply_variables
 class VariablesRunner(Runner):
     """A Runner that first applies the config's variables.
 
-    MMAction2's own `tools/train.py` and `tools/test.py` build what `runner_type` names,
-    after they have merged `--cfg-options`.
+    MMAction2's own `tools/train.py` and `tools/test.py` build the `runner_type` after
+    merging `--cfg-options`.
     """
 
     @classmethod
@@ -20,11 +20,11 @@ class VariablesRunner(Runner):
         """Build a runner.
 
         Args:
-            cfg (Config): A whole config; see
+            cfg (Config): A complete config; see
                 :func:`repflow_mm.config.apply_variables`.
 
         Returns:
-            Runner: For the config with its variables applied.
+            Runner: Built from the config with its variables applied.
         """
         apply_variables(cfg)
         return super().from_cfg(cfg)

@@ -1,4 +1,4 @@
-"""Motion layers as `nn.Module`s, for any PyTorch model. They need torch alone."""
+"""Motion layers as `nn.Module`s, for any PyTorch model. They need only torch."""
 
 from repflow_mm.layers.base import BottleneckMotion, MotionLayer
 from repflow_mm.layers.flow_of_flow import FlowOfFlow

@@ -1,4 +1,4 @@
-"""What a motion layer is, and the shell that most of them share."""
+"""Base classes of motion layers: the contract, and the usual bottleneck."""
 
 import inspect
 import warnings
@@ -14,26 +14,26 @@ TEMPORAL = ('valid', 'same')
 
 
 class MotionLayer(nn.Module):
-    """Motion features of a clip, in the shape of the features that came in.
+    """Motion features of a clip, with as many channels as the input features.
 
     The contract that backbones, necks, hooks, pictures and exporters rely on. A layer
-    gives `features`; fusing them with what came in is done here.
+    implements `features`; this class fuses them with the input.
 
     A clip of fewer than `min_frames` frames, such as a test view of a single frame,
     passes through unchanged (with a warning) where that is well defined:
-    `fusion='add'` with `temporal='same'`. Otherwise it is refused.
+    `fusion='add'` with `temporal='same'`. Otherwise it is an error.
 
     Args:
         in_channels (int): Channels in and out, `C`.
-        temporal (str): `'valid'` gives only frames that have a motion; `'same'` gives
-            `T`, repeating the last. Defaults to `'valid'`.
+        temporal (str): `'valid'` returns only frames that have a motion; `'same'`
+            returns `T` frames, repeating the last. Defaults to `'valid'`.
         zero_init_residual (bool): With `fusion='add'`, start as the identity. Defaults
             to True.
 
     Attributes:
-        fuse (Fusion): How motion meets the features it was computed from. Subclasses
-            register it last: optimizers in checkpoints know parameters by position.
-        min_frames (int): The fewest frames that a clip may have.
+        fuse (Fusion): Combines motion with the features it was computed from.
+            Subclasses register it last: optimizer states list parameters by position.
+        min_frames (int): Minimum number of frames of a clip.
 
     Shape:
         - Input: `(N, C, T, H, W)`, `T >= min_frames`; `N` may be 0.
@@ -68,71 +68,71 @@ class MotionLayer(nn.Module):
         return None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Motion features of a clip, see the class."""
+        """Motion features of a clip; see the class."""
         adds = self.fuse.kind == 'add' and self.temporal == 'same'
         fewest = 1 if adds else self.min_frames
         check_clip(x, self.in_channels, fewest, type(self).__name__)
         if x.shape[2] < self.min_frames:
             warnings.warn(
-                f'{type(self).__name__} needs {self.min_frames} frames to see motion '
-                f'and got {x.shape[2]}: the features pass through unchanged',
+                f'{type(self).__name__} needs at least {self.min_frames} frames and '
+                f'got {x.shape[2]}: the features pass through unchanged',
                 stacklevel=2,
             )
             return x
         return self.fuse(x, self.features(x))
 
     def features(self, x: Tensor) -> Tensor:
-        """Motion features, `(N, C, T', H, W)`, before they are fused."""
+        """Motion features, `(N, C, T', H, W)`, before fusion."""
         raise NotImplementedError
 
     def reset_parameters(self) -> None:
-        """Set every learned weight to its start value."""
+        """Set every learned weight to its initial value."""
         raise NotImplementedError
 
     def flow(
         self, x: Tensor, n_iters: int | None = None
     ) -> tuple[Tensor, Tensor] | None:
-        """The flow behind the features, for pictures and analysis.
+        """The flow that the features are computed from, for pictures and analysis.
 
         Args:
-            x (Tensor): Features `(N, C, T, H, W)`, as `forward` gets them.
-            n_iters (int, optional): Stop after so many iterations, to see how the
+            x (Tensor): Features `(N, C, T, H, W)`, as passed to `forward`.
+            n_iters (int, optional): Number of iterations to run, to see how the
                 estimate develops. Defaults to the layer's.
 
         Returns:
             tuple[Tensor, Tensor] | None: `(u_x, u_y)`, each `(N, C', T - 1, H, W)`, in
-            pixels of the feature map, +x right and +y down. None where the layer
-            computes no flow.
+            pixels of the feature map, +x right and +y down. None if the layer computes
+            no flow.
         """
         return None
 
     def log_scalars(self) -> dict[str, Tensor]:
-        """Learned quantities to follow in a training log, 0-dim, by name."""
+        """Learned quantities for the training log, 0-dim, by name."""
         return {}
 
     def slow_parameters(self) -> list[nn.Parameter]:
-        """Parameters that learn at a hundredth of the rate, without weight decay.
+        """Parameters with 1/100 of the learning rate and no weight decay.
 
-        Few numbers that every pixel of every iteration depends on belong here. Those of
-        motion layers inside this one are asked for themselves.
+        Meant for the few parameters that every pixel of every iteration depends on.
+        Nested motion layers report their own.
         """
         return []
 
     @property
     def starts_as_identity(self) -> bool:
-        """Whether the motion is added, scaled by a batch norm that starts at zero."""
+        """Whether motion is added after a batch norm initialized to zero."""
         return self.fuse.kind == 'add' and self.zero_init_residual
 
     @classmethod
     def options(cls) -> set[str]:
-        """Names of the arguments that the layer takes besides `in_channels`."""
+        """Names of the layer's arguments other than `in_channels`."""
         return named_arguments(cls.__init__) - {'in_channels'}
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
-        """Let `.to(memory_format=torch.channels_last)` reach a 2D network's layer.
+        """Support `.to(memory_format=torch.channels_last)` of a 2D network.
 
-        That format is for 4D weights. Those of the layers are 5D, with a kernel of one
-        frame: without that dimension they are the weights of a 2D convolution.
+        That format requires 4D weights. The layers' weights are 5D with a kernel of one
+        frame: squeezed, they are the weights of a 2D convolution.
         """
 
         def convert(tensor: Tensor) -> Tensor:
@@ -147,15 +147,15 @@ class MotionLayer(nn.Module):
 
 
 class BottleneckMotion(MotionLayer):
-    """The shell of layers that compare neighbouring frames (Fig. 3 of the paper).
+    """A bottleneck around a comparison of neighbouring frames (Fig. 3 of the paper).
 
     A 1x1 convolution reduces the channels, :meth:`motion` compares neighbouring frames,
-    another 1x1 convolution expands the channels, batch norm. A layer of this kind
-    overrides :meth:`motion`, and :meth:`make_motion` where that needs modules.
+    another 1x1 convolution expands the channels, followed by batch norm. Subclasses
+    override :meth:`motion`, and :meth:`make_motion` if that needs modules.
 
     Args:
         in_channels (int): Channels in and out, `C`.
-        flow_channels (int): Channels that motion is computed on, `C'`. Defaults to 32.
+        flow_channels (int): Channels of the bottleneck, `C'`. Defaults to 32.
         fusion (str): See :class:`Fusion`. Defaults to `'none'`.
         temporal (str): As for :class:`MotionLayer`.
         zero_init_residual (bool): As for :class:`MotionLayer`.
@@ -187,7 +187,7 @@ class BottleneckMotion(MotionLayer):
             channels (int): `C'`.
 
         Returns:
-            int: Channels of what :meth:`motion` gives.
+            int: Channels of the output of :meth:`motion`.
         """
         return channels
 
@@ -198,7 +198,7 @@ class BottleneckMotion(MotionLayer):
             g (Tensor): Reduced features `(N, C', T, H, W)`.
 
         Returns:
-            Tensor: `(N, M, T - 1, H, W)`, `M` being what :meth:`make_motion` returned.
+            Tensor: `(N, M, T - 1, H, W)`, where :meth:`make_motion` returned `M`.
         """
         raise NotImplementedError
 
@@ -206,13 +206,13 @@ class BottleneckMotion(MotionLayer):
         """See :meth:`MotionLayer.features`."""
         motion = self.bn(self.expand(self.motion(self.reduce(x))))
         if self.temporal == 'same':
-            # The last frame has no successor; a zero there would say that the
-            # motion stops.
+            # The last frame has no successor; zero would mean that the motion
+            # stops.
             motion = torch.cat((motion, motion[:, :, -1:]), dim=2)
         return motion
 
     def reset_parameters(self) -> None:
-        """Set every learned weight of the shell to its start value."""
+        """Set every learned weight but the motion modules' to its initial value."""
         for conv in (self.reduce, self.expand):
             nn.init.kaiming_normal_(conv.weight, mode='fan_out')
         self.bn.reset_parameters()

@@ -1,4 +1,4 @@
-"""Several flow layers in a row: flow of flow, and flow-conv-flow."""
+"""Stacked flow layers: flow-of-flow and flow-conv-flow."""
 
 from typing import cast
 
@@ -15,24 +15,24 @@ from repflow_mm.layers.representation_flow import RepresentationFlow
 class FlowOfFlow(MotionLayer):
     """Flow, convolution, flow (FcF, Fig. 6 and Table 5 of the paper).
 
-    A flow layer sees two frames; the flow of its flow sees three, and how motion
-    changes. The 3x3 convolution between (batch norm and ReLU behind it) turns
-    direction and speed back into features that keep their value as they move.
+    A flow layer sees two frames; the flow of its flow sees three, and so how motion
+    changes. The 3x3 convolution in between (with batch norm and ReLU) turns direction
+    and speed back into features that keep their value as they move.
 
     Args:
         in_channels (int): Channels in and out, `C`.
-        num_flows (int): Flow layers, at least 1. Defaults to 2.
-        conv (bool): Whether a convolution sits between them; without it this is
-            the paper's plain flow-of-flow. Defaults to True.
-        shared (bool): Whether all flow layers are one and the same, parameters
-            and all. Defaults to False.
-        fusion (str): How the result meets the features that came in, see
+        num_flows (int): Number of flow layers, at least 1. Defaults to 2.
+        conv (bool): Whether to put a convolution between them; without it this is
+            the paper's flow-of-flow. Defaults to True.
+        shared (bool): Whether the flow layers share all their parameters. Defaults
+            to False.
+        fusion (str): How the result is combined with the input features, see
             :class:`Fusion`. Defaults to `'none'`.
-        temporal (str): `'valid'` gives `T - num_flows` frames, `'same'` gives
+        temporal (str): `'valid'` returns `T - num_flows` frames, `'same'` returns
             `T`. Defaults to `'valid'`.
         zero_init_residual (bool): With `fusion='add'`, start as the identity.
             Defaults to True.
-        **flow: Further arguments of :class:`RepresentationFlow`, for every layer.
+        **flow: Further arguments of each :class:`RepresentationFlow`.
 
     Shape:
         - Input: `(N, C, T, H, W)`, `T > num_flows` (`T >= 2` for `'same'`).
@@ -62,7 +62,7 @@ class FlowOfFlow(MotionLayer):
             RepresentationFlow(in_channels, temporal=temporal, **flow)
             for _ in range(1 if shared else num_flows)
         ]
-        # A shared layer is listed once: parameters and checkpoints hold it once.
+        # A shared layer appears once, in parameters and checkpoints too.
         self.flows = nn.ModuleList(layers)
         self.num_flows = num_flows
         self.min_frames = 2 if temporal == 'same' else num_flows + 1
@@ -80,7 +80,7 @@ class FlowOfFlow(MotionLayer):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Set every learned weight but the solvers' to its start value."""
+        """Set every learned weight except the solvers' to its initial value."""
         flows = cast(list[RepresentationFlow], [*self.flows])
         for layer in flows:
             layer.reset_parameters()
@@ -90,8 +90,8 @@ class FlowOfFlow(MotionLayer):
         if self.starts_as_identity:
             if len(self.flows) < self.num_flows and self.num_flows > 1:
                 raise InputError(
-                    'a shared layer that starts at zero would give the flow of '
-                    'nothing: set zero_init_residual=False or shared=False'
+                    'a shared layer initialized to zero would compute the flow of '
+                    'zeros: set zero_init_residual=False or shared=False'
                 )
             nn.init.zeros_(flows[-1].bn.weight)
 

@@ -1,4 +1,4 @@
-"""How motion features meet the features they were computed from."""
+"""Fusion of motion features with the features they were computed from."""
 
 import torch
 from torch import Tensor, nn
@@ -11,15 +11,15 @@ FUSIONS = ('none', 'add', 'multiply', 'layer_multiply', 'concat')
 class Fusion(nn.Module):
     """Fuse motion with appearance (Fig. 4 and Table 4 of the paper).
 
-    Whatever the kind, channels stay `C` and frames stay those of the motion: with
-    `T - 1` flows of `T` frames, each flow meets the first frame of its pair.
+    The output always has `C` channels and as many frames as the motion: with `T - 1`
+    flows of `T` frames, each flow is paired with the first frame of its pair.
 
     Args:
-        kind (str): `'none'` passes the motion on alone; `'add'` and `'multiply'`
-            are elementwise; `'layer_multiply'` sends the motion through a 1x1
-            convolution and batch norm of its own first ("Layer + Multiply");
-            `'concat'` stacks both, `2C`, and a 1x1 convolution and batch norm
-            bring them back to `C`, so that the network behind fits.
+        kind (str): `'none'` returns the motion alone; `'add'` and `'multiply'` are
+            elementwise; `'layer_multiply'` first applies a 1x1 convolution and batch
+            norm to the motion ("Layer + Multiply"); `'concat'` stacks both to `2C`
+            channels, and a 1x1 convolution and batch norm reduce them to `C`, as the
+            next stage expects.
         channels (int): `C`.
 
     Shape:
@@ -27,7 +27,7 @@ class Fusion(nn.Module):
         - Output: `(N, C, T', H, W)`.
 
     Raises:
-        ValueError: On an unknown kind.
+        InputError: On an unknown kind.
     """
 
     def __init__(self, kind: str, channels: int) -> None:
@@ -42,7 +42,7 @@ class Fusion(nn.Module):
             )
 
     def forward(self, x: Tensor, motion: Tensor) -> Tensor:
-        """Fuse, see the class."""
+        """Fuse; see the class."""
         if self.kind == 'none':
             return motion
         x = x[:, :, : motion.shape[2]]
@@ -55,5 +55,5 @@ class Fusion(nn.Module):
         return self.layer(torch.cat((x, motion), dim=1))
 
     def extra_repr(self) -> str:
-        """What `print(model)` shows."""
+        """Shown by `print(model)`."""
         return repr(self.kind)

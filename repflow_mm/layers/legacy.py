@@ -1,9 +1,9 @@
-"""The authors' later flow layer, here only so that their published weights load.
+"""The authors' later flow layer, only for loading their published weights.
 
-It shares its name with the layer of the paper and is another: every filter mixes all
-channels, both axes take vertical differences, the normalisation spans the batch with
-its sign flipped, and the input is added back. Facts and measured data, not the
-authors' code, are where this comes from; `docs/fidelity.md`, section 3.
+It shares its name with the layer of the paper but differs from it: every filter mixes
+all channels, both axes use vertical differences, the normalisation spans the batch with
+its sign flipped, and the input is added back. Written from facts and measured data, not
+from the authors' code; see `docs/fidelity.md`, section 3.
 """
 
 import torch
@@ -17,7 +17,7 @@ from repflow_mm.layers.fusion import Fusion
 _GUARD = 1e-12
 _CENTRAL = torch.tensor((-0.5, 0.0, 0.5))
 _STEP = torch.tensor((-1.0, 1.0)).view(1, 1, 2, 1)
-# Every filter starts as the same one for each pair of channels.
+# Initial filters, the same for each pair of channels.
 _START = dict(img_grad=_CENTRAL.view(1, 1, 1, 3), img_grad2=_CENTRAL.view(1, 1, 3, 1))
 _START |= dict.fromkeys(('f_grad', 'f_grad2', 'div', 'div2'), _STEP)
 _SCALARS = dict(t=0.3, l=0.15, a=0.25)  # the authors' names: theta, lambda and tau
@@ -26,7 +26,7 @@ _SCALARS = dict(t=0.3, l=0.15, a=0.25)  # the authors' names: theta, lambda and 
 class LegacyRepresentationFlow(MotionLayer):
     """The flow layer that the authors' Kinetics weights were trained with.
 
-    For new models take :class:`repflow_mm.layers.RepresentationFlow`.
+    For new models use :class:`repflow_mm.layers.RepresentationFlow`.
 
     Args:
         in_channels (int): Channels in and out, `C`.
@@ -35,8 +35,8 @@ class LegacyRepresentationFlow(MotionLayer):
 
     Shape:
         - Input: `(N, C, T, H, W)`, `T >= 2`, `H` and `W` at least 2.
-        - Output: `(N, C, T - 1, H, W)`, not negative. A clip's result depends on the
-          others in the batch, through the normalisation.
+        - Output: `(N, C, T - 1, H, W)`, non-negative. The normalisation makes a clip's
+          result depend on the others in the batch.
 
     Raises:
         InputError: On a wrong shape.
@@ -68,10 +68,10 @@ class LegacyRepresentationFlow(MotionLayer):
         self.bottleneck = nn.Conv3d(in_channels, flow_channels, 1, bias=False)
         self.unbottleneck = nn.Conv3d(2 * flow_channels, in_channels, 1, bias=False)
         self.bn = nn.BatchNorm3d(in_channels)
-        self.fuse = Fusion('none', in_channels)  # it adds the input by itself
+        self.fuse = Fusion('none', in_channels)  # `features` adds the input
 
     def features(self, x: Tensor) -> Tensor:
-        """`relu(first frames + motion)`, see the class."""
+        """`relu(first frames + motion)`; see the class."""
         flow = torch.cat(self.flow(x), dim=1)
         return F.relu(x[:, :, :-1] + self.bn(self.unbottleneck(flow)))
 
@@ -93,7 +93,7 @@ class LegacyRepresentationFlow(MotionLayer):
         return u, v
 
     def reset_parameters(self) -> None:
-        """Set every learned weight to its start value."""
+        """Set every learned weight to its initial value."""
         with torch.no_grad():
             for name, kernel in _START.items():
                 getattr(self, name).copy_(kernel)
@@ -103,7 +103,7 @@ class LegacyRepresentationFlow(MotionLayer):
             module.reset_parameters()
 
     def log_scalars(self) -> dict[str, Tensor]:
-        """The solver's scalars, under the names of the paper."""
+        """The solver's scalars, under the paper's names."""
         return dict(tau=self.a[0], lam=self.l[0], theta=self.t[0])
 
     def slow_parameters(self) -> list[nn.Parameter]:

@@ -1,4 +1,4 @@
-"""Which weights of a network belong to its motion layers."""
+"""The weights of a network that belong to its motion layers."""
 
 from torch import nn
 
@@ -6,7 +6,7 @@ from repflow_mm.layers.base import MotionLayer
 
 
 def slow_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
-    """What is to learn at a hundredth of the rate, without weight decay.
+    """The parameters with 1/100 of the learning rate and no weight decay.
 
     Args:
         model (nn.Module): Any network.
@@ -25,13 +25,13 @@ def slow_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def motion_prefixes(model: nn.Module) -> tuple[str, ...]:
-    """What the names of motion layers' weights start with, for `str.startswith`.
+    """Name prefixes of the motion layers' weights, for `str.startswith`.
 
     Args:
         model (nn.Module): Any network that is not itself a motion layer.
 
     Returns:
-        tuple[str, ...]: Such as `('backbone.flow.',)`.
+        tuple[str, ...]: For example `('backbone.flow.',)`.
     """
     return tuple(
         f'{name}.'

@@ -1,4 +1,4 @@
-"""Motion layers by name: what `flow=dict(type=...)` in a config can mean."""
+"""Registry of motion layers: the types that `flow=dict(type=...)` can name."""
 
 import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -13,22 +13,22 @@ _LISTENERS: list[Callable[[str, type[MotionLayer]], None]] = []
 def register_layer(
     name: str,
 ) -> Callable[[type[MotionLayer]], type[MotionLayer]]:
-    """Make a motion layer known by a name, as a class decorator.
+    """Class decorator that registers a motion layer under a name.
 
-    The layer can then stand in `flow=dict(type=NAME)` behind any stage and, once
+    The layer can then be used as `flow=dict(type=NAME)` after any stage and, once
     `repflow_mm.plugin` is imported, as `neck=dict(type=NAME)`.
 
     Args:
         name (str): The name.
 
     Raises:
-        ValueError: If another layer has this name.
+        ValueError: If the name is taken.
     """
 
     def register(layer: type[MotionLayer]) -> type[MotionLayer]:
         known = _LAYERS.get(name)
         if known not in (None, layer):
-            raise ValueError(f'there is a motion layer {name!r} already')
+            raise ValueError(f'a motion layer named {name!r} is already registered')
         if known is None:
             for listener in _LISTENERS:
                 listener(name, layer)
@@ -39,7 +39,7 @@ def register_layer(
 
 
 def on_register(listener: Callable[[str, type[MotionLayer]], None]) -> None:
-    """Call a function with the name and class of each layer, past and to come."""
+    """Call a function with the name and class of each layer, present and future."""
     _LISTENERS.append(listener)
     for name, layer in _LAYERS.items():
         listener(name, layer)
@@ -56,14 +56,14 @@ def build_layer(cfg: Mapping, in_channels: int) -> MotionLayer:
     Args:
         cfg (Mapping): Arguments of the layer; `type` is its name, by default
             `'RepFlow'`.
-        in_channels (int): Channels of the features it works on.
+        in_channels (int): Channels of its input features.
 
     Returns:
         MotionLayer: The layer.
 
     Raises:
         InputError: On an unknown type or option.
-        InputTypeError: If `cfg` is no dict.
+        InputTypeError: If `cfg` is not a dict.
     """
     if not isinstance(cfg, Mapping):
         raise InputTypeError(
@@ -78,15 +78,15 @@ def build_layer(cfg: Mapping, in_channels: int) -> MotionLayer:
 
 
 def check_options(name: str, options: Iterable[str], known: Collection[str]) -> None:
-    """Refuse options that a layer does not have.
+    """Reject options that a layer does not have.
 
     Args:
-        name (str): The layer's, for the message.
-        options (Iterable[str]): What a config gives.
-        known (Collection[str]): What there is.
+        name (str): Name of the layer, for the message.
+        options (Iterable[str]): Names of the options in a config.
+        known (Collection[str]): Names of the layer's options.
 
     Raises:
-        InputError: On the first unknown one, with those that there are.
+        InputError: On the first unknown option; lists the known ones.
     """
     for option in options:
         if option not in known:

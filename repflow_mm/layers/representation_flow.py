@@ -14,9 +14,9 @@ from repflow_mm.layers.tvl1 import TVL1
 class RepresentationFlow(BottleneckMotion):
     """Motion of feature maps, as a layer (Fig. 3 of the paper).
 
-    Reduce the channels by a 1x1 convolution, normalise each clip to [0, 255],
-    solve TV-L1 for every pair of neighbouring frames and every channel by
-    itself, stack x- and y-flow, expand by a 1x1 convolution, batch norm.
+    Reduce the channels by a 1x1 convolution, normalise each clip to [0, 255], solve
+    TV-L1 independently for every pair of neighbouring frames and every channel, stack
+    x and y flow, expand by a 1x1 convolution, batch norm.
 
     Piergiovanni & Ryoo, *Representation Flow for Action Recognition*, CVPR
     2019, section 3.2. Departures are listed in `docs/fidelity.md`.
@@ -26,25 +26,25 @@ class RepresentationFlow(BottleneckMotion):
         flow_channels (int): Channels the flow is computed on, `C'`.
             Defaults to 32.
         n_iters (int): TV-L1 iterations. Defaults to 20.
-        learn (Sequence[str]): What the solver learns, any of `'div'`, `'tau'`,
-            `'lam'`, `'theta'`, `'sobel'`. Defaults to the first four, the best
-            row of Table 2.
-        fusion (str): How motion meets the features it was computed from, see
-            :class:`Fusion`: `'none'` (the paper's choice), `'add'`, `'multiply'`,
-            `'layer_multiply'` or `'concat'`. Defaults to `'none'`.
-        temporal (str): `'valid'` gives `T - 1` frames; `'same'` gives `T` by
+        learn (Sequence[str]): Learned parameters of the solver, any of `'div'`,
+            `'tau'`, `'lam'`, `'theta'`, `'sobel'`. Defaults to the first four, the
+            best row of Table 2.
+        fusion (str): How motion is combined with the features it was computed from,
+            see :class:`Fusion`: `'none'` (the paper's choice), `'add'`,
+            `'multiply'`, `'layer_multiply'` or `'concat'`. Defaults to `'none'`.
+        temporal (str): `'valid'` returns `T - 1` frames; `'same'` returns `T` by
             repeating the last motion. Defaults to `'valid'`.
-        zero_init_residual (bool): With `fusion='add'`, start the last batch
-            norm at zero, so that the layer starts as the identity (but for the
+        zero_init_residual (bool): With `fusion='add'`, initialize the last batch
+            norm to zero, so that the layer starts as the identity (except for the
             last frame, which `'valid'` drops) and a pretrained network keeps its
             predictions. Defaults to True.
-        **solver: Start values and options of :class:`TVL1`.
+        **solver: Initial values and options of :class:`TVL1`.
 
     Shape:
         - Input: `(N, C, T, H, W)`, `T >= 2`.
         - Output: `(N, C, T - 1, H, W)`, or `(N, C, T, H, W)` for `'same'`, in
           the dtype of the input. The normalisation and the solver run in fp32
-          (fp64 for fp64) whatever autocast says.
+          (fp64 for fp64) regardless of autocast.
 
     Raises:
         InputTypeError: If `in_channels` or `flow_channels` is not an integer.
@@ -75,20 +75,20 @@ class RepresentationFlow(BottleneckMotion):
         )
 
     def make_motion(self, channels: int, **solver) -> int:
-        """Build the solver; flow has two components."""
+        """Build the solver; its flow has two components per channel."""
         self.solver = TVL1(**solver)
         return 2 * channels
 
     def motion(self, g: Tensor) -> Tensor:
-        """The flow of each channel, x behind y: `(N, 2C', T - 1, H, W)`."""
+        """The flow of each channel, all x, then all y: `(N, 2C', T - 1, H, W)`."""
         return torch.cat(self._solve(g), dim=1)
 
     def flow(self, x: Tensor, n_iters: int | None = None) -> tuple[Tensor, Tensor]:
-        """The flow itself, see :meth:`MotionLayer.flow`."""
+        """See :meth:`MotionLayer.flow`."""
         return self._solve(self.reduce(x), n_iters)
 
     def log_scalars(self) -> dict[str, Tensor]:
-        """The solver's parameters within their bounds, as the iterations take them."""
+        """The solver's parameters, clamped as the iterations use them."""
         used = self.solver.bounded()
         scalars = {name: used[name] for name in ('tau', 'lam', 'theta')}
         for name in ('div_x', 'div_y'):
@@ -96,12 +96,12 @@ class RepresentationFlow(BottleneckMotion):
         return scalars
 
     def slow_parameters(self) -> list[nn.Parameter]:
-        """The solver's, see :meth:`MotionLayer.slow_parameters`."""
+        """The solver's parameters, see :meth:`MotionLayer.slow_parameters`."""
         return list(self.solver.parameters())
 
     @property
     def n_iters(self) -> int:
-        """Iterations of the solver."""
+        """Number of iterations of the solver."""
         return self.solver.n_iters
 
     @classmethod
@@ -125,13 +125,13 @@ class RepresentationFlow(BottleneckMotion):
 def normalise_clip(x: Tensor, eps: float = 1e-5) -> Tensor:
     """Scale each clip to [0, 255] by its own minimum and maximum.
 
-    The scope is one clip, all its channels and frames: the authors' code takes
-    the whole batch, and a prediction then depends on its neighbours.
+    The range is that of one clip, over all channels and frames. The authors' code uses
+    the whole batch, which makes a prediction depend on the other clips.
 
     Args:
         x (Tensor): `(N, C, T, H, W)`.
-        eps (float): A clip that spans less than `eps` times its largest
-            magnitude is constant: rounding noise must not be blown up to 255.
+        eps (float): A clip whose range is below `eps` times its largest magnitude
+            counts as constant, so that rounding noise is not scaled up to 255.
 
     Returns:
         Tensor: Same shape and dtype, in [0, 255]. Zero, with zero gradient, for
@@ -141,5 +141,5 @@ def normalise_clip(x: Tensor, eps: float = 1e-5) -> Tensor:
     low, high = x.amin(dims, keepdim=True), x.amax(dims, keepdim=True)
     span = high - low
     constant = span <= eps * torch.maximum(low.abs(), high.abs()) + 1e-12
-    # Divided first: the slope of 255 / span underflows where the span is large.
+    # Divide first: the derivative of 255 / span underflows for a large span.
     return (x - low) / span.masked_fill(constant, torch.inf) * 255

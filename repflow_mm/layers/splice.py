@@ -1,8 +1,8 @@
-"""Put motion layers behind sub-modules of a network that stays what it was.
+"""Insert motion layers after sub-modules of an existing network.
 
-The network keeps its class, its attributes and the names of its weights, so that
-recognizers and pretrained checkpoints find what they expect. For each layer it gains a
-child (`flow`, then `flow2`, `flow3`, ...) and a forward hook.
+The network keeps its class, its attributes and the names of its weights, as recognizers
+and pretrained checkpoints expect them. For each layer it gains a child (`flow`, then
+`flow2`, `flow3`, ...) and a forward hook.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -25,27 +25,28 @@ def add_motion(
     """Add a motion layer to any convolutional network.
 
     By default the layer adds motion, keeps the number of frames and starts as the
-    identity: a pretrained network keeps its predictions. Call it again for another
-    layer, behind another sub-module.
+    identity: a pretrained network keeps its predictions. Call it again to insert
+    another layer after another sub-module.
 
     Args:
-        model (nn.Module): A network over clips `(N, C, T, H, W)`, or over frames
-            `(N * T, C, H, W)`, such as those of timm and torchvision. Changed in place.
-        after (str): The sub-module that the layer goes behind, such as `'layer2'`,
-            `'features.6'` or `'slow_path.layer2'`. It must give feature maps. Defaults
-            to `'layer2'`.
-        frames (int, optional): Frames of a clip, for a network over frames; not used
-            for a network over clips. Defaults to 8.
+        model (nn.Module): A network on clips `(N, C, T, H, W)`, or on frames
+            `(N * T, C, H, W)`, such as those of timm and torchvision. Modified in
+            place.
+        after (str): The sub-module to insert the layer after, such as `'layer2'`,
+            `'features.6'` or `'slow_path.layer2'`. Its output must be feature maps.
+            Defaults to `'layer2'`.
+        frames (int, optional): Frames per clip, for a network on frames; unused for a
+            network on clips. Defaults to 8.
         **flow: Arguments of the layer: `type` (by default `'RepFlow'`, see
-            :class:`repflow_mm.layers.RepresentationFlow`) and what it takes besides
+            :class:`repflow_mm.layers.RepresentationFlow`) and its arguments other than
             `in_channels`. Defaults to `fusion='add', temporal='same'`.
 
     Returns:
         nn.Module: The same network. The new layer is its child `flow`.
 
     Raises:
-        InputError: If there is no such sub-module, it gives no feature maps, or an
-            option does not fit.
+        InputError: If there is no such sub-module, its output is not feature maps, or
+            an option is invalid.
     """
     return insert(model, after, frames, flow)
 
@@ -53,7 +54,7 @@ def add_motion(
 def insert(
     network: nn.Module, after: str, frames: int | None, flow: Mapping | None
 ) -> nn.Module:
-    """:func:`add_motion`, with the layer's arguments as a dict."""
+    """:func:`add_motion` with the layer's arguments as a dict."""
     if flow is not None and not isinstance(flow, Mapping):
         raise InputTypeError(
             f'flow must be a dict, such as dict(type="RepFlow"), got {flow!r}'
@@ -66,7 +67,7 @@ def insert(
         what = f'{type(network).__name__} works frame by frame'
         if frames is None:
             raise InputError(
-                f'{what}: set num_segments, the frames of one clip (num_clips of '
+                f'{what}: set num_segments to the frames of one clip (num_clips of '
                 'SampleFrames)'
             )
         if options['temporal'] != 'same':
@@ -84,14 +85,14 @@ def splice(
     frames: int | None = None,
     before: bool = False,
 ) -> None:
-    """Let features pass through a layer behind the sub-module `after`.
+    """Pass the output of the sub-module `after` through a layer.
 
     Args:
-        network (nn.Module): Changed in place; gets the layer as a child.
-        layer (MotionLayer): `(N, C, T, H, W)` to the same channels.
+        network (nn.Module): Modified in place; gets the layer as a child.
+        layer (MotionLayer): Maps `(N, C, T, H, W)` to the same channels.
         after (str): Name of the sub-module.
-        frames (int, optional): Frames of a clip where features are `(N * T, C, H, W)`.
-        before (bool): Before the sub-module instead, on what it is given.
+        frames (int, optional): Frames per clip if features are `(N * T, C, H, W)`.
+        before (bool): Pass the sub-module's input through the layer instead.
     """
     names = chain(('flow',), (f'flow{number}' for number in count(2)))
     free = next(name for name in names if getattr(network, name, None) is None)
@@ -103,7 +104,7 @@ def splice(
     if not hasattr(network, '_motion_places'):
         network._motion_places = []
         network.register_forward_pre_hook(_attach)
-        # Backbones freeze and initialise all norms they find; the layer has no
+        # Backbones freeze and initialize every norm they find, but the layer has no
         # pretrained state to keep, and its norm may start at zero on purpose.
         network.train = partial(_train, network)
         if type(network).forward is nn.Sequential.forward:
@@ -114,10 +115,10 @@ def splice(
 
 
 class _Place:
-    """Where a layer is: the forward hook of its sub-module.
+    """Where a layer is inserted; provides the forward hook of its sub-module.
 
-    It holds modules of its own tree, so that a deepcopy of the network, EMA's included,
-    gets a hook that knows the copy's layer.
+    The hook is a bound method of an object that refers to the layer, so that in a
+    deepcopy of the network, such as EMA's, it refers to the copied layer.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class _Place:
         self.before = before
 
     def attach(self, network: nn.Module) -> None:
-        """Hook the sub-module, unless it is hooked already."""
+        """Hook the sub-module unless it already is."""
         module = network.get_submodule(self.after)
         if self.before:
             if self.give not in module._forward_pre_hooks.values():
@@ -149,7 +150,7 @@ class _Place:
         total = output.shape[0]
         if total % self.frames:
             raise InputError(
-                f'flow behind {self.after!r}: a batch of {total} frames does not '
+                f'flow after {self.after!r}: a batch of {total} frames does not '
                 f'divide into clips of num_segments={self.frames}: set num_segments '
                 'to the frames of one clip as the recognizer samples them (num_clips, '
                 'in training and testing alike)'
@@ -159,14 +160,14 @@ class _Place:
 
 
 def _attach(network: Any, args: tuple) -> None:
-    """Hook again what was replaced: conversion to SyncBN makes new norms."""
+    """Hook replaced sub-modules again: conversion to SyncBN replaces norms."""
     if not torch.compiler.is_compiling():
         for place in network._motion_places:
             place.attach(network)
 
 
 def _forward(network: Any, x: Tensor) -> Tensor:
-    """A Sequential, which would run the layer as its last step."""
+    """`forward` of a Sequential, which would also run the layer as its last step."""
     layers = [place.layer for place in network._motion_places]
     for module in network:
         if module not in layers:
@@ -183,15 +184,15 @@ def _train(network: Any, mode: bool = True) -> nn.Module:
 def set_mode(
     layers: Iterable[MotionLayer], train: Callable[[bool], object], mode: bool
 ) -> None:
-    """Set the mode of a network that freezes norms, its motion layers' not.
+    """Set the mode of a network that freezes norms, but not of its motion layers.
 
-    A layer keeps its `requires_grad`, whichever way the user set it. One that is frozen
-    as a whole stays in evaluation mode, so that its statistics are frozen too.
+    A layer keeps `requires_grad` as the user set it. A layer that is frozen completely
+    stays in evaluation mode, which freezes its statistics too.
 
     Args:
-        layers (Iterable[MotionLayer]): The network's.
+        layers (Iterable[MotionLayer]): The network's motion layers.
         train (Callable): The network's own `train`.
-        mode (bool): Training, or evaluation.
+        mode (bool): True for training, False for evaluation.
     """
     learns = {p: p.requires_grad for layer in layers for p in layer.parameters()}
     train(mode)
@@ -206,29 +207,29 @@ def _init_weights(network: Any, *args, **kwargs) -> None:
     init_cfg = getattr(network, 'init_cfg', None)
     loads = isinstance(init_cfg, dict) and init_cfg.get('type') == 'Pretrained'
     if not loads and not getattr(network, 'pretrained', None):
-        # Initialised from scratch, the layers with it; what a file held stays.
+        # Initialized from scratch, so the layers are too; loaded weights are kept.
         for place in network._motion_places:
             place.layer.reset_parameters()
 
 
 class _Found(Exception):
-    """Ends a probing forward pass once the sub-module has answered."""
+    """Ends a probing forward pass once the sub-module has run."""
 
 
 def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
-    """Shape of what a sub-module gives, found by a small forward pass.
+    """Output shape of a sub-module, found by a small forward pass.
 
     Args:
-        network (nn.Module): Left as it was, its statistics too.
+        network (nn.Module): Left unchanged, including its statistics.
         after (str): Name of the sub-module.
-        frames (int, optional): Frames of a clip, for a network over frames.
+        frames (int, optional): Frames per clip, for a network on frames.
 
     Returns:
-        torch.Size: `(1, C, T, H, W)`, or `(T, C, H, W)` of a network over frames.
+        torch.Size: `(1, C, T, H, W)`, or `(T, C, H, W)` for a network on frames.
 
     Raises:
-        InputError: If there is no such sub-module, the network never calls it, or what
-            it gives are not maps whose last dimensions are those of the picture.
+        InputError: If there is no such sub-module, the network never calls it, or its
+            output is not maps with the picture's axes as their last dimensions.
     """
     what = type(network).__name__
     _check_name(network, after)
@@ -251,7 +252,7 @@ def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
                     network(clip)
                 except _Found:
                     break
-                except Exception as error:  # not the shape that it takes
+                except Exception as error:  # not the shape that it expects
                     failures.append(error)
     finally:
         handle.remove()
@@ -260,16 +261,16 @@ def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
     if not seen:
         why = f' ({failures[0]})' if len(failures) == _TRIALS else ''
         raise InputError(
-            f'{what} never calls its sub-module {after!r} by itself{why}: choose one '
-            'that is called, such as a whole stage'
+            f'{what} never calls its sub-module {after!r} directly{why}: choose one '
+            'that it calls, such as a whole stage'
         )
     maps = seen[0]
     if not isinstance(maps, Tensor) or not _are_maps(maps, clip):
         got = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
         raise InputError(
             f'flow needs maps (N, C, T, H, W) or (N * T, C, H, W), whose neighbours '
-            f'are neighbours in the picture; {after!r} of {what} gives {got} for an '
-            f'input of {tuple(clip.shape)}: choose a stage that gives maps, or, in '
+            f'are neighbours in the picture; {after!r} of {what} returns {got} for an '
+            f'input of {tuple(clip.shape)}: choose a stage that returns maps, or, in '
             'MMAction2, a neck'
         )
     return maps.shape
@@ -279,7 +280,7 @@ _TRIALS = 5
 
 
 def _clips(network: nn.Module, frames: int) -> Iterable[Tensor]:
-    """Small inputs, of which a network takes one; not square where it need not be."""
+    """Small inputs, one of which a network accepts; non-square where possible."""
     convolutions = (m for m in network.modules() if isinstance(m, _CONVOLUTIONS))
     first = next(convolutions, None)
     channels = first.in_channels if first is not None else 3
@@ -287,8 +288,8 @@ def _clips(network: nn.Module, frames: int) -> Iterable[Tensor]:
     for shape in (
         (1, channels, 32, 64, 96),
         (frames, channels, 64, 96),
-        (1, channels, 16, 112, 112),  # C3D has this size alone
-        (frames, channels, 224, 224),  # and some networks with attention this
+        (1, channels, 16, 112, 112),  # C3D accepts only this size
+        (frames, channels, 224, 224),  # as some networks with attention do this
         (1, channels, 16, 224, 224),
     ):
         yield torch.zeros(shape, dtype=like.dtype, device=like.device)
@@ -298,11 +299,11 @@ _CONVOLUTIONS = nn.Conv2d, nn.Conv3d
 
 
 def _are_maps(output: Tensor, clip: Tensor) -> bool:
-    """Whether the last two dimensions are the picture's, and more than a pixel."""
+    """Whether the last two dimensions are the picture's, and not 1x1."""
     if output.dim() not in (4, 5):
         return False
     (h, w), (height, width) = output.shape[-2:], clip.shape[-2:]
-    # In proportion, up to rounding. Channels-last maps have channels there.
+    # The same aspect ratio, up to rounding. Channels-last maps have channels there.
     return h * w > 1 and abs(h * width - w * height) <= max(height, width)
 
 

@@ -1,4 +1,4 @@
-"""The flow of motion layers while a network runs."""
+"""Capture the flow of motion layers while a network runs."""
 
 from functools import partial
 
@@ -16,8 +16,8 @@ def motion_layers(model: nn.Module) -> dict[str, MotionLayer]:
         model (nn.Module): Any network.
 
     Returns:
-        dict[str, MotionLayer]: By name, in the network's order. Of a layer that is made
-        of others, those.
+        dict[str, MotionLayer]: By name, in the network's order. A layer made of other
+        motion layers is replaced by those.
     """
     found = {
         name: module
@@ -32,24 +32,23 @@ def motion_layers(model: nn.Module) -> dict[str, MotionLayer]:
 
 
 class FlowTap:
-    """Keeps what the motion layers of a network are given, for their flow.
+    """Captures the inputs of a network's motion layers, to compute their flow.
 
-    A context manager: the hooks are there from `__enter__` to `__exit__`. Behind
+    A context manager: the hooks are registered between `__enter__` and `__exit__`. With
     `torch.compile`, enter it before the first forward pass.
 
     Args:
         model (nn.Module): Any network.
-        at_once (bool): Compute the flow within the forward pass, as its autocast has
-            it, and keep that: in training, parameters have changed once the iteration
-            is over. Defaults to False.
+        at_once (bool): Compute the flow within the forward pass, under its autocast,
+            and keep that instead: in training, the parameters have changed by the end
+            of the iteration. Defaults to False.
 
     Attributes:
         layers (dict[str, MotionLayer]): From :func:`motion_layers`.
-        inputs (dict[str, Tensor]): By layer, the features `(N, C, T, H, W)` that it
-            works on, as first given since :meth:`clear`, detached. Empty with
-            `at_once`.
-        flows (dict[str, Tensor | None]): With `at_once`, what :meth:`flow` gives.
-        listening (bool): Whether anything is kept. Defaults to True.
+        inputs (dict[str, Tensor]): By layer, its first input features
+            `(N, C, T, H, W)` since :meth:`clear`, detached. Empty with `at_once`.
+        flows (dict[str, Tensor | None]): With `at_once`, the result of :meth:`flow`.
+        listening (bool): Whether to capture anything. Defaults to True.
     """
 
     def __init__(self, model: nn.Module, at_once: bool = False) -> None:
@@ -61,8 +60,8 @@ class FlowTap:
         self._handles: list[RemovableHandle] = []
 
     def __enter__(self) -> 'FlowTap':
-        # A neck is given lists and several views in one row; what it passes to `fuse`
-        # are the clips that it made of them.
+        # A neck gets lists, or several views concatenated; what it passes to `fuse`
+        # is the separate clips.
         self._handles = [
             layer.fuse.register_forward_pre_hook(partial(self._keep, name))
             for name, layer in self.layers.items()
@@ -74,12 +73,12 @@ class FlowTap:
             self._handles.pop().remove()
 
     def clear(self) -> None:
-        """Forget inputs and flows."""
+        """Discard inputs and flows."""
         self.inputs, self.flows = {}, {}
 
     @torch.no_grad()
     def flow(self, name: str, n_iters: int | None = None) -> Tensor | None:
-        """The flow of a layer for what it was given.
+        """The flow of a layer for its captured input.
 
         Args:
             name (str): The layer, a key of `inputs`.
@@ -87,12 +86,12 @@ class FlowTap:
 
         Returns:
             Tensor | None: `(N, C', T - 1, H, W, 2)`, fp32 (x then y), in pixels of the
-            feature map; None where the layer computes no flow.
+            feature map; None if the layer computes no flow.
         """
         return _flow_of(self.layers[name], self.inputs[name], n_iters)
 
     def _keep(self, name: str, fuse: nn.Module, args: tuple[Tensor, ...]) -> None:
-        # The first time: a layer may be used twice, in the flow of its own flow.
+        # Only the first call: a shared layer is used twice in a flow of flow.
         if not self.listening or name in self.inputs or name in self.flows:
             return
         if self._at_once:
@@ -105,6 +104,6 @@ class FlowTap:
 def _flow_of(
     layer: MotionLayer, x: Tensor, n_iters: int | None = None
 ) -> Tensor | None:
-    """The flow of a layer for features, see :meth:`FlowTap.flow`."""
+    """The flow of a layer for given features, see :meth:`FlowTap.flow`."""
     flow = layer.flow(x, n_iters)
     return None if flow is None else torch.stack(flow, dim=-1).float()

@@ -11,25 +11,25 @@ from repflow_mm.ops import backends, representation_flow, sobel_kernels
 
 LEARNABLE = ('div', 'tau', 'lam', 'theta', 'sobel')
 
-# Inside these ranges, and with the bound on the time step below, twenty or a hundred
-# unrolled iterations stay finite for any maps in [0, 255], gradients included; the
-# start values sit well within them.
+# Within these ranges, and the bound on the time step below, twenty or a hundred
+# unrolled iterations and their gradients stay finite for any maps in [0, 255]. The
+# initial values are well inside.
 SCALAR_RANGE = (1e-3, 10.0)
 WEIGHT_RANGE = (-10.0, 10.0)
-# By how many powers of ten a gradient may grow over all iterations.
+# Powers of ten by which a gradient may grow over all iterations.
 _DECADES = 20
 
 
 class TVL1(nn.Module):
-    """Unrolled TV-L1 iterations whose parameters can be learned.
+    """Unrolled TV-L1 iterations with learnable parameters.
 
-    Whatever values an optimiser gives them, they are used within bounds
-    (:data:`SCALAR_RANGE`, :data:`WEIGHT_RANGE`, and for `tau` what gradients can bear),
-    with the gradient of the identity: flow and gradients stay finite, and what
-    overshot finds back.
+    The parameters are clamped before use (to :data:`SCALAR_RANGE`,
+    :data:`WEIGHT_RANGE`, and for `tau` a step that keeps gradients finite) with a
+    straight-through gradient: flow and gradients stay finite, and a parameter that
+    overshot can come back.
 
-    What is not learned is a buffer under the same name, so that a checkpoint
-    does not depend on what was learned (Table 2 compares these choices).
+    Parameters that are not learned are buffers of the same name, so that the keys of a
+    checkpoint do not depend on what was learned (Table 2 compares these choices).
 
     Args:
         n_iters (int): Iterations, at least 1 (Table 3). Defaults to 20.
@@ -37,9 +37,9 @@ class TVL1(nn.Module):
             `'tau'`, `'lam'`, `'theta'` and `'sobel'` (filters of Eq. 8); with one
             iteration `'div'` and `'tau'` have no effect and stay fixed.
             Defaults to `('div', 'tau', 'lam', 'theta')`.
-        tau (float): Start value of the time step (Eq. 5).
-        lam (float): Start value of the data weight (Eq. 3).
-        theta (float): Start value of the coupling (Eq. 4).
+        tau (float): Initial value of the time step (Eq. 5).
+        lam (float): Initial value of the data weight (Eq. 3).
+        theta (float): Initial value of the coupling (Eq. 4).
         image_grad (str): `'sobel'` or `'sobel_unscaled'`, see
             :func:`repflow_mm.ops.tvl1.representation_flow`.
         flow_grad (str): `'forward'` or `'sobel'`, likewise.
@@ -51,7 +51,8 @@ class TVL1(nn.Module):
 
     Raises:
         InputTypeError: If an option has the wrong type.
-        InputError: On an unknown name or a start value outside :data:`SCALAR_RANGE`.
+        InputError: On an unknown name or an initial value outside
+            :data:`SCALAR_RANGE`.
     """
 
     tau: Tensor
@@ -79,8 +80,8 @@ class TVL1(nn.Module):
         check_choice('backend', backend, ('auto', *backends()))
         learn = _names(learn)
         if n_iters == 1:
-            # One iteration ends before tau and the divergence are used: parameters
-            # without a gradient would stop distributed training.
+            # A single iteration uses neither tau nor the divergence, and parameters
+            # without a gradient stop distributed training.
             learn = tuple(name for name in learn if name not in ('div', 'tau'))
         low, high = SCALAR_RANGE
         for name, start in (('tau', tau), ('lam', lam), ('theta', theta)):
@@ -112,8 +113,8 @@ class TVL1(nn.Module):
         Args:
             f1 (Tensor): First maps, `(N, C, H, W)`.
             f2 (Tensor): Second maps.
-            n_iters (int, optional): Stop after so many iterations, to see how the
-                estimate comes about. Defaults to the layer's.
+            n_iters (int, optional): Number of iterations to run, to see how the
+                estimate develops. Defaults to the layer's.
         """
         return representation_flow(
             f1,
@@ -125,11 +126,11 @@ class TVL1(nn.Module):
         )
 
     def bounded(self) -> dict[str, Tensor]:
-        """The parameters within their bounds, as the iterations take them.
+        """The parameters clamped to their bounds, as the iterations use them.
 
         Returns:
-            dict[str, Tensor]: `tau`, `lam` and `theta` without dimensions, `div_x` and
-            `div_y` `(2,)`, `image_grad` as :func:`repflow_mm.ops.sobel_kernels`.
+            dict[str, Tensor]: `tau`, `lam` and `theta`, 0-dim, `div_x` and `div_y`,
+            `(2,)`, and `image_grad`, as :func:`repflow_mm.ops.sobel_kernels`.
         """
         div_x = _bounded(self.div_x, *WEIGHT_RANGE)
         div_y = _bounded(self.div_y, *WEIGHT_RANGE)
@@ -147,11 +148,11 @@ class TVL1(nn.Module):
     def _largest_step(self, div_x: Tensor, div_y: Tensor) -> Tensor:
         """The largest `tau` whose gradient cannot overflow.
 
-        Where the maps are flat, iterating is stepping a wave equation. With weights
-        like `[-w, w]` a step multiplies gradients by at most `8 * tau * w - 1` (by 1
-        at the start values); the rest `r` of the weights, which makes them no
-        derivative, by about `1 + sqrt(8 * tau * r)`. All steps together may reach
-        `10 ** _DECADES`.
+        Where the maps are flat, the iterations step a wave equation. With weights
+        `[-w, w]` a step multiplies gradients by at most `8 * tau * w - 1` (1 at the
+        initial values); the remainder `r` of the weights, by which they are not a
+        derivative, by about `1 + sqrt(8 * tau * r)`. The product over all steps is
+        limited to `10 ** _DECADES`.
         """
         before, here = torch.stack((div_x, div_y)).detach().unbind(-1)
         derivative = (here - before) / 2
@@ -164,36 +165,34 @@ class TVL1(nn.Module):
         return largest / 8
 
     def extra_repr(self) -> str:
-        """What `print(model)` shows."""
+        """Shown by `print(model)`."""
         return f'n_iters={self.n_iters}, learn={self.learn}, backend={self.backend!r}'
 
 
 def _names(learn: Sequence[str]) -> tuple[str, ...]:
-    """What to learn, as a tuple of known names."""
+    """The `learn` argument as a tuple, checked."""
     if isinstance(learn, str):
         learn = (learn,)
     if not isinstance(learn, Collection) or not all(isinstance(n, str) for n in learn):
         raise InputTypeError(
-            f'learn must be names out of {LEARNABLE}, such as () or ("div", "tau"), '
-            f'got {learn!r}'
+            f'learn must be a sequence of names from {LEARNABLE}, such as () or '
+            f'("div", "tau"), got {learn!r}'
         )
     unknown = [name for name in learn if name not in LEARNABLE]
     if unknown:
-        raise InputError(
-            f'learn has unknown names {unknown}: choose any of {LEARNABLE}'
-        )
+        raise InputError(f'learn has unknown names {unknown}: choose from {LEARNABLE}')
     return tuple(learn)
 
 
 def _bounded(value: Tensor, low: float, high: float) -> Tensor:
-    """Clamp into a range, with the gradient of the identity.
+    """Clamp to a range, with a straight-through gradient.
 
-    A plain clamp has no gradient outside its range: a value that overshot once
-    would never return.
+    A plain clamp has zero gradient outside its range: a value that overshot once would
+    never return.
     """
     return _put(value, value.detach().clamp(low, high))
 
 
 def _put(value: Tensor, other: Tensor) -> Tensor:
-    """What `other` is, with the gradient of `value`."""
+    """The value of `other` with the gradient of `value`."""
     return other + (value - value.detach())

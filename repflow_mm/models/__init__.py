@@ -1,4 +1,4 @@
-"""What is registered in MMAction2's `MODELS`."""
+"""Models, backbones and necks, registered in MMAction2's `MODELS`."""
 
 import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
 from repflow_mm.models.flow_augmented import FlowAugmented

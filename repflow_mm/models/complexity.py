@@ -1,4 +1,4 @@
-"""Parameters and arithmetic of the networks, with and without the flow layer."""
+"""Parameter and FLOP counts of the networks, with and without the flow layer."""
 
 import torch
 from mmaction.registry import MODELS
@@ -35,7 +35,7 @@ FLOWS = {
 
 
 def build(family: str, depth: int, flow: str) -> nn.Module:
-    """One backbone of the tables, on the meta device: shapes without numbers.
+    """A backbone of the tables, on the meta device: shapes without data.
 
     Args:
         family (str): Key of :data:`FAMILIES`.
@@ -43,7 +43,7 @@ def build(family: str, depth: int, flow: str) -> nn.Module:
         flow (str): Key of :data:`FLOWS`.
 
     Returns:
-        nn.Module: The backbone, flow behind block 3.
+        nn.Module: The backbone, with flow after block 3.
     """
     config = dict(FAMILIES[family], depth=depth, flow=FLOWS[flow], pretrained=None)
     with torch.device('meta'):
@@ -51,19 +51,18 @@ def build(family: str, depth: int, flow: str) -> nn.Module:
 
 
 def parameters(model: nn.Module) -> int:
-    """How many numbers the network learns."""
+    """Number of parameters of a network."""
     return sum(p.numel() for p in model.parameters())
 
 
 def flops(model: nn.Module, frames: int, size: int) -> int:
     """Floating-point operations of the convolutions for one clip.
 
-    Two for each multiply-add, as PyTorch's counter has it, which counts convolutions
-    and no elementwise arithmetic: the solver's is not in it. The model's weights are
-    gone afterwards.
+    Two per multiply-add. PyTorch's counter counts convolutions but no elementwise
+    arithmetic, so the solver's is not included. The model's weights are lost.
     """
-    model.eval()  # MMAction2's returns nothing
-    model.to('meta')  # counts, and computes nothing
+    model.eval()  # MMAction2's returns None
+    model.to('meta')  # count without computing
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 3, frames, size, size, device='meta'))
     return counter.get_total_flops()

@@ -1,4 +1,4 @@
-"""Motion in any convolutional backbone that MMAction2 takes."""
+"""Motion layers in any convolutional backbone that MMAction2 supports."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -22,33 +22,34 @@ def FlowAugmented(
     flow: dict | None = None,
     num_segments: int | None = None,
 ) -> nn.Module:
-    """Build a backbone with a motion layer behind one of its sub-modules.
+    """Build a backbone with a motion layer after one of its sub-modules.
 
     The backbone keeps its class and the names of its weights, so checkpoints of
-    MMAction2's zoo load with nothing missing but `flow`. By default the layer adds
-    motion, keeps the number of frames and starts as the identity: a pretrained
-    model keeps its predictions at step 0.
+    MMAction2's zoo load with only `flow` missing. By default the layer adds motion,
+    keeps the number of frames and starts as the identity: a pretrained model keeps
+    its predictions at step 0.
 
     Args:
-        backbone (dict): Config of any backbone whose stages give maps, in the ways of
-            MMAction2's recognizers: `type='timm.NAME'`, `'torchvision.NAME'` and
-            `'mmpretrain.NAME'` too, with `feature_shape` for the first two. May be
-            another `FlowAugmented`: then there are two layers, `flow` and `flow2`.
+        backbone (dict): Config of any backbone whose stages return maps, as for
+            MMAction2's recognizers, including `type='timm.NAME'`,
+            `'torchvision.NAME'` (both with `feature_shape`) and `'mmpretrain.NAME'`.
+            May be another `FlowAugmented`, for two layers, `flow` and `flow2`.
         after (str): The sub-module's name, such as `'layer2'` or
-            `'slow_path.layer2'`; it must give maps.
+            `'slow_path.layer2'`; its output must be maps.
         flow (dict, optional): Arguments of the layer, with its name as `type`;
-            `in_channels` is found. Defaults to `dict(type='RepFlow', fusion='add',
-            temporal='same')`, which also fills in what is left out.
+            `in_channels` is inferred. Missing ones default to `dict(type='RepFlow',
+            fusion='add', temporal='same')`.
         num_segments (int, optional): For per-frame backbones (TSN, TSM, ...), the
             frames of one clip. Defaults to the backbone's own `num_segments`.
 
     Returns:
-        nn.Module: The backbone. Those of timm and torchvision give maps
+        nn.Module: The backbone. Those of timm and torchvision return maps
         `(N, C, H, W)`, which heads and necks can use.
 
     Raises:
-        InputError: On an unknown backbone or sub-module, one that gives no maps, or
-            options that a per-frame backbone cannot take.
+        InputError: On an unknown backbone or sub-module, one that returns no maps, or
+            options that do not suit a per-frame backbone.
+        InputTypeError: If `backbone` is not a config with a type.
     """
     built, package, feature_shape = _build(backbone)
     if package != 'mmaction2':
@@ -56,20 +57,20 @@ def FlowAugmented(
     own = getattr(built, 'num_segments', None)
     insert(built, after, own if num_segments is None else num_segments, flow)
     if package in ('timm', 'torchvision'):
-        # MMEngine would call timm's, which forgets pretrained weights.
+        # MMEngine would call timm's, which discards pretrained weights.
         built.init_weights = _leave_weights
     return built
 
 
 def _build(cfg: Mapping) -> tuple[Any, str, str | None]:
-    """The backbone, the package that it is from, and its `feature_shape`."""
+    """The backbone, the package it comes from, and its `feature_shape`."""
     if not isinstance(cfg, Mapping) or 'type' not in cfg:
         raise InputTypeError(
             f'backbone must be the config of a backbone, with a type, got {cfg!r}'
         )
     foreign = str(cfg['type']).startswith(('timm.', 'torchvision.', 'mmpretrain.'))
     try:
-        # MMAction2 resolves names in its recognizers alone.
+        # MMAction2 only resolves such names in its recognizers.
         holder = Recognizer2D(backbone=deepcopy(cfg))
     except (ImportError, KeyError, RuntimeError) as error:
         if foreign:
@@ -80,7 +81,7 @@ def _build(cfg: Mapping) -> tuple[Any, str, str | None]:
 
 
 def _maps(backbone: Any, package: str, feature_shape: str | None, x: Tensor) -> Tensor:
-    """What a recognizer takes from a backbone of another package: `(N, C, H, W)`."""
+    """`forward` of another package's backbone, `(N, C, H, W)` for a recognizer."""
     if package == 'timm':
         x = backbone.forward_features(x)
     elif package == 'torchvision' and hasattr(backbone, 'features'):
@@ -101,4 +102,4 @@ def _maps(backbone: Any, package: str, feature_shape: str | None, x: Tensor) -> 
 
 
 def _leave_weights() -> None:
-    """In place of an `init_weights`."""
+    """An `init_weights` that does nothing."""

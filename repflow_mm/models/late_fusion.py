@@ -1,4 +1,4 @@
-"""Two networks, scores averaged: the paper's late fusion."""
+"""The paper's late fusion: the averaged scores of two networks."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -16,15 +16,15 @@ from repflow_mm.errors import InputError
 class LateFusion(BaseModel):
     """Several recognizers on the same clip; their scores are averaged (Table 4).
 
-    Each is trained by its own loss, side by side; they share nothing but the data.
+    Each is trained with its own loss; they share only the data.
 
     Args:
         streams (Sequence[dict]): Configs of recognizers with the same classes.
-        data_preprocessor (dict): Config of the shared preprocessor; one in a stream
-            is ignored.
+        data_preprocessor (dict): Config of the shared preprocessor; a stream's own is
+            ignored.
 
     Raises:
-        ValueError: If there are fewer than two streams.
+        InputError: If there are fewer than two streams.
     """
 
     def __init__(self, streams: Sequence[dict], data_preprocessor: dict) -> None:
@@ -37,7 +37,7 @@ class LateFusion(BaseModel):
 
     @property
     def cls_head(self) -> nn.Module:
-        """The first stream's head, which knows the number of classes."""
+        """The first stream's head, which has the number of classes."""
         return cast(nn.Module, self.streams[0].cls_head)
 
     def forward(
@@ -46,7 +46,7 @@ class LateFusion(BaseModel):
         data_samples: list[ActionDataSample] | None = None,
         mode: str = 'tensor',
     ):
-        """As MMAction2's recognizers: losses by stream, or averaged predictions.
+        """As in MMAction2's recognizers: losses per stream, or averaged predictions.
 
         Args:
             inputs (Tensor): Preprocessed clips.
@@ -54,8 +54,8 @@ class LateFusion(BaseModel):
             mode (str): `'loss'`, `'predict'` or `'tensor'`.
 
         Returns:
-            dict | list | list[Tensor]: Losses; data samples with the averaged
-            scores; or the features of each stream.
+            dict | list | list[Tensor]: Losses, data samples with averaged scores, or
+            the features of each stream, depending on `mode`.
         """
         if mode == 'loss':
             return {

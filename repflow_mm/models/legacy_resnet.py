@@ -15,17 +15,17 @@ _STEM_EPS = 1e-3
 
 @MODELS.register_module()
 class LegacyRepFlowResNet50(BaseModule):
-    """What the authors' Kinetics weights were trained with; evaluation only.
+    """The network of the authors' Kinetics weights; for evaluation only.
 
-    A ResNet-50 whose blocks are temporal 3x1x1 convolutions in turn with 1x1x1, whose
-    projections carry two batch norms, padded as TensorFlow does it, with
-    :class:`repflow_mm.layers.legacy.LegacyRepresentationFlow` behind the second stage.
-    For new models take :class:`RepFlowResNet`. Weights come from
+    A ResNet-50 whose blocks alternate 3x1x1 and 1x1x1 convolutions, with two batch
+    norms in each projection, TensorFlow's padding, and
+    :class:`repflow_mm.layers.legacy.LegacyRepresentationFlow` after the second stage.
+    For new models use :class:`RepFlowResNet`. Weights come from
     `tools/convert_authors_checkpoint.py`.
 
     Args:
         n_iters (int): Iterations of the flow layer. Defaults to 10.
-        init_cfg (dict, optional): MMEngine's initialisation.
+        init_cfg (dict, optional): As for MMEngine's `BaseModule`.
 
     Shape:
         - Input: `(N, 3, T, H, W)` in the range `1 - 2 * rgb / 255`, `T >= 11`.
@@ -49,7 +49,7 @@ class LegacyRepFlowResNet50(BaseModule):
         self.flow = LegacyRepresentationFlow(512, 32, n_iters)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features of a clip, see the class."""
+        """Features of a clip; see the class."""
         x = F.relu(self.bn1(self.conv1(x)))
         x = F.max_pool3d(_pad_same(x, 3, 2, dims=3), 3, 2)
         x = self.flow(self.layer2(self.layer1(x)))
@@ -87,7 +87,7 @@ class _Bottleneck(nn.Module):
 
 
 def _pad_same(x: Tensor, kernel: int, stride: int, dims: int = 2) -> Tensor:
-    """Zero padding of the last `dims` axes as TensorFlow has it: odd cells behind."""
+    """TensorFlow's SAME zero padding of the last `dims` axes: odd pixels at the end."""
     pads = []
     for size in reversed(x.shape[-dims:]):
         total = max((-(-size // stride) - 1) * stride + kernel - size, 0)

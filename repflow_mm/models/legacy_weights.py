@@ -1,4 +1,4 @@
-"""The authors' published checkpoint into one of ours."""
+"""Conversion of the authors' published checkpoint."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from torch import Tensor
 from repflow_mm.errors import InputError
 from repflow_mm.models.legacy_resnet import LegacyRepFlowResNet50
 
-# Our names to theirs, in this order.
+# Substitutions from our names to theirs, in order.
 _THEIRS = (
     (r'^conv1\.', 'stem.'),
     (r'^flow\.', 'rep_flow.'),
@@ -25,15 +25,15 @@ def convert_authors_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the authors' weights to those of the legacy config's recognizer.
 
     Args:
-        weights (Mapping[str, Tensor]): Their state dict; `module.` in front is fine.
+        weights (Mapping[str, Tensor]): Their state dict, with or without `module.`
+            prefixes.
 
     Returns:
         dict[str, Tensor]: State dict of a `Recognizer3D` with a
         :class:`LegacyRepFlowResNet50` and an `I3DHead`.
 
     Raises:
-        ValueError: Naming the first key that is missing, has another shape or does
-            not belong.
+        InputError: If a key is missing, has the wrong shape or is unexpected.
     """
     weights = {k.removeprefix('module.'): v for k, v in weights.items()}
     classes = weights.get('classify.bias', torch.empty(0)).numel()
@@ -53,16 +53,16 @@ def convert_authors_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         expected[theirs] = tuple(value.shape)
     for key, shape in expected.items():
         if key.endswith('num_batches_tracked'):
-            weights.setdefault(key, torch.tensor(0))  # older PyTorch had none
+            weights.setdefault(key, torch.tensor(0))  # absent in older PyTorch
         if key not in weights:
-            raise InputError(f"{key} is missing: this is not the authors' whole model")
+            raise InputError(f"{key} is missing: this is not the authors' full model")
         if tuple(weights[key].shape) != shape:
             raise InputError(
                 f'{key} has shape {tuple(weights[key].shape)}, expected {shape}'
             )
     for key in weights:
         if key not in expected:
-            raise InputError(f"{key} does not belong to the authors' model")
+            raise InputError(f"{key} is not part of the authors' model")
     renamed = {names[key]: value for key, value in weights.items()}
     renamed['cls_head.fc_cls.weight'] = renamed['cls_head.fc_cls.weight'].flatten(1)
     return renamed

@@ -1,4 +1,4 @@
-"""Motion layers as MMAction2 necks: each registered layer, under its own name."""
+"""Every registered motion layer as an MMAction2 neck of the same name."""
 
 from collections.abc import Sequence
 
@@ -18,21 +18,21 @@ class MotionNeck(MotionLayer):
 
     Args:
         num_segments (int, optional): In a `Recognizer2D`, the frames of one view.
-            MMAction2 hands all crops and clips of a test sample to the neck in one
-            row; without it, flow is computed across their seams too. Defaults to
-            the `num_segments` of the head or backbone; if they have none, to all
-            frames, which is right for a single view.
-        keep_frames (bool, optional): In a `Recognizer2D`, give every frame on instead
-            of their mean; needs `temporal='same'`. Defaults to what the head takes:
+            MMAction2 concatenates all crops and clips of a test sample before the
+            neck; flow must not be computed across their boundaries. Defaults to the
+            `num_segments` of the head or backbone; if they have none, to all frames,
+            which is right for a single view.
+        keep_frames (bool, optional): In a `Recognizer2D`, return every frame instead
+            of their mean; needs `temporal='same'`. Defaults to what the head expects:
             True for heads that count frames (`TSMHead`, `TRNHead`).
-        **kwargs: Those of :class:`{layer}`.
+        **kwargs: Arguments of :class:`{layer}`.
 
     Shape:
         - `Recognizer3D` passes one tensor `(N, C, T, H, W)` and gets `T - 1`
           frames (`T` for `temporal='same'`).
         - `Recognizer2D` passes a list of them, one per entry of the backbone's
-          `out_indices`; the last one is used, and `(N, C, 1, H, W)` comes back, the
-          mean over time, as its consensus has it.
+          `out_indices`; the last one is used, and `(N, C, 1, H, W)` is returned, the
+          mean over time, like its consensus.
     """
 
     layer: type[MotionLayer]
@@ -58,32 +58,32 @@ class MotionNeck(MotionLayer):
         self.keep_frames = keep_frames
 
     def agree_with(self, recognizer: nn.Module) -> None:
-        """Find the arguments that were left out; a `Recognizer2D` calls this.
+        """Infer the missing arguments; called by a `Recognizer2D`.
 
         Args:
-            recognizer (nn.Module): Its head and backbone say how frames are counted.
+            recognizer (nn.Module): Its head and backbone define the frame count.
 
         Raises:
-            InputError: If what they and the neck say cannot all be.
+            InputError: If they and the neck contradict each other.
         """
         head, what = getattr(recognizer, 'cls_head', None), type(self).__name__
         counted = getattr(head, 'num_segments', None)
         counts = f'{type(head).__name__} counts the frames of a clip ({counted})'
         if counted and self.temporal != 'same':
             raise InputError(
-                f"{counts}, and {what} gives one less: set neck.temporal='same'"
+                f"{counts}, and {what} returns one less: set neck.temporal='same'"
             )
         if self.keep_frames is None:
             self.keep_frames = bool(counted)
         if self.keep_frames != bool(counted) and head is not None:
             if counted:
                 raise InputError(
-                    f'{counts}, and {what} gives it their mean: leave '
-                    'keep_frames=False out of the neck'
+                    f'{counts}, and {what} returns their mean: remove '
+                    'keep_frames=False from the neck'
                 )
             raise InputError(
-                f'{type(head).__name__} takes one map of a clip, and {what} gives it '
-                'every frame: leave keep_frames=True out of the neck'
+                f'{type(head).__name__} takes one map of a clip, and {what} returns '
+                'every frame: remove keep_frames=True from the neck'
             )
         for part in (head, recognizer.backbone):
             segments = getattr(part, 'num_segments', None)
@@ -92,8 +92,8 @@ class MotionNeck(MotionLayer):
             if segments and self.num_segments != segments:
                 raise InputError(
                     f'{what} has num_segments={self.num_segments} and '
-                    f'{type(part).__name__} {segments}: leave num_segments out of the '
-                    'neck'
+                    f'{type(part).__name__} has {segments}: remove num_segments from '
+                    'the neck'
                 )
 
     def forward(  # type: ignore[override]  # the contract of MMAction2's necks
@@ -102,30 +102,30 @@ class MotionNeck(MotionLayer):
         """Motion features and an empty dict of auxiliary losses.
 
         Args:
-            x (Tensor | Sequence[Tensor]): Features, see the class.
+            x (Tensor | Sequence[Tensor]): Features; see the class.
             data_samples (list, optional): Unused; part of the neck contract.
 
         Returns:
             tuple[Tensor, dict]: Features and `loss_aux`.
 
         Raises:
-            InputError: On features of another shape, or frames that
-                `num_segments` does not divide.
+            InputError: On features of the wrong shape, or if `num_segments` does not
+                divide the number of frames.
         """
         if isinstance(x, Tensor):
             return super().forward(x), {}
         if not isinstance(x, list):
             raise InputError(
                 f'{type(self).__name__} as a neck takes maps (N, C, T, H, W), and the '
-                f'backbone gives {_describe(x)}: set out_indices (out_scales) to one '
-                'stage, or splice the layer into the backbone (FlowAugmented)'
+                f'backbone returns {_describe(x)}: set out_indices (out_scales) to one '
+                'stage, or put the layer into the backbone (FlowAugmented)'
             )
         maps = x[-1]
         if maps.dim() != 5:
             raise InputError(
                 f'a flow neck got maps of shape {tuple(maps.shape)} from Recognizer2D, '
-                'which hands a neck only what a backbone returns as a tuple: give the '
-                'backbone two out_indices, such as (2, 3); the neck uses the last'
+                'which passes a neck only what a backbone returns as a tuple: set two '
+                'out_indices in the backbone, such as (2, 3); the neck uses the last'
             )
         clips, frames = maps.shape[0], maps.shape[2]
         segments = self.num_segments or frames
@@ -143,7 +143,7 @@ class MotionNeck(MotionLayer):
 
 
 def _describe(x: object) -> str:
-    """What a backbone gave, for a message."""
+    """Describe a backbone's output in a message."""
     if isinstance(x, Tensor):
         return str(tuple(x.shape))
     if isinstance(x, Sequence):
@@ -158,7 +158,7 @@ FcF: type[MotionNeck]
 def _make_neck(name: str, layer: type[MotionLayer]) -> None:
     """Register a layer as a neck."""
     if name in MODELS.module_dict:
-        raise InputError(f'MODELS has a {name!r} already: name the layer otherwise')
+        raise InputError(f'MODELS already has a {name!r}: rename the layer')
     where = f'{layer.__module__}.{layer.__qualname__}'
     doc = (MotionNeck.__doc__ or '').format(name=name, layer=where)
     own = dict(layer=layer, __doc__=doc, __module__=__name__)

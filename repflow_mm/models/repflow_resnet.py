@@ -1,4 +1,4 @@
-"""A 2D ResNet, run per frame, with representation flow inside."""
+"""A 2D ResNet, applied per frame, with a representation flow layer."""
 
 import re
 from collections.abc import Mapping
@@ -21,32 +21,32 @@ _DEFAULTS: Mapping[str, object] = MappingProxyType({})
 class RepFlowResNet(ResNet):
     """MMAction2's 2D ResNet on every frame of a clip, with a flow layer.
 
-    The paper's network: `after='block3'` puts the layer behind the second
-    residual stage, 28x28 at an input of 224x224. Weights of MMAction2's and
-    torchvision's 2D ResNets load for everything but the layer.
+    The paper's network: `after='block3'` puts the layer after the second residual
+    stage, at 28x28 for an input of 224x224. Weights of MMAction2's and
+    torchvision's 2D ResNets load for everything except the layer.
 
     Args:
         depth (int): 18, 34, 50, 101 or 152.
-        flow (dict, optional): Arguments of the layer but `in_channels`;
+        flow (dict, optional): Arguments of the layer except `in_channels`;
             `type='RepFlow'` (default,
-            :class:`repflow_mm.layers.RepresentationFlow`) or `'FcF'`. `None`
-            leaves the layer out: the RGB twin. Defaults to the layer's own.
-        after (str): Where the layer sits, in the paper's words: `'input'`
-            (RGB), `'block1'` (stem) or `'block2'` ... `'block5'` (the residual
-            stages `layer1` ... `layer4`). Defaults to `'block3'`.
+            :class:`repflow_mm.layers.RepresentationFlow`) or `'FcF'`. `None` omits
+            the layer, for the RGB baseline. Defaults to the layer's defaults.
+        after (str): Position of the layer, in the paper's terms: `'input'` (RGB),
+            `'block1'` (stem) or `'block2'` ... `'block5'` (the residual stages
+            `layer1` ... `layer4`). Defaults to `'block3'`.
         **kwargs: Arguments of :class:`mmaction.models.ResNet`. `frozen_stages`,
-            `norm_eval` and `partial_bn` do not touch the flow layer: it has no
+            `norm_eval` and `partial_bn` do not affect the flow layer, which has no
             pretrained state to keep.
 
     Shape:
         - Input: `(N, 3, T, H, W)`.
         - Output: `(N, C, T', H', W')` for the stage in `out_indices`, or a
-          tuple of them. Behind the layer `T'` is `T - 1` for
+          tuple of them. After the layer `T'` is `T - 1` for
           `flow=dict(temporal='valid')`, the default.
 
     Raises:
-        ValueError: On an unknown `after` or `depth`, pretrained weights that do not
-            fit, or an input of another rank.
+        InputError: On an unknown `after` or `depth`, pretrained weights that do not
+            fit, or an input of the wrong rank.
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class RepFlowResNet(ResNet):
             self.flow = build_layer(flow, channels[blocks.index(after)])
 
     def init_weights(self) -> None:
-        """Load `pretrained`, or initialise; MMAction2's names and torchvision's.
+        """Load `pretrained` (MMAction2's or torchvision's names), or initialize.
 
         Raises:
-            ValueError: If a weight other than the flow layer's is not in the file
-                or has another shape.
+            InputError: If a weight other than the flow layer's is missing from the
+                file or has another shape.
         """
         if not self.pretrained:
             super().init_weights()
@@ -97,20 +97,20 @@ class RepFlowResNet(ResNet):
         ]
         if unfit:
             raise InputError(
-                f'{self.pretrained} is no 2D ResNet-{self.depth}: {len(unfit)} of '
-                f'{len(own)} weights are not in it or have another shape (first: '
+                f'{self.pretrained} is not a 2D ResNet-{self.depth}: {len(unfit)} of '
+                f'{len(own)} weights are missing or have another shape (first: '
                 f'{unfit[0]})'
             )
         self.load_state_dict({k: given[k] for k in own if k in given}, strict=False)
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Features of a clip, see the class."""
+        """Features of a clip; see the class."""
         if x.dim() != 5:
             raise InputError(
                 'RepFlowResNet takes clips (N, C, T, H, W), got shape '
                 f"{tuple(x.shape)}: use FormatShape with input_format='NCTHW'"
             )
-        clips = x.shape[0], x.shape[2]  # N and T; T cannot be told from no frames
+        clips = x.shape[0], x.shape[2]  # N and T; T is lost in a batch of none
         outs = []
         x, clips = self._flow_after('input', _fold(x), clips)
         x, clips = self._flow_after('block1', self.maxpool(self.conv1(x)), clips)
@@ -129,13 +129,13 @@ class RepFlowResNet(ResNet):
         return _fold(x), (x.shape[0], x.shape[2])
 
     def train(self, mode: bool = True) -> nn.Module:
-        """Set the mode; what freezes the backbone does not freeze the flow layer."""
+        """Set the mode; freezing the backbone does not freeze the flow layer."""
         set_mode([] if self.flow is None else [self.flow], super().train, mode)
         return self
 
 
 def _as_mmaction(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A 2D ResNet's weights under MMAction2's names, from these or torchvision's."""
+    """Rename a 2D ResNet's weights from torchvision's names to MMAction2's."""
     renamed = {}
     for key, value in state_dict.items():
         key = key.removeprefix('backbone.')

@@ -1,4 +1,4 @@
-"""3D and (2+1)D ResNets with representation flow inside."""
+"""3D and (2+1)D ResNets with a representation flow layer."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -40,25 +40,25 @@ def _place_flow(backbone: ResNet3d, flow: Mapping | None, after: str) -> None:
 class RepFlowResNet3d(ResNet3d):
     """MMAction2's 3D ResNet (I3D) with a flow layer (Table 6).
 
-    2D ImageNet weights inflate as MMAction2 does it, and checkpoints of its 3D
-    ResNets load, for everything but the layer.
+    2D ImageNet weights are inflated by MMAction2, and checkpoints of its 3D ResNets
+    load, for everything except the layer.
 
     Args:
-        flow (dict, optional): Arguments of the layer but `in_channels`;
-            `type='RepFlow'` (default) or `'FcF'`. `None` leaves it out: the twin,
-            numerically MMAction2's. Defaults to the layer's own.
+        flow (dict, optional): Arguments of the layer except `in_channels`;
+            `type='RepFlow'` (default) or `'FcF'`. `None` omits it, for the RGB
+            baseline, which is MMAction2's. Defaults to the layer's defaults.
         after (str): `'input'` (RGB), `'block1'` (stem) or `'block2'` ...
             `'block5'` (`layer1` ... `layer4`). Defaults to `'block3'`.
-        **kwargs: Arguments of :class:`mmaction.models.ResNet3d`, `depth` among
-            them. What freezes its norms does not touch the flow layer.
+        **kwargs: Arguments of :class:`mmaction.models.ResNet3d`, including `depth`.
+            Options that freeze its norms do not affect the flow layer.
 
     Shape:
         - Input: `(N, 3, T, H, W)`.
-        - Output: as the parent's, with a frame less for each flow where
+        - Output: as the parent's, with one frame less per flow for
           `flow=dict(temporal='valid')`, the default.
 
     Raises:
-        ValueError: On an unknown `after` or `flow.type`.
+        InputError: On an unknown `after` or `flow.type`.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class RepFlowResNet3d(ResNet3d):
 class RepFlowResNet2Plus1d(ResNet2Plus1d):
     """MMAction2's R(2+1)D with a flow layer (Table 7).
 
-    Arguments as for :class:`RepFlowResNet3d`, on top of those of
+    Takes the arguments of :class:`RepFlowResNet3d` and of
     :class:`mmaction.models.ResNet2Plus1d`.
     """
 

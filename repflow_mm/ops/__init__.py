@@ -1,4 +1,4 @@
-"""The numerics: pure functions on tensors. Importing them needs torch alone."""
+"""The numerics: pure functions on tensors. Needs only torch."""
 
 from repflow_mm.ops.tvl1 import (
     backends,

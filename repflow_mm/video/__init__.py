@@ -1,6 +1,6 @@
-"""Reading video files that may be broken: decoders, and the process they run in.
+"""Reading possibly broken video files: decoders, and the process they run in.
 
-Needs numpy and the decoder alone, for the decoding process imports nothing else.
+Needs only numpy and the decoder: the decoding process imports nothing else.
 """
 
 from repflow_mm.video.decoders import DECODERS, VideoError, candidates

@@ -1,4 +1,4 @@
-"""A process that decodes, and what is said to it: it may crash or hang, or lie."""
+"""Communication with the decoding process, which is untrusted: it may crash or hang."""
 
 import json
 import os
@@ -17,12 +17,12 @@ _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 _LONGEST_LINE = 2**16
 _CHUNK = 2**12
 _SECONDS_PER_LOOK = 0.2
-# So many times the timeout, an answer may take if there are signs of life.
+# An answer may take this many timeouts while there are heartbeats.
 _PATIENCE = 5
 
 
 class ChannelError(Exception):
-    """The process is gone, or was ended; the message says how."""
+    """The process died or was killed; the message says how."""
 
     def __init__(self, reason: str, hung: bool = False) -> None:
         super().__init__(reason)
@@ -30,11 +30,11 @@ class ChannelError(Exception):
 
 
 class Channel:
-    """Asks a decoding process; starts one if there is none.
+    """Sends requests to a decoding process, which it starts when needed.
 
     Args:
-        timeout (float): Seconds without a sign of life after which it is ended; five
-            times as long with them.
+        timeout (float): Seconds without a heartbeat after which it is killed; five
+            times as long with heartbeats.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -42,20 +42,20 @@ class Channel:
         self.process: subprocess.Popen | None = None
         self._watchdog: _Watchdog | None = None
         self._owner = os.getpid()
-        self._received = b''  # and not read yet
+        self._received = b''  # received but not yet parsed
         try:
             self._memory: SharedMemory | None = SharedMemory()
         except OSError:
-            self._memory = None  # frames cross a pipe
+            self._memory = None  # frames go through a pipe
 
     def ask(self, request: dict) -> dict:
-        """An answer, which may hold an `'error'`.
+        """The answer to a request, which may hold an `'error'`.
 
         Args:
             request (dict): See :mod:`repflow_mm.video.server`.
 
         Returns:
-            dict: The answer, unchecked.
+            dict: The answer, not validated.
 
         Raises:
             ChannelError: If the process crashes or hangs.
@@ -66,15 +66,15 @@ class Channel:
         return self._guarded(lambda beat: self._exchange(request, beat))
 
     def ask_frames(self, numbers: list[int], shape: tuple[int, ...]):
-        """The frames of the video that is open.
+        """Frames of the open video.
 
         Args:
-            numbers (list[int]): Ascending, each once.
+            numbers (list[int]): Ascending, without repeats.
             shape (tuple[int, ...]): `(len(numbers), H, W, 3)`.
 
         Returns:
             np.ndarray | dict: The frames, uint8, or an answer with an `'error'`. The
-            memory of the frames is used again when they are let go of.
+            memory of the frames is reused when they are released.
 
         Raises:
             ChannelError: If the process crashes or hangs.
@@ -90,7 +90,7 @@ class Channel:
         return answer if 'error' in answer else frames
 
     def close(self) -> None:
-        """End the process; the next request starts another."""
+        """Kill the process; the next request starts a new one."""
         process, self.process = self.process, None
         if self._watchdog is not None:
             self._watchdog.stop()
@@ -108,10 +108,10 @@ class Channel:
     def _start(self) -> subprocess.Popen:
         path = os.pathsep.join([_PACKAGE_ROOT, os.environ.get('PYTHONPATH', '')])
         settings = dict(
-            # Threads of libraries that are loaded and not used cost address space.
+            # Thread pools of unused libraries cost address space.
             OMP_NUM_THREADS='1',
             OPENBLAS_NUM_THREADS='1',
-            # glibc would give a clip's memory back each time, and fetch it again.
+            # Keeps glibc from returning a clip's memory to the system each time.
             MALLOC_MMAP_THRESHOLD_=str(2**30),
             MALLOC_TRIM_THRESHOLD_=str(2**30),
         )
@@ -120,7 +120,7 @@ class Channel:
             [sys.executable, '-m', 'repflow_mm.video.server', *map(str, files)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # decoders complain there, once a packet
+            stderr=subprocess.DEVNULL,  # decoders log there, once per packet
             env={**os.environ, **settings, 'PYTHONPATH': path.rstrip(os.pathsep)},
             bufsize=0,
             pass_fds=files,
@@ -159,7 +159,7 @@ class Channel:
             rest = rest[self.process.stdout.readinto(rest) or _gone() :]
 
     def _guarded(self, exchange):
-        """Run an exchange; a process that hangs is ended, one that died told of."""
+        """Run an exchange; kill a process that hangs, report one that died."""
         watchdog = self._watchdog
         watchdog.allow(self.timeout)
         try:

@@ -1,8 +1,8 @@
-"""Memory that a process shares with one that it started, without a name to clean up.
+"""Anonymous memory shared between a process and its child, with nothing to clean up.
 
-Linux only: an anonymous file that the kernel frees with its last user, however they
-end, and that is sealed, so that the other process cannot take memory away that this
-one is reading.
+Linux only: an anonymous file that the kernel frees with its last user, however that
+ends. It is sealed, so that the other process cannot truncate memory that this one is
+reading.
 """
 
 import mmap
@@ -20,20 +20,20 @@ try:
 except (ImportError, AttributeError):  # not Linux
     memfd_create = None
 
-# Larger slots are given back when they are free, and not rounded to a power of two.
+# Larger slots are released when free, and not rounded to a power of two.
 _LARGE = 2**28
 _STEP = 2**20
 
 
 class SharedMemory:
-    """Slots for arrays, each used again once nobody has its array any more.
+    """Slots for arrays, each reused once its array has no references.
 
     Args:
-        file (int, optional): The descriptor, in the process that was started. Made if
-            it is not given.
+        file (int, optional): The file descriptor, in the child. By default, a new file
+            is created.
 
     Raises:
-        OSError: If the system has no such memory.
+        OSError: If the system does not support it.
     """
 
     def __init__(self, file: int | None = None) -> None:
@@ -47,10 +47,10 @@ class SharedMemory:
         self._slots: list[_Slot] = []
 
     def allocate(self, shape: tuple[int, ...]) -> tuple[np.ndarray, tuple[int, int]]:
-        """An array of uint8 that nobody else uses, and where it is.
+        """Allocate an uint8 array; also returns its offset and length.
 
-        While it or a view of it lives, its memory is used for nothing else. A process
-        that is forked meanwhile does not count.
+        Its memory is not reused while the array or a view of it is alive. References in
+        forked processes do not count.
         """
         size = int(np.prod(shape))
         free = [slot for slot in self._slots if slot.user() is None]
@@ -65,7 +65,7 @@ class SharedMemory:
         return array.reshape(shape), (slot.offset, slot.length)
 
     def at(self, offset: int, length: int, shape: tuple[int, ...]) -> np.ndarray:
-        """The array that the other process has allocated there."""
+        """The array that the other process allocated at an offset."""
         slot = next((slot for slot in self._slots if slot.offset == offset), None)
         if slot is None:
             slot = _Slot(self.file, offset, length)
@@ -74,7 +74,7 @@ class SharedMemory:
         return np.frombuffer(slot.map, np.uint8, int(np.prod(shape))).reshape(shape)
 
     def close(self) -> None:
-        """Let go of it; arrays that are left keep theirs."""
+        """Close the file; existing arrays stay valid."""
         file, self.file, self._slots = self.file, -1, []
         if file >= 0:
             os.close(file)
@@ -88,7 +88,7 @@ class SharedMemory:
 
 
 class _Slot:
-    """A part of the file, mapped once."""
+    """A mapped part of the file."""
 
     def __init__(self, file: int, offset: int, length: int) -> None:
         self.offset, self.length = offset, length
@@ -97,7 +97,7 @@ class _Slot:
 
 
 def _rounded(size: int) -> int:
-    """Room for other clips of much the same size; what is not touched costs nothing."""
+    """Size of a slot, with room for similar clips; untouched memory is free."""
     if size > _LARGE:
         return -(-size // _STEP) * _STEP
     return max(_STEP, 1 << (size - 1).bit_length())

@@ -1,4 +1,4 @@
-"""Videos decoded in a process of its own, each by a decoder that can read it."""
+"""Decoding videos in a separate process, each with a decoder that can read it."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -10,22 +10,22 @@ import numpy as np
 from repflow_mm.video.channel import Channel, ChannelError
 from repflow_mm.video.decoders import VideoError, candidates
 
-# Beyond this the frames of one clip end a training machine sooner than they train it.
+# Limit of the frames of one request, to protect the machine's memory.
 MAX_BYTES = 2**32
 _MAX_SIDE = 2**16
 _MOST_KNOWN = 50_000  # files, a KiB each
 
 
 class VideoInfo(NamedTuple):
-    """What is known of a video once it is open.
+    """Properties of an open video.
 
     Args:
-        frames (int): Frames that decode. In a file that is damaged in its middle,
-            some of them do not.
-        fps (float): Frames per second, on average; 0 where the file does not say.
-        width (int): Pixels, as shown: rotation in the metadata is applied.
-        height (int): Pixels, as shown.
-        seeks (bool): Whether decoding may begin at later frames than the first.
+        frames (int): Number of frames that decode. If the file is damaged in the
+            middle, some of them do not.
+        fps (float): Average frames per second; 0 if the file does not say.
+        width (int): Displayed width in pixels, after rotation by the metadata.
+        height (int): Displayed height in pixels.
+        seeks (bool): Whether decoding can start at frames other than the first.
     """
 
     frames: int
@@ -36,36 +36,36 @@ class VideoInfo(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What earlier readings of a file have found."""
+    """What is remembered of a file."""
 
-    failed: int = 0  # decoders, counted from the first of the candidates
-    index: dict | None = None  # where it took decoding to find it
+    failed: int = 0  # number of candidate decoders that failed
+    index: dict | None = None  # if decoding was needed to build it
 
 
 class VideoProcess:
-    """Decodes videos in a process of its own.
+    """Decodes videos in a separate process.
 
-    Frame `i` is the `i`-th picture that decoding the file from its start gives,
-    whichever decoder reads it. Start-up takes about 0.3 s, once; a process that
-    crashed, hung or read `max_videos` files is replaced by the next one. One thread may
-    use it, and the process that made it: a fork needs its own.
+    Frame `i` is the `i`-th picture obtained by decoding the file from its start,
+    whichever decoder reads it. Start-up takes about 0.3 s; a process that crashed, hung
+    or read `max_videos` files is replaced by a new one. Not thread-safe, and not usable
+    in a fork, which needs its own.
 
     Args:
         decoder (str): `'pyav'`, `'decord'`, `'opencv'`, `'torchcodec'`, or `'auto'`:
             for each file the first of the first three that is installed and reads
             it. Defaults to `'auto'`.
-        timeout (float): Seconds without a sign of life after which an answer is waited
-            for no longer; five times as long with them, as where the frames of a long
-            video have to be counted. Defaults to 60.
-        max_videos (int): Files read before the process is renewed, so that what a
-            decoder leaks cannot grow. Defaults to 1000.
+        timeout (float): Seconds without a heartbeat after which an answer is given up;
+            five times as long with heartbeats, as when the frames of a long video are
+            counted. Defaults to 60.
+        max_videos (int): Files to read before the process is restarted, to bound
+            memory leaks of decoders. Defaults to 1000.
 
     Attributes:
-        path (str, optional): The video that is open.
+        path (str, optional): The open video.
         used (str): The decoder that reads it.
 
     Raises:
-        InputError: If there is no decoder of that name, or it is not installed.
+        InputError: If the decoder is unknown or not installed.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class VideoProcess:
 
     @property
     def timeout(self) -> float:
-        """Seconds after which an answer is waited for no longer."""
+        """Seconds to wait for an answer."""
         return self._channel.timeout
 
     @timeout.setter
@@ -92,19 +92,19 @@ class VideoProcess:
 
     @property
     def fell_back(self) -> bool:
-        """Whether another decoder than the first one reads the video that is open."""
+        """Whether a decoder other than the first choice reads the open video."""
         return self.used != self._candidates[0]
 
     def open(self, path: str, in_order: bool = False) -> VideoInfo:
-        """Open a video; the one before is closed.
+        """Open a video and close the previous one.
 
         Args:
             path (str): A local file.
-            in_order (bool): Whether to read on from its start even where seeking is
-                exact: to compare. Defaults to False.
+            in_order (bool): Whether to read from the start even if seeking is exact,
+                for comparison. Defaults to False.
 
         Returns:
-            VideoInfo: What is known of it.
+            VideoInfo: Its properties.
 
         Raises:
             VideoError: If it cannot be opened, has no frames, or the decoder
@@ -115,7 +115,7 @@ class VideoProcess:
         except (OSError, ValueError):
             stat = None
         if stat is None or not S_ISREG(stat.st_mode):
-            raise VideoError(path, 'is no file')
+            raise VideoError(path, 'is not a file')
         if self._opened >= self.max_videos:
             self.close()
         self._opened += 1
@@ -124,20 +124,20 @@ class VideoProcess:
         return self._with_one_that_works(self._open)
 
     def frames(self, indices: Sequence[int], copy: bool = True) -> np.ndarray:
-        """Frames of the video that is open.
+        """Frames of the open video.
 
         Args:
-            indices (Sequence[int]): From 0, in any order. A frame that is repeated
-                is decoded once.
-            copy (bool): If False, the frames may lie in memory that the decoding
-                process wrote, which is faster. It is theirs until this process lets go
-                of them; a fork that keeps them longer sees others. Defaults to True.
+            indices (Sequence[int]): From 0, in any order. Repeated frames are decoded
+                once.
+            copy (bool): If False, the frames may lie in memory shared with the decoding
+                process, which is faster. It is reused once this process releases them;
+                a fork that keeps them longer sees other frames. Defaults to True.
 
         Returns:
             np.ndarray: `(len(indices), H, W, 3)`, uint8, RGB.
 
         Raises:
-            VideoError: If one of them does not decode, together they are too large,
+            VideoError: If a frame does not decode, the frames are too large together,
                 or the decoder crashes or hangs.
         """
         if self._info is None:
@@ -162,7 +162,9 @@ class VideoProcess:
             if self.used != self._candidates[self._remembered().failed]:
                 frames = self._info.frames
                 if self._open().frames != frames:
-                    raise VideoError(self.path, 'decoders differ in its frames')
+                    raise VideoError(
+                        self.path, 'decoders disagree on its number of frames'
+                    )
             return self._ask(self._channel.ask_frames, numbers, shape)
 
         frames = self._with_one_that_works(read)
@@ -171,12 +173,12 @@ class VideoProcess:
         return frames.copy() if copy else frames
 
     def close(self) -> None:
-        """End the process; the next video starts another."""
+        """Kill the process; the next video starts a new one."""
         self._opened = 0
         self._channel.close()
 
     def _open(self) -> VideoInfo:
-        """Open the file with the decoder whose turn it is."""
+        """Open the file with the current candidate decoder."""
         known = self._remembered()
         self.used = self._candidates[known.failed]
         path = os.path.abspath(self.path)
@@ -209,7 +211,7 @@ class VideoProcess:
             del self._known[next(iter(self._known))]
 
     def _with_one_that_works(self, function: Callable):
-        """Call it until the decoder whose turn it is succeeds; it is remembered."""
+        """Call a function with one candidate after another; remember the result."""
         errors = []
         for left in reversed(range(len(self._candidates))):
             try:
@@ -227,11 +229,11 @@ class VideoProcess:
         raise errors[0]
 
     def _ask(self, function: Callable, *args):
-        """An answer that is no error."""
+        """An answer; raises if it is an error."""
         try:
             answer = function(*args)
         except ChannelError as error:
-            # One that hangs has taken the time that there is for a video.
+            # A hang has used up the video's time, so no other decoder is tried.
             kind = _FinalError if error.hung else VideoError
             raise kind(self.path, str(error)) from None
         if isinstance(answer, dict) and 'error' in answer:
@@ -241,4 +243,4 @@ class VideoProcess:
 
 
 class _FinalError(VideoError):
-    """Another decoder would do no better."""
+    """An error after which no other decoder is tried."""

@@ -2,16 +2,15 @@
 
 Reads requests, one JSON object per line, from its standard input:
 `{"path": file, "decoder": name, "index": known or null, "in_order": flag}`, then any
-number of `{"read": numbers, "at": [offset, length]}`, numbers ascending and each once.
+number of `{"read": numbers, "at": [offset, length]}`, numbers ascending, no repeats.
 Answers each with a JSON line:
 
 - `{"error": text, "final": whether every decoder would fail}`,
-- the fields of an :class:`Index`, to be sent back as the known one where `counted`,
-- `{}`, and the frames are in the shared memory whose descriptor is MEMORY, at the place
-  that was given or, without one, follow the line.
+- the fields of an :class:`Index`, to be sent back as the known one if `counted`,
+- `{}`, with the frames in the shared memory whose descriptor is MEMORY, at the given
+  place, or after the line if there is none.
 
-Empty lines are signs of life. No pickles: what reads hostile files is not to be
-believed.
+Empty lines are heartbeats. No pickles: a process that reads hostile files is untrusted.
 """
 
 import json
@@ -34,8 +33,8 @@ class Server:
     """Answers requests.
 
     Args:
-        answers (BinaryIO): Where answers go.
-        memory (SharedMemory, optional): Where frames go. By default they follow the
+        answers (BinaryIO): Stream for answers.
+        memory (SharedMemory, optional): Memory for frames. By default they follow the
             answer.
     """
 
@@ -55,7 +54,7 @@ class Server:
                     answer = self._open(**request)
                 else:
                     answer, rest = {}, self._read(**request)
-            except Exception as error:  # decoders raise what they like
+            except Exception as error:  # decoders raise all kinds of exceptions
                 final = isinstance(error, MissingFrameError)
                 answer = dict(error=_in_words(error, self._path), final=final)
                 rest = None
@@ -69,7 +68,7 @@ class Server:
     ) -> dict:
         if self._video is not None:
             self._video.close()
-        self._path, self._video = path, None  # closed, whatever comes next
+        self._path, self._video = path, None  # closed even if opening fails
         stat = os.stat(path)
         key = path, stat.st_size, stat.st_mtime_ns
         known = self._indices.get(key)
@@ -80,7 +79,7 @@ class Server:
         if in_order:
             video.index = found._replace(entries=(0,), closed=False)
         self._video = video
-        # Entries and stamps are long, and nobody else needs them.
+        # Entries and stamps are long, and only needed here.
         answer = found._replace(entries=(0,), stamps=())._asdict()
         return dict(answer, seeks=len(found.entries) > 1, counted=not found.stamps)
 
@@ -106,7 +105,7 @@ class Server:
 
 
 def _in_words(error: Exception, path: str) -> str:
-    """The gist of a decoder's error, without its place in the sources."""
+    """The gist of a decoder's error, without its source location."""
     text = next(iter(str(error).replace(path, 'the file').splitlines()), '').rstrip('.')
     text = re.sub(r'.*Check failed: .*\) ', '', text)
     text = re.sub(r'^\[[\d:]+\] \S+:\d+: (\[the file\] )?', '', text)[-200:]
@@ -116,13 +115,13 @@ def _in_words(error: Exception, path: str) -> str:
 
 
 def main() -> None:
-    """Serve on standard input and output; what libraries print goes elsewhere."""
+    """Serve on standard input and output; redirect what libraries print."""
     answers = os.fdopen(os.dup(1), 'wb')
     os.dup2(2, 1)
     if os.name == 'posix':
         import resource
 
-        # A file that claims to be huge fails here, and here alone.
+        # Confines the damage of a file that claims to be huge to this process.
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     memory = SharedMemory(int(sys.argv[1])) if sys.argv[1:] else None
     Server(answers, memory).serve(sys.stdin.buffer)

@@ -1,4 +1,4 @@
-"""Writing a video frame by frame: mp4 for players, gif for pages."""
+"""Writing videos frame by frame: mp4 for players, gif for web pages."""
 
 import os
 from fractions import Fraction
@@ -9,13 +9,13 @@ import numpy as np
 
 from repflow_mm.errors import InputError
 
-# In this order: what browsers play, then what PyAV may be built with instead.
+# In order of preference: what browsers play, then what PyAV may have instead.
 _ENCODERS = ('libx264', 'libopenh264', 'h264_videotoolbox', 'mpeg4')
 _GIF_FRAMES = 150
 
 
 class _Writer:
-    """A file that is there whole or not at all, as a context manager."""
+    """Context manager that writes a file atomically."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
@@ -43,11 +43,11 @@ class Mp4Writer(_Writer):
     """H.264 in mp4, by PyAV.
 
     Args:
-        path (Path): The file; its folder is made.
-        fps (float): Frames a second.
+        path (Path): The file; its folder is created.
+        fps (float): Frames per second.
 
     Raises:
-        ValueError: If PyAV is not installed, or has no encoder for it.
+        InputError: If PyAV is not installed or lacks an encoder.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
@@ -60,8 +60,8 @@ class Mp4Writer(_Writer):
         names = [name for name in _ENCODERS if name in av.codecs_available]
         if not names:
             raise InputError(
-                f'this PyAV writes none of {", ".join(_ENCODERS)}: its wheels do, '
-                'pip install --force-reinstall --only-binary :all: av'
+                f'this PyAV has none of the encoders {", ".join(_ENCODERS)}; its '
+                'wheels do: pip install --force-reinstall --only-binary :all: av'
             )
         self._container = av.open(str(self._unfinished), 'w', format='mp4')
         rate = Fraction(fps).limit_denominator(1000)
@@ -72,7 +72,7 @@ class Mp4Writer(_Writer):
         """Write a frame.
 
         Args:
-            frame (np.ndarray): `(H, W, 3)`, uint8 RGB, the same even size each time.
+            frame (np.ndarray): `(H, W, 3)`, uint8 RGB; even size, the same for all.
         """
         if not self._stream.codec_context.is_open:
             self._stream.height, self._stream.width = frame.shape[:2]
@@ -86,11 +86,11 @@ class Mp4Writer(_Writer):
 
 
 class GifWriter(_Writer):
-    """An animation of the first 150 frames; a longer one is no picture any more.
+    """An animated GIF of the first 150 frames, to limit its size.
 
     Args:
-        path (Path): The file; its folder is made.
-        fps (float): Frames a second; browsers show at most 50.
+        path (Path): The file; its folder is created.
+        fps (float): Frames per second; browsers show at most 50.
     """
 
     def __init__(self, path: Path, fps: float) -> None:

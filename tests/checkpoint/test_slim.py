@@ -131,7 +131,9 @@ def test_damaged_safetensors_end_in_one_line(tmp_path, damage):
             other=(tmp_path / 'a.pth').read_bytes(),
         )[damage]
     )
-    with pytest.raises(InputError, match='it is truncated or no safetensors') as error:
+    with pytest.raises(
+        InputError, match='it is truncated or not a safetensors'
+    ) as error:
         load_checkpoint(path)
     assert '\n' not in str(error.value)
 
@@ -167,7 +169,7 @@ def test_weights_as_they_are_stored(tmp_path):
         (
             dict(a=torch.ones(1)),
             ['x.pth', '--weights=averaged'],
-            'in.pth: it holds raw weights alone (a training with EMAHook writes both',
+            'in.pth: it holds only raw weights (training with EMAHook writes both',
         ),
         (dict(a=torch.ones(1)), ['.'], 'is a folder: name a file in it'),
     ],
@@ -190,7 +192,7 @@ def test_the_input_is_never_overwritten(trained, tmp_path):
     before = checkpoint.read_bytes()
     first = publish(checkpoint, checkpoint)
     assert checkpoint.read_bytes() == before and first.parent == checkpoint.parent
-    with pytest.raises(ValueError, match='published already'):
+    with pytest.raises(ValueError, match='is already published'):
         publish(first, checkpoint)  # what is slim has the same content and name
-    with pytest.raises(ValueError, match='it holds averaged weights alone'):
+    with pytest.raises(ValueError, match='it holds only averaged weights'):
         publish(first, tmp_path / 'x.pth', 'raw')

@@ -68,7 +68,7 @@ def test_a_missing_codec(main, network, long_video, tmp_path, monkeypatch, capsy
     monkeypatch.setattr(av, 'codecs_available', set())
     with pytest.raises(SystemExit):
         main(command)
-    assert 'this PyAV writes none of libx264' in capsys.readouterr().err
+    assert 'this PyAV has none of the encoders libx264' in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, 'av', None)
     with pytest.raises(SystemExit):
         main(command)

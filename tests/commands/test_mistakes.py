@@ -81,7 +81,7 @@ MISTAKES = {
     'make_motion_set {new} --size 65': 'size must be even, got 65',
     'make_motion_set {new} --frames 1': 'frames must be at least 2, got 1',
     'make_motion_set {new} --kind all': "invalid choice: 'all'",
-    'make_motion_set {text}': 'is no motion set: choose another folder',
+    'make_motion_set {text}': 'is not a motion set: choose another folder',
     'make_motion_set {text}/x': 'is a file, not a folder',
     'motion_demo --epochs 0': '--epochs: must be an integer of at least 1, got 0',
     'motion_demo --clips 1': '--clips: must be an integer of at least 2, got 1',

@@ -90,7 +90,7 @@ def test_a_list_that_leads_outside_its_folder(folder, name):
 @pytest.mark.parametrize(
     ('data', 'match'),
     [
-        (bytes(range(256)) * 20, r'list\.txt is no text'),
+        (bytes(range(256)) * 20, r'list\.txt is not a text file'),
         (b'a/1.mp4 0\n' + b'x' * 1_000_000 + b' 0\n', 'line 2: there is no video .*xx'),
         (b'a/1.mp4 0\n' + b'x ' * 500_000 + b'\n', 'line 2: expected `path label`'),
         (b'a/1.mp4 0\na\x00b.mp4 0\n', 'line 2: there is no video'),

@@ -112,7 +112,7 @@ def test_a_run_with_epochs_of_another_length_is_not_resumed(
             'train_dataloader.batch_size=4',
         )
     line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert line.startswith('error: the run to resume had 4 iterations an epoch and')
+    assert line.startswith('error: the run to resume had 4 iterations per epoch and')
 
 
 def test_the_first_start_with_resume_takes_the_weights_it_is_given(

@@ -38,7 +38,9 @@ def test_a_layer_of_ten_lines(fusion, temporal, frames):
 
 def test_names_are_taken_once():
     assert register_layer('FrameDifference')(FrameDifference) is FrameDifference
-    with pytest.raises(InputError, match="there is a motion layer 'RepFlow' already"):
+    with pytest.raises(
+        InputError, match="a motion layer named 'RepFlow' is already registered"
+    ):
         register_layer('RepFlow')(FrameDifference)
 
 
@@ -57,9 +59,9 @@ def test_names_are_taken_once():
         ("tau must be a number, got '0.25'", dict(tau='0.25')),
         ('theta must be a number, got None', dict(theta=None)),
         ('lam must be in', dict(lam=float('nan'))),
-        ('learn must be names .* got 5', dict(learn=5)),
-        ('learn must be names .* got None', dict(learn=None)),
-        ('learn must be names', dict(learn=(1,))),
+        ('learn must be a sequence of names .* got 5', dict(learn=5)),
+        ('learn must be a sequence of names .* got None', dict(learn=None)),
+        ('learn must be a sequence of names', dict(learn=(1,))),
         ("flow_grad must be one of .*'forward'", dict(flow_grad='central')),
         ("image_grad must be one of .*'sobel'", dict(image_grad=None)),
         ("backend must be one of .*'reference'", dict(backend='cuda')),
@@ -78,7 +80,9 @@ def test_options_are_checked_when_the_layer_is_built(match, cfg):
 def test_a_clip_of_one_frame_has_no_motion_to_add(kind):
     x = torch.rand(2, 6, 1, 5, 5)
     options = dict(SMALL, fusion='add', temporal='same', zero_init_residual=False)
-    with pytest.warns(UserWarning, match='needs 2 frames .* pass through unchanged'):
+    with pytest.warns(
+        UserWarning, match='needs at least 2 frames .* pass through unchanged'
+    ):
         assert torch.equal(kind(6, **options)(x), x)
     for other in (dict(fusion='none'), dict(temporal='valid')):
         with pytest.raises(InputError, match='at least [23] frames'):

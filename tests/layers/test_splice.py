@@ -88,7 +88,7 @@ def test_norms_over_channels_in_a_cnn():
     expected = model(FRAMES)
     add_motion(model, 'stage', frames=8, **FLOW)
     torch.testing.assert_close(model(FRAMES), expected)
-    with pytest.raises(InputError, match=r"'norm' .* gives \(8, 16, 24, 6\)"):
+    with pytest.raises(InputError, match=r"'norm' .* returns \(8, 16, 24, 6\)"):
         add_motion(ChannelsLast(), 'norm', **FLOW)
 
 
@@ -177,8 +177,8 @@ def test_probing_leaves_modes_statistics_and_hooks_alone():
     [
         ("no sub-module 'layer3'; did you mean 'layer[12]'", 'layer3', {}),
         ('no sub-module 3', 3, {}),
-        (r"'fc' of Cnn gives \(8, 5\)", 'fc', {}),
-        (r"'pool' of Cnn gives \(8, 8, 1, 1\)", 'pool', {}),
+        (r"'fc' of Cnn returns \(8, 5\)", 'fc', {}),
+        (r"'pool' of Cnn returns \(8, 8, 1, 1\)", 'pool', {}),
         ('must keep its frames', 'layer1', dict(temporal='valid')),
         ('frames of a clip, must be an int', 'layer1', dict(frames='8')),
         ('set num_segments', 'layer1', dict(frames=None)),
@@ -217,7 +217,7 @@ def test_networks_of_other_libraries(library, name, after):
 
 def test_attention_over_tokens_is_refused():
     make = network_of('timm')
-    with pytest.raises(InputError, match=r"'blocks.1' .* gives \(8, 197, 192\)"):
+    with pytest.raises(InputError, match=r"'blocks.1' .* returns \(8, 197, 192\)"):
         add_motion(make('vit_tiny_patch16_224'), 'blocks.1', **FLOW)
 
 

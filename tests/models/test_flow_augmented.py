@@ -167,13 +167,13 @@ def test_frozen_norms_leave_the_layer_learning():
         ('must keep its frames', TSM, dict(flow=dict(temporal='valid'))),
         ('set num_segments', dict(type='ResNet', depth=18), dict()),
         (
-            r"'layers.1' of SwinTransformer3D gives \(1, 16, 8, 12, 192\)",
+            r"'layers.1' of SwinTransformer3D returns \(1, 16, 8, 12, 192\)",
             dict(
                 type='SwinTransformer3D', arch='t', pretrained=None, pretrained2d=False
             ),
             dict(after='layers.1'),
         ),
-        (r"'fc6' of C3D gives \(1, 4096\)", dict(type='C3D'), dict(after='fc6')),
+        (r"'fc6' of C3D returns \(1, 4096\)", dict(type='C3D'), dict(after='fc6')),
         ('flow must be a dict', SLOWONLY, dict(flow=3)),
         ('num_segments, .* must be an int', TSM, dict(num_segments='8')),
         ('backbone must be the config of a backbone', dict(depth=18), dict()),
@@ -301,5 +301,5 @@ def test_a_neck_behind_a_library_that_mmaction2_pools():
     model = MODELS.build(
         dict(type='Recognizer2D', backbone=backbone, neck=neck, cls_head=HEAD)
     )
-    with pytest.raises(ValueError, match='pools what .*FlowAugmented'):
+    with pytest.raises(ValueError, match='pools the output of .*FlowAugmented'):
         model.extract_feat(torch.rand(1, 4, 3, 64, 64))

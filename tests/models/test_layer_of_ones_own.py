@@ -102,7 +102,7 @@ def test_trained_logged_and_checked(plugin, tmp_path, model):
     del saved['state_dict'][wrong]
     torch.save(saved, checkpoint)
     again = runner(model, tmp_path / 'c', load_from=str(checkpoint), resume=True)
-    with pytest.raises(ValueError, match='1 weights of the model are not in it'):
+    with pytest.raises(ValueError, match='1 weights of the model are missing'):
         again.load_or_resume()
     # Fine-tuning does not need the layer's weights.
     runner(model, tmp_path / 'd', load_from=str(checkpoint)).train()

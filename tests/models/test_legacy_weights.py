@@ -103,7 +103,7 @@ def test_file_to_file(plugin, weights, tmp_path, capsys):
             lambda w: w.update({'rep_flow.t': torch.zeros(3)}),
             r'rep_flow.t has shape \(3',
         ),
-        (lambda w: w.update(extra=torch.zeros(1)), 'extra does not belong'),
+        (lambda w: w.update(extra=torch.zeros(1)), 'extra is not part of'),
     ],
 )
 def test_what_does_not_fit_is_named(plugin, weights, change, match):

@@ -157,8 +157,8 @@ def test_the_neck_finds_out_how_a_head_counts_frames(plugin):
     ('match', 'head', 'neck'),
     [
         (r"TSMHead counts .* \(4\).*set neck.temporal='same'", 'TSM', {}),
-        ('leave keep_frames=False out', 'TSM', dict(keep_frames=False)),
-        ('num_segments=8 and TSMHead 4', 'TSM', dict(num_segments=8)),
+        ('remove keep_frames=False', 'TSM', dict(keep_frames=False)),
+        ('num_segments=8 and TSMHead has 4', 'TSM', dict(num_segments=8)),
         ('TSNHead takes one map', 'TSN', dict(keep_frames=True)),
     ],
 )
@@ -228,5 +228,7 @@ def test_transformers_that_give_maps(plugin, backbone, channels):
 def test_transformers_that_give_tokens_besides(plugin):
     backbone = dict(type='MViT', arch='tiny', spatial_size=64, temporal_size=8)
     cfg = dict(type='Recognizer3D', backbone=backbone, neck=dict(NECK, in_channels=768))
-    with pytest.raises(InputError, match='MViT gives 1 outputs|backbone gives 1 outp'):
+    with pytest.raises(
+        InputError, match='MViT gives 1 outputs|backbone returns 1 outp'
+    ):
         MODELS.build(cfg).extract_feat(torch.rand(1, 1, 3, 8, 64, 64))

@@ -98,7 +98,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
     path = tmp_path / 'resnet.pth'
     torch.save(torchvision_keys(ResNet(34).state_dict()), path)
     model = RepFlowResNet(50, flow=FLOW, pretrained=str(path))
-    with pytest.raises(ValueError, match='is no 2D ResNet-50'):
+    with pytest.raises(ValueError, match='is not a 2D ResNet-50'):
         model.init_weights()
 
 

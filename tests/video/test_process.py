@@ -82,7 +82,7 @@ def test_files_that_are_no_videos(process, video, tmp_path):
             process.frames([0, 10, 20])
         assert error.value.path == str(path) and error.value.reason
         assert '\n' not in str(error.value) and len(error.value.reason) < 250
-    with pytest.raises(VideoError, match='is no file'):
+    with pytest.raises(VideoError, match='is not a file'):
         process.open(str(tmp_path))
     assert process.open(video).frames == FRAMES
 

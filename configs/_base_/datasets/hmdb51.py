@@ -1,5 +1,5 @@
-# HMDB51 videos and lists where MMAction2 has them. HMDB51_SPLIT=2 in the environment
-# takes another of the three splits (an entry of the config could not reach the lists).
+# HMDB51 videos and lists in MMAction2's layout. HMDB51_SPLIT=2 in the environment
+# selects another of the three splits (a config variable could not reach the lists).
 _base_ = 'kinetics400.py'
 
 class_names = 'hmdb51'

@@ -1,10 +1,10 @@
-# Kinetics-400 videos and lists where MMAction2 has them.
+# Kinetics-400 videos and lists in MMAction2's layout.
 decoder = 'auto'  # or 'pyav', 'decord', 'opencv', 'torchcodec'
 class_names = 'kinetics400'
 
 clip_len = 32
 frame_interval = 2
-num_clips = 10  # of a video in testing, by 3 crops
+num_clips = 10  # per video in testing, times 3 crops
 short_side = 256
 crop_size = 224
 data_variables = dict(

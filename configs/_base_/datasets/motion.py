@@ -21,7 +21,7 @@ train_pipeline = [
     dict(type='SampleFrames', clip_len=clip_len, frame_interval=1, num_clips=1),
     dict(type='VideoDecode'),
     dict(type='RandomCrop', size=crop_size),
-    # Seen in a mirror, left is right and clockwise is counterclockwise.
+    # Flipping swaps left and right, and clockwise and counterclockwise.
     dict(type='Flip', flip_ratio=0.5, flip_label_map={1: 2, 2: 1, 5: 6, 6: 5}),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),

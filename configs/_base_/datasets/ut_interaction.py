@@ -1,4 +1,4 @@
-# UT-Interaction, 8 frames of 112x112. UT_INTERACTION_SPLIT=set2_to_set1 takes another
+# UT-Interaction, 8 frames of 112x112. UT_INTERACTION_SPLIT=set2_to_set1 selects another
 # split, and set1_seq03 leaves that sequence out of its set.
 # python tools/prepare_data.py ut-interaction
 _base_ = 'weizmann.py'

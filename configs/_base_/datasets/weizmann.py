@@ -6,7 +6,7 @@ class_names = 'weizmann'
 
 clip_len = 8
 frame_interval = 2
-num_clips = 3  # of a video in testing
+num_clips = 3  # per video in testing
 crop_size = 112
 data_variables = dict(
     clip_len=clip_len,
@@ -25,7 +25,7 @@ train_pipeline = [
         out_of_bound_opt='repeat_last',  # 'loop' would show a jump to the flow layer
     ),
     dict(type='VideoDecode'),
-    # The shape of a frame can tell the class: every clip is squashed to one.
+    # The aspect ratio could reveal the class: every clip is resized to a square.
     dict(type='Resize', scale=(crop_size, crop_size), keep_ratio=False),
     dict(type='Flip', flip_ratio=0.5),
     dict(type='FormatShape', input_format='NCTHW'),

@@ -1,5 +1,5 @@
-# A 3D ResNet-18 inflated from ImageNet (Table 6). Time is strided behind block 2,
-# as in R(2+1)D: an I3D stem would leave the flow layer two frames of sixteen.
+# A 3D ResNet-18 inflated from ImageNet (Table 6). Temporal strides follow block 2, as
+# in R(2+1)D: an I3D stem would leave the flow layer two frames of sixteen.
 _base_ = 'r34.py'
 
 model = dict(

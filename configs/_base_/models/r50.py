@@ -1,6 +1,6 @@
 # The paper's 2D network: ResNet-50 frame by frame, predictions averaged over frames.
-# Whoever inherits says what it sees of motion: `flow=None`, or `flow=dict(n_iters=20)`
-# for the layer behind block 3, on 28x28 maps. (MMEngine merges no dict into a None.)
+# Inheriting configs set `flow=None`, or `flow=dict(n_iters=20)` for the layer after
+# block 3, on 28x28 maps. (MMEngine cannot merge a dict into None.)
 model = dict(
     type='Recognizer3D',
     backbone=dict(

@@ -1,6 +1,6 @@
-# SGD with momentum, warm-up, cosine decay. The solver's few parameters learn at
-# 0.01x the rate and without weight decay (section 2 of docs/fidelity.md), and
-# evaluation takes the running average of the weights, as the paper does.
+# SGD with momentum, warm-up and cosine decay. The solver's few parameters have 0.01x
+# the learning rate and no weight decay (section 2 of docs/fidelity.md), and evaluation
+# uses the running average of the weights, as in the paper.
 max_epochs = 100
 start_factor = 0.1  # of the rate, at the first iteration
 ema_momentum = 1e-4
@@ -42,5 +42,5 @@ optim_wrapper = dict(
 
 custom_hooks = [dict(type='EMAHook', momentum=ema_momentum, update_buffers=True)]
 
-# The rate is for 8 GPUs x 8 clips.
+# The learning rate is for 8 GPUs x 8 clips.
 auto_scale_lr = dict(enable=False, base_batch_size=64)

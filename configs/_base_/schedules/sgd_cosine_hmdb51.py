@@ -1,4 +1,4 @@
-# HMDB51 is 56 batches of 64: a running average of 1e-4 a step would remember the start.
+# HMDB51 is 56 batches of 64: a momentum of 1e-4 would keep the initial weights around.
 _base_ = 'sgd_cosine.py'
 from repflow_mm.config import set_variables
 

@@ -1,4 +1,4 @@
-"""Videos and textures whose motion is known; numpy and OpenCV alone."""
+"""Synthetic videos and textures with known motion; needs only numpy and OpenCV."""
 
 from repflow_mm.datasets.synthetic.motion_set import (
     ACCELERATION_CLASSES,

@@ -1,4 +1,4 @@
-"""Textures moved by a known amount, and how well a flow method sees it."""
+"""Textures moved by a known amount, and the end-point error of a flow estimate."""
 
 import numpy as np
 import torch
@@ -15,15 +15,15 @@ def moved_textures(
 ) -> tuple[Tensor, Tensor]:
     """Smooth random textures before and after a translation.
 
-    White noise under a Gaussian, moved by the phase of its spectrum, which is
-    exact for fractions of a pixel, and cut out of a larger tile. All textures
-    share one range, as the channels of a clip do in the layer.
+    White noise blurred by a Gaussian, moved by a phase shift of its spectrum (exact
+    for fractions of a pixel), and cropped from a larger tile. All textures share one
+    range, like the channels of a clip in the layer.
 
     Args:
         dx (float): Motion to the right, in pixels.
         dy (float): Motion downwards, in pixels.
         smoothness (float): Standard deviation of the Gaussian, in pixels.
-        count (int): How many textures.
+        count (int): Number of textures.
         size (int): Height and width in pixels.
         seed (int): Seeds the textures.
 
@@ -54,6 +54,6 @@ def end_point_error(u_x: Tensor, u_y: Tensor, dx: float, dy: float) -> float:
         dy (float): True motion in y.
 
     Returns:
-        float: Pixels; answering zero everywhere scores the motion's length.
+        float: Pixels; zero flow scores the length of the motion.
     """
     return (u_x - dx).hypot(u_y - dy).mean().item()

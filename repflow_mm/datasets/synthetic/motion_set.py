@@ -1,8 +1,8 @@
-"""The synthetic motion set: videos whose class is how they move.
+"""The synthetic motion set: videos classified by their motion.
 
-Real encoded files in the layout of Kinetics, from a seed. Every clip has a
-random texture of its own, and every random choice but the motion is drawn the
-same way for all classes: a single frame says nothing about the class.
+Encoded files in the layout of Kinetics, generated from a seed. Every clip has its own
+random texture, and everything random except the motion has the same distribution for
+all classes: a single frame carries no information about the class.
 """
 
 import json
@@ -30,8 +30,8 @@ CLASSES = (
     'shear',
 )
 
-# Translations to the right that differ in how speed changes, and in nothing else: the
-# mean speed is drawn alike for all.
+# Translations to the right that differ only in how their speed changes: the mean speed
+# has the same distribution for all.
 ACCELERATION_CLASSES = ('constant', 'speeding_up', 'slowing_down', 'to_and_fro')
 
 KINDS = dict(motion=CLASSES, acceleration=ACCELERATION_CLASSES)
@@ -41,12 +41,12 @@ _FPS = 25
 
 @dataclass(frozen=True)
 class MotionSet:
-    """What the set consists of; the same values give the same frames.
+    """Specification of the set; equal values give identical frames.
 
     Args:
         seed (int): Seeds every random choice.
         train_clips (int): Training clips per class.
-        val_clips (int): Validation clips per class, of other textures.
+        val_clips (int): Validation clips per class, with different textures.
         size (int): Height and width in pixels.
         frames (int): Frames per clip.
         kind (str): `'motion'` (:data:`CLASSES`) or `'acceleration'`
@@ -75,7 +75,7 @@ class MotionSet:
             if value < lowest:
                 raise InputError(f'{name} must be at least {lowest}, got {value}')
         if self.size % 2:
-            # Colour is stored at half the size, and the encoder would cut a line off.
+            # Chroma is stored at half the size: the encoder would crop a line.
             raise InputError(f'size must be even, got {self.size}')
         if self.kind not in KINDS:
             raise InputError(f'kind must be one of {", ".join(KINDS)}, got {self.kind}')
@@ -105,14 +105,14 @@ class MotionSet:
         else:
             step = _acceleration(ACCELERATION_CLASSES[label], self.frames, rng)
         centre = np.array([[1, 0, self.size / 2], [0, 1, self.size / 2], [0, 0, 1]])
-        # Time runs through zero in mid-clip, so that opposite motions show the
-        # same poses in opposite order.
+        # Time is zero in mid-clip, so that opposite motions show the same poses in
+        # reverse order.
         times = np.arange(self.frames) - self.frames / 2 + rng.uniform()
         gains = 1 + 0.06 * rng.standard_normal(self.frames)
         shifts = 6 * rng.standard_normal(self.frames)
         frames = []
         for time, gain, shift in zip(times, gains, shifts, strict=True):
-            # Pixel -> where in the texture its content comes from.
+            # Maps a pixel to its source in the texture.
             source = pose @ np.linalg.inv(step(time)) @ np.linalg.inv(centre)
             frame = cv2.warpAffine(
                 texture,
@@ -130,7 +130,7 @@ class MotionSet:
 
         `ROOT/videos_train/CLASS/NNNN.mp4`, `ROOT/videos_val/...`,
         `ROOT/motion_train_list_videos.txt`, `ROOT/motion_val_list_videos.txt` and
-        `ROOT/label_map_motion.txt`. A set that is already there is kept.
+        `ROOT/label_map_motion.txt`. An existing set is kept.
 
         Args:
             root (str | Path): Folder of the set.
@@ -140,7 +140,7 @@ class MotionSet:
 
         Raises:
             InputError: If the folder holds another set, or something else.
-            OutputError: If nothing can be written there.
+            OutputError: If the folder cannot be written to.
         """
         root = Path(root)
         check_folder(root.parent)
@@ -155,7 +155,7 @@ class MotionSet:
             )
         if root.exists():
             raise InputError(
-                f'{root} exists and is no motion set: choose another folder'
+                f'{root} exists but is not a motion set: choose another folder'
             )
         half_made = root.with_name(f'{root.name}.part')
         shutil.rmtree(half_made, ignore_errors=True)
@@ -176,7 +176,7 @@ class MotionSet:
 
 
 def _texture(rng: np.random.Generator) -> np.ndarray:
-    """Band-limited coloured noise that tiles the plane, `(S, S, 3)` in [0, 255]."""
+    """Periodic band-limited colour noise, `(S, S, 3)`, roughly in [0, 255]."""
     size = _TEXTURE_SIZE
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size)))
     slope, cutoff = rng.uniform(0.8, 1.6), rng.uniform(0.08, 0.14)
@@ -191,7 +191,7 @@ def _texture(rng: np.random.Generator) -> np.ndarray:
 
 
 def _random_pose(rng: np.random.Generator) -> np.ndarray:
-    """Frame centre to texture: any angle and place, some scale and shear."""
+    """Frame centre to texture: any angle and position, some scale and shear."""
     angle = rng.uniform(0, 2 * np.pi)
     scale = np.exp(rng.uniform(-0.3, 0.3))
     pose = (
@@ -202,10 +202,10 @@ def _random_pose(rng: np.random.Generator) -> np.ndarray:
 
 
 def _motion(name: str, rng: np.random.Generator):
-    """Time in frames to the 3x3 map that has moved the content since time 0.
+    """A function from time in frames to the 3x3 transform of the content since time 0.
 
-    Speeds vary by a factor of two to three: 0.7-2 pixels, 2-5 degrees, 2-5 % a
-    frame. x grows to the right, y downwards.
+    Speeds vary by a factor of two to three: 0.7-2 pixels, 2-5 degrees, 2-5 % per
+    frame. x points right, y down.
     """
     pixels = np.exp(rng.uniform(np.log(0.7), np.log(2.0)))
     turn = np.deg2rad(np.exp(rng.uniform(np.log(2.0), np.log(5.0))))
@@ -233,9 +233,9 @@ def _motion(name: str, rng: np.random.Generator):
 
 
 def _acceleration(name: str, frames: int, rng: np.random.Generator):
-    """Time in frames to the map of a translation in x with this course of speed.
+    """A function from time in frames to a translation in x with this speed profile.
 
-    The mean speed is 1-2 pixels a frame for all.
+    The mean speed is 1-2 pixels per frame for all.
     """
     speed = rng.uniform(1, 2)
     half = frames / 2
@@ -256,7 +256,7 @@ def _acceleration(name: str, frames: int, rng: np.random.Generator):
 
 
 def _rotation(angle: float) -> np.ndarray:
-    """Clockwise on the screen, where y points down."""
+    """Clockwise on screen, where y points down."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 

@@ -1,4 +1,4 @@
-"""Accounts for videos that cannot be read: none is dropped in silence."""
+"""Accounting of videos that cannot be read, so that none is dropped silently."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,25 +17,25 @@ class BadVideosHook(Hook):
     """Log, count and limit the videos that could not be read.
 
     Needs :class:`repflow_mm.datasets.CheckedVideoDataset`. Each is logged once with its
-    path. In training, where others took their places, too many of them end the run; the
-    count is kept in checkpoints. In validation they count as wrong. A test that met
-    one ends with the list and without a figure, unless told to score them as wrong.
-    Samples that `decoder='auto'` read with another decoder than its first are counted.
+    path. In training, where other videos replace them, too many end the run; the count
+    is kept in checkpoints. In validation they count as wrong. A test with any of them
+    ends with their list and without metrics, unless they are to count as wrong. Also
+    counts samples for which `decoder='auto'` fell back to another decoder.
 
     Args:
-        max_share (float): Share of the training videos, 0 to 1, beyond which the run
+        max_share (float): Fraction of the training videos, 0 to 1, above which the run
             stops. Defaults to 0.01.
         test (str): `'stop'` or `'wrong'`. Defaults to `'stop'`.
 
     Raises:
-        ValueError: If an argument is something else.
+        InputError: If an argument is invalid.
     """
 
-    priority = 'VERY_HIGH'  # before LoggerHook tells of an accuracy
+    priority = 'VERY_HIGH'  # before LoggerHook reports an accuracy
 
     def __init__(self, max_share: float = 0.01, test: str = 'stop') -> None:
         if not isinstance(max_share, int | float) or not 0 <= max_share <= 1:
-            raise InputError(f'max_share is a share from 0 to 1, got {max_share!r}')
+            raise InputError(f'max_share must be from 0 to 1, got {max_share!r}')
         if test not in ('stop', 'wrong'):
             raise InputError(f"test must be 'stop' or 'wrong', got {test!r}")
         self.max_share = max_share
@@ -46,14 +46,14 @@ class BadVideosHook(Hook):
         self._decoders: Counter[str] = Counter()
 
     def before_train(self, runner: Runner) -> None:
-        """Take up the count of the run that is resumed."""
+        """Restore the count of a resumed run."""
         self._train = dict(runner.message_hub.get_info('bad_videos', {}))
         self._logged = set(self._train)
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
-        """Count those of a batch; raises `ValueError` if they are too many."""
+        """Count those of a batch; raises `InputError` if there are too many."""
         self._decoders.update(_other_decoders(data_batch))
         found = _bad_videos(data_batch)
         if found.keys() - self._train.keys():
@@ -61,13 +61,13 @@ class BadVideosHook(Hook):
             self._check_share(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Add up what the processes met; raises `ValueError` if it is too much."""
+        """Sum over processes; raises `InputError` if there are too many."""
         if self._gather(self._train):
             self._check_share(runner)
         self._log_decoders(runner)
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Begin to count."""
+        """Reset the count."""
         self._met = {}
 
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
@@ -76,11 +76,11 @@ class BadVideosHook(Hook):
         self._decoders.update(_other_decoders(data_batch))
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
-        """Say how many count as wrong."""
+        """Log how many count as wrong."""
         self._log_decoders(runner)
         if self._gather(self._met):
             self._log(runner, self._met)
-            # With the epoch: MMEngine's logger gives no warning twice.
+            # With the epoch, since MMEngine's logger drops repeated warnings.
             runner.logger.warning(
                 f'epoch {runner.epoch}: {_count(self._met)} of '
                 f'{len(runner.val_dataloader.dataset)} for validation cannot be read '
@@ -91,7 +91,7 @@ class BadVideosHook(Hook):
     after_test_iter = after_val_iter
 
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
-        """Raise `ValueError` after the list of them, or say how they were scored."""
+        """List them and raise `InputError`, or log that they count as wrong."""
         self._log_decoders(runner)
         if not self._gather(self._met):
             return
@@ -104,9 +104,9 @@ class BadVideosHook(Hook):
         if is_main_process():
             write_text(path, ''.join(f'{k}\t{v}\n' for k, v in self._met.items()))
         raise InputError(
-            f'{found}cannot be read, so there is no figure (the list: {path}). Mend '
-            'them or take them off the list, or count them as wrong: --cfg-options '
-            'default_hooks.bad_videos.test=wrong'
+            f'{found}cannot be read, so no metrics are reported (listed in {path}). '
+            'Repair them, remove them from the annotation list, or count them as '
+            'wrong: --cfg-options default_hooks.bad_videos.test=wrong'
         )
 
     def _check_share(self, runner: Runner) -> None:
@@ -128,12 +128,12 @@ class BadVideosHook(Hook):
         if found:
             counts = ', '.join(f'{name} {count}' for name, count in found.items())
             runner.logger.info(
-                f'epoch {runner.epoch}: samples that took another decoder than the '
-                f'first: {counts}'
+                f'epoch {runner.epoch}: samples that fell back to another decoder: '
+                f'{counts}'
             )
 
     def _gather(self, found: dict[str, str]) -> dict[str, str]:
-        """Add what the other processes found, the same order in all."""
+        """Merge what all processes found, in the same order everywhere."""
         for part in all_gather_object(dict(found)):
             found.update(part)
         return found

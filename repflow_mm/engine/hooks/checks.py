@@ -1,4 +1,4 @@
-"""Hooks that stop a run before wrong input turns into wrong numbers."""
+"""Hooks that stop a run before wrong input leads to wrong results."""
 
 import math
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ from repflow_mm.layers import motion_layers, motion_prefixes
 class CheckLabelsHook(Hook):
     """Before a run, check the labels of every list against the model's classes.
 
-    Needs :class:`repflow_mm.datasets.CheckedVideoDataset`; other datasets are
-    left alone.
+    Needs :class:`repflow_mm.datasets.CheckedVideoDataset`; other datasets are not
+    checked.
     """
 
     def before_run(self, runner: Runner) -> None:
-        """Raise `ValueError` on a label out of range."""
+        """Raise `InputError` on a label out of range."""
         head = getattr(_model(runner), 'cls_head', None)
         num_classes = getattr(head, 'num_classes', None)
         for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
@@ -36,14 +36,14 @@ class CheckLabelsHook(Hook):
 
 @HOOKS.register_module()
 class CheckSamplingHook(Hook):
-    """Before training, warn of a motion layer that gets frames far apart.
+    """Before training, warn if a motion layer gets frames that are far apart.
 
     Segment-based sampling (TSN's, `clip_len=1, num_clips=8`) takes single frames from
-    all over a video, and so does a `frame_interval` of about a second.
+    all over a video, as does a `frame_interval` of about a second.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Warn once, with the sampler to write instead."""
+        """Warn once, and name the sampler to use instead."""
         if not motion_layers(_model(runner)):
             return
         for transform in _transforms(runner.train_dataloader.dataset):
@@ -51,8 +51,8 @@ class CheckSamplingHook(Hook):
             if said:
                 runner.logger.warning(
                     'motion layers compare neighbouring frames, and '
-                    f'{type(transform).__name__}({said}) takes frames that are far '
-                    'apart: there is no motion to see. Sample clips, such as '
+                    f'{type(transform).__name__}({said}) takes frames that are too far '
+                    'apart to see motion. Sample clips, for example with '
                     "dict(type='SampleFrames', clip_len=8, frame_interval=2, "
                     'num_clips=1), in the training, validation and test pipelines'
                 )
@@ -63,7 +63,7 @@ _SECOND = 24  # frames
 
 
 def _far_apart(transform: object) -> str:
-    """The arguments of a sampler that takes frames far apart; empty if it does not."""
+    """The arguments of a sampler of distant frames; empty if it is not one."""
     length, clips, interval = (
         getattr(transform, name, None)
         for name in ('clip_len', 'num_clips', 'frame_interval')
@@ -79,7 +79,7 @@ def _far_apart(transform: object) -> str:
 
 
 def _transforms(dataset: Any) -> Iterator[object]:
-    """The transforms of a dataset, and of those that it wraps."""
+    """The transforms of a dataset and of the datasets it wraps."""
     yield from getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
     inner = getattr(dataset, 'dataset', None)
     for wrapped in (inner, *(getattr(dataset, 'datasets', None) or ())):
@@ -91,14 +91,13 @@ def _transforms(dataset: Any) -> Iterator[object]:
 class CheckLossHook(Hook):
     """Stop a run whose loss is NaN or infinite.
 
-    Nothing else does: clipping turns a NaN into a NaN for every weight, and the run
-    goes on to write checkpoints of them. A gradient that overflowed is no reason: with
-    fp16 the loss scaler meets them and leaves the step out.
+    Nothing else does: gradient clipping spreads a NaN to every weight, and the run
+    goes on and writes it to checkpoints. Overflowing gradients do not stop it: with
+    fp16 the loss scaler skips such steps.
 
     Args:
-        interval (int): Iterations from one look to the next, at least 1. Looking
-            is free, as MMEngine logs every iteration's losses as numbers, and has
-            waited for them. Defaults to 1.
+        interval (int): Check every `interval` iterations, at least 1. A check is free,
+            as MMEngine has already synchronised to log the losses. Defaults to 1.
     """
 
     def __init__(self, interval: int = 1) -> None:
@@ -113,7 +112,7 @@ class CheckLossHook(Hook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Raise `ValueError` if a loss is not finite."""
+        """Raise `InputError` if a loss is not finite."""
         if not self.every_n_train_iters(runner, self.interval):
             return
         for name in outputs or ():
@@ -123,26 +122,26 @@ class CheckLossHook(Hook):
                     f'{name} is {history.current()} at iteration {runner.iter + 1}: '
                     'lower the learning rate, clip gradients '
                     '(optim_wrapper.clip_grad), or look for broken input; the last '
-                    'checkpoint is from before'
+                    'checkpoint predates it'
                 )
 
 
 @HOOKS.register_module()
 class CheckWeightsHook(Hook):
-    """Refuse a checkpoint of another architecture, or of no weights at all.
+    """Reject a checkpoint of another architecture, or without weights.
 
-    MMEngine loads what fits and warns about the rest, and the numbers are those
-    of a half-initialised network. Testing and resuming need every weight;
-    fine-tuning (`load_from`) needs every weight of the backbone but those of the
-    flow layer. Integers are no weights where the model has floats. To resume, the
-    counts and the log have to be there too. `default_hooks=dict(check_weights=None)`
-    leaves the choice to MMEngine.
+    MMEngine loads what fits and only warns about the rest, so results would be those of
+    a partly initialized network. Testing and resuming need every weight; fine-tuning
+    (`load_from`) needs every weight of the backbone except the flow layer's. Integers
+    are not accepted as weights where the model has floats. Resuming also needs the
+    counters and the log. `default_hooks=dict(check_weights=None)` restores MMEngine's
+    behaviour.
     """
 
     priority = 'VERY_HIGH'  # before EMAHook loads its copy
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Raise `ValueError` if the checkpoint does not fit."""
+        """Raise `InputError` if the checkpoint does not fit."""
         model = _model(runner)
         state = model.state_dict()
         file = f'checkpoint {runner._load_from}'
@@ -177,7 +176,7 @@ def _check_resumable(file: str, checkpoint: dict, state: dict) -> None:
     for name, there in sound.items():
         if not there:
             raise InputError(
-                f'{file} cannot be resumed, it has no {name}: load its weights alone '
+                f'{file} cannot be resumed, it has no {name}: load only its weights '
                 'with load_from'
             )
     if 'ema_state_dict' in checkpoint:

@@ -1,4 +1,4 @@
-"""Log what motion layers do while they learn: numbers and pictures."""
+"""Log scalars and pictures of motion layers during training."""
 
 import contextlib
 
@@ -25,28 +25,28 @@ class FlowLogHook(Hook):
 
     Each scalar is `flow/LAYER/NAME`, with the layer's name in the model and
 
-    - what the layer's `log_scalars()` gives, after the iteration: of representation
+    - the entries of the layer's `log_scalars()` after the iteration: for representation
       flow `tau`, `lam`, `theta` and the divergence weights `div_x_0`, `div_x_1`,
-      `div_y_0`, `div_y_1`, within their bounds, as the solver takes them;
+      `div_y_0`, `div_y_1`, clamped as the solver uses them;
     - `magnitude_mean`, `magnitude_max`: the speed of the flow in the iteration's batch
-      (that of the first process), in pixels of the feature map per frame, where the
-      layer computes a flow.
+      (of the first process), in pixels of the feature map per frame, if the layer
+      computes a flow.
 
-    Each picture, `flow_LAYER`, is of the batch's first clip: frames, and below them the
-    flow of the most active channels. Both go where the config's `vis_backends` say.
+    Each picture, `flow_LAYER`, shows the batch's first clip: frames, and below them the
+    flow of the most active channels. Both go to the config's `vis_backends`.
 
-    Training is bitwise identical with and without the hook. In an iteration that is
-    logged the flow is computed once more, with the parameters of that iteration; others
-    cost nothing.
+    Training is bitwise identical with and without the hook. In iterations that are
+    logged the flow is computed once more, with the parameters of that iteration; other
+    iterations have no overhead.
 
     Args:
-        interval (int, optional): Iterations from one line of scalars to the next.
-            None for none. Defaults to 100.
-        picture_interval (int, optional): Iterations from one picture to the next.
-            None for none. Defaults to 500.
+        interval (int, optional): Log scalars every `interval` iterations; None for
+            never. Defaults to 100.
+        picture_interval (int, optional): Log pictures every `picture_interval`
+            iterations; None for never. Defaults to 500.
 
     Raises:
-        InputError: If an interval is no integer of at least 1.
+        InputError: If an interval is not an integer of at least 1.
     """
 
     def __init__(
@@ -65,18 +65,18 @@ class FlowLogHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Find the motion layers."""
-        # Now, as torch.compile does not see hooks that are added later.
+        # Here, since torch.compile ignores hooks that are added later.
         self._tap = FlowTap(runner.model, at_once=True).__enter__()
         self._tap.listening = False
         if not self._tap.layers:
             runner.logger.info(
-                'FlowLogHook: the model has no motion layer, there is nothing to log'
+                'FlowLogHook: the model has no motion layer, nothing to log'
             )
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
-        """Listen to the motion layers in an iteration that is logged."""
+        """Capture the motion layers if the iteration is to be logged."""
         intervals = (self.interval, self.picture_interval)
         due = any(self.every_n_train_iters(runner, n) for n in intervals)
         self._tap.listening = due and is_main_process()
@@ -98,7 +98,7 @@ class FlowLogHook(Hook):
         silent = {name for name, (_, flow) in flows.items() if flow is None}
         for name in sorted(silent - self._without_flow):
             runner.logger.info(
-                f'FlowLogHook: {name} computes no flow, only what it learns is logged'
+                f'FlowLogHook: {name} computes no flow, logging only its parameters'
             )
         self._without_flow |= silent
         step = runner.iter + 1
@@ -108,24 +108,24 @@ class FlowLogHook(Hook):
             for key, value in (layer.log_scalars() | _magnitudes(flow)).items()
         }
         if scalars and self.every_n_train_iters(runner, self.interval):
-            values = torch.stack(list(scalars.values())).tolist()  # waits once
+            values = torch.stack(list(scalars.values())).tolist()  # one GPU sync
             row = dict(zip(scalars, values, strict=True), iter=step)
             runner.visualizer.add_scalars(row, step=step)
         if self.every_n_train_iters(runner, self.picture_interval):
             for name, (_, flow) in flows.items():
                 if flow is not None:
                     picture = _draw(data_batch['inputs'][0], flow[0])
-                    # No slash: the local back end makes a file of that name.
+                    # No slash, since the local backend uses it as a file name.
                     runner.visualizer.add_image(f'flow_{name}', picture, step)
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the model as it was."""
+        """Remove the forward hooks."""
         self._tap.__exit__()
 
 
 @torch.no_grad()
 def _magnitudes(flow: Tensor | None) -> dict[str, Tensor]:
-    """Of `(N, C', T - 1, H, W, 2)`."""
+    """Mean and maximum speed of a flow `(N, C', T - 1, H, W, 2)`."""
     if flow is None:
         return {}
     speed = torch.hypot(*flow.unbind(-1))
@@ -133,14 +133,14 @@ def _magnitudes(flow: Tensor | None) -> dict[str, Tensor]:
 
 
 def _draw(inputs: Tensor, flow: Tensor) -> np.ndarray:
-    """The first view of a sample, and its flow `(C', T', h, w, 2)`."""
+    """Draw the first view of a sample with its flow `(C', T', h, w, 2)`."""
     flow = flow.cpu().nan_to_num(posinf=0, neginf=0).numpy()
     pairs = flow.shape[1]
     steps = even_steps(pairs, _COLUMNS)
     rows = []
-    with contextlib.suppress(InputError):  # flow of something else than RGB
+    with contextlib.suppress(InputError):  # the input is not RGB
         frames = to_frames(unpack_views(inputs)[0]).numpy()
-        # A network may have fewer frames where its motion layer is than came in.
+        # The motion layer may see fewer frames than the network's input.
         rows.append(Row('frame', frames[steps * len(frames) // (pairs + 1)]))
     for channel in most_active(flow.swapaxes(0, 1), _CHANNELS):
         rows.append(Row(f'channel {channel}', flow[channel, steps]))

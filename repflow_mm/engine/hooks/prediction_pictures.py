@@ -19,17 +19,17 @@ _FRAMES = 6
 
 @HOOKS.register_module()
 class PredictionPicturesHook(Hook):
-    """Draw a strip of frames with its label and the network's best guesses.
+    """Draw a strip of frames with its label and the network's top predictions.
 
-    MMAction2's `VisualizationHook` cannot draw what its recognizers get (it expects
-    one clip where there are views) and what they give (it reads names of older data
-    samples), so this stands in for it.
+    Replaces MMAction2's `VisualizationHook`, which can draw neither its recognizers'
+    inputs (it expects one clip instead of views) nor their outputs (it reads fields of
+    older data samples).
 
     Args:
         out_dir (str, optional): Folder for the PNG files.
         show (bool): Whether to show each in a window. Defaults to False.
-        interval (int): Draw every `interval` samples. Defaults to 1.
-        wait_time (float): Seconds that a window stays open. Defaults to 2.
+        interval (int): Draw every `interval`-th sample. Defaults to 1.
+        wait_time (float): Seconds to keep a window open. Defaults to 2.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class PredictionPicturesHook(Hook):
         data_batch: dict,
         outputs: Sequence[ActionDataSample],
     ) -> None:
-        """Draw the samples of a batch whose turn it is."""
+        """Draw every `interval`-th sample."""
         for views, sample in zip(data_batch['inputs'], outputs, strict=True):
             if self._seen % self.interval == 0:
                 self._draw(views, sample)
@@ -73,7 +73,7 @@ class PredictionPicturesHook(Hook):
         if self.out_dir:
             save_png(picture, self.out_dir / f'{self._seen:06d}.png')
         if self.show:
-            # Here, as every start would wait for it.
+            # Imported here because it is slow.
             from matplotlib import pyplot
 
             height, width = picture.shape[:2]

@@ -1,4 +1,4 @@
-"""Checkpoints that a kill, a full disk or a power cut cannot take away."""
+"""Checkpoints that survive a kill, a full disk or a power cut."""
 
 from collections import deque
 from pathlib import Path
@@ -15,10 +15,10 @@ from repflow_mm.files import is_unfinished, write_bytes, write_text
 
 @register_backend('atomic')
 class AtomicBackend(LocalBackend):
-    """Local files that are written atomically, even across a power cut.
+    """Local files, written atomically even across a power cut.
 
     Raises:
-        OutputError: If a file cannot be written; an older one of that name is kept.
+        OutputError: If a file cannot be written; an existing one is kept.
     """
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
@@ -32,14 +32,14 @@ class AtomicBackend(LocalBackend):
 
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
-    """MMEngine's `CheckpointHook`, with nothing lost whenever the run ends.
+    """MMEngine's `CheckpointHook`, safe against a kill at any time.
 
-    A checkpoint and `last_checkpoint` are each written whole or not at all, and an old
-    checkpoint goes only when the new one is there. Inside an epoch, `latest.pth` is
-    written too, which :class:`ResumableTrainLoop` resumes from.
+    Checkpoints and `last_checkpoint` are written atomically, and an old checkpoint is
+    only deleted once the new one exists. Within an epoch it also writes `latest.pth`,
+    which :class:`ResumableTrainLoop` can resume from.
 
     Args:
-        within_epoch (int): Iterations between checkpoints inside an epoch; 0 for none.
+        within_epoch (int): Iterations between checkpoints within an epoch; 0 for none.
             Defaults to 0.
         backend_args (dict, optional): As for `CheckpointHook`. Defaults to
             `dict(backend='atomic')`, local files.
@@ -62,7 +62,7 @@ class SafeCheckpointHook(CheckpointHook):
         self.within_epoch = within_epoch
 
     def before_train(self, runner: Runner) -> None:
-        """Remove what a kill left half written."""
+        """Remove partial files left by a kill."""
         super().before_train(runner)
         if is_main_process():
             for path in Path(runner.work_dir).iterdir():
@@ -72,7 +72,7 @@ class SafeCheckpointHook(CheckpointHook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        """Save inside an epoch, but not between the parts of a gradient."""
+        """Save within an epoch, but not in the middle of gradient accumulation."""
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
         due = self.within_epoch > 0 and (batch_idx + 1) % self.within_epoch == 0
         if not due or self.end_of_epoch(runner.train_dataloader, batch_idx):
@@ -82,7 +82,7 @@ class SafeCheckpointHook(CheckpointHook):
             self._save(runner, 'latest.pth', meta)
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
-        """Save if it is the best one; the checkpoint says that it was validated."""
+        """Save if it is the best one; record that the epoch was validated."""
         runner.message_hub.update_info('epoch_validated', runner.epoch)
         super().after_val_epoch(runner, metrics)
 

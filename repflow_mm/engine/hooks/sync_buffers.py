@@ -1,4 +1,4 @@
-"""The same batch norm statistics in all processes."""
+"""Identical batch norm statistics in all processes."""
 
 from mmaction.registry import HOOKS
 from mmengine.dist import all_reduce_params
@@ -8,12 +8,12 @@ from mmengine.runner import Runner
 
 @HOOKS.register_module()
 class IterSyncBuffersHook(Hook):
-    """Average batch norm's running statistics over the processes, each iteration.
+    """Average batch norm's running statistics over the processes every iteration.
 
-    MMEngine's `SyncBuffersHook` does so once an epoch, and for the network alone: the
-    averaged network (EMA) of each process would have statistics of its own and be
-    validated with them, and a checkpoint inside an epoch would hold those of one
-    process. Costs one small all-reduce; the statistics of SyncBN are the same already.
+    MMEngine's `SyncBuffersHook` does so once per epoch and only for the network itself:
+    each process's averaged network (EMA) would be validated with statistics of its own,
+    and a checkpoint within an epoch would hold those of one process. Costs one small
+    all-reduce; statistics of SyncBN are identical already.
     """
 
     priority = 'ABOVE_NORMAL'  # before EMAHook copies them

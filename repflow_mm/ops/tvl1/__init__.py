@@ -1,11 +1,11 @@
-"""TV-L1 on feature maps: the reference, and kernels that are held to it.
+"""TV-L1 on feature maps: the reference, and kernels tested against it.
 
 - `representation_flow`: the public op; checks its arguments and picks a backend.
 - `reference`: the definition, in plain PyTorch.
-- `backend`: what a kernel gets (`Problem`) and offers (`Backend`).
-- `custom_op`: the list of kernels, behind one PyTorch operator with its gradient.
-- `cpu`: the kernel for CPUs, in C++ (`csrc/`, identified by `csrc_digest`).
-- `triton`: the kernel for GPUs, its host side; its device side is `triton_kernels`.
+- `backend`: the input (`Problem`) and the interface (`Backend`) of a kernel.
+- `custom_op`: the list of kernels, behind one differentiable PyTorch operator.
+- `cpu`: the CPU kernel, in C++ (`csrc/`, identified by `csrc_digest`).
+- `triton`: host side of the GPU kernel; its device side is `triton_kernels`.
 """
 
 from repflow_mm.ops.tvl1.reference import (

@@ -1,4 +1,4 @@
-"""The contract between the op and its kernels: the problem, and who solves it."""
+"""The contract between the op and its kernels."""
 
 from typing import NamedTuple, Protocol
 
@@ -8,10 +8,10 @@ Scalar = float | Tensor
 
 
 class Problem(NamedTuple):
-    """The arguments of the solver, checked, in the dtype it computes in.
+    """The validated arguments of the solver, in the dtype it computes in.
 
-    Kernels get contiguous tensors only, all of one dtype and on one device; the
-    reference takes floats for the scalars too, and any strides.
+    Kernels only get contiguous tensors of one dtype on one device; the reference also
+    takes floats for the scalars, and any strides.
 
     Attributes:
         f1: First maps, `(N, C, H, W)`, fp32 or fp64.
@@ -21,9 +21,9 @@ class Problem(NamedTuple):
         theta: Tightness of the coupling, 0-dim.
         div_x: Divergence weights in x, `(2,)` or `(C, 2)`.
         div_y: Divergence weights in y; kernels get the shape of `div_x`.
-        kernels: Filters of the image gradient, `(2, 3, 3)`, x and y. The fused
-            operator has no gradient for them.
-        n_iters: Iterations, at least 1.
+        kernels: Filters of the image gradient, `(2, 3, 3)`, x and y. Not
+            differentiable in the fused operator.
+        n_iters: Number of iterations, at least 1.
     """
 
     f1: Tensor
@@ -41,17 +41,17 @@ class Backend(Protocol):
     """A fused kernel: a module with these functions.
 
     Attributes:
-        DEVICE: The type of device it is made for, where `backend='auto'` takes it.
+        DEVICE: The device type for which `backend='auto'` considers it.
     """
 
     DEVICE: str
 
     def reason(self, f: Tensor | None = None) -> str:
-        """Why the kernel cannot run; empty where it can.
+        """Why the kernel cannot run; empty if it can.
 
         Args:
-            f (Tensor, optional): The maps in question. By default, whether this
-                machine can run it at all.
+            f (Tensor, optional): The maps to run on. Without them, the answer is
+                whether this machine can run it at all.
         """
 
     def forward(self, problem: Problem) -> tuple[Tensor, Tensor]:
@@ -60,15 +60,15 @@ class Backend(Protocol):
     def backward(
         self, g: tuple[Tensor, Tensor], problem: Problem
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Gradients of the maps, and the sums that those of the parameters need.
+        """Gradients of the maps, and partial sums for those of the parameters.
 
         Args:
-            g (tuple[Tensor, Tensor]): Gradients of `u_x` and `u_y`, contiguous.
+            g (tuple[Tensor, Tensor]): Gradients w.r.t. `u_x` and `u_y`, contiguous.
             problem (Problem): As given to `forward`.
 
         Returns:
-            tuple[Tensor, Tensor, Tensor]: Of `f1` and `f2`, `(N, C, H, W)` each, and
-            `(N, C, 6)` in fp64: per map, the gradients of `lam * theta` and
-            `tau / theta`, and those of `theta` times the divergence weights (x before,
-            x here, y before, y here).
+            tuple[Tensor, Tensor, Tensor]: Gradients w.r.t. `f1` and `f2`, each
+            `(N, C, H, W)`, and `(N, C, 6)` in fp64: per map, the gradients w.r.t.
+            `lam * theta` and `tau / theta`, and w.r.t. `theta` times the divergence
+            weights (x before, x here, y before, y here).
         """

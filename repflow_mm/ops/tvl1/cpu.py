@@ -1,8 +1,8 @@
-"""The fused solver in C++, through ctypes: no tie to a version of PyTorch or Python.
+"""The fused solver in C++, called through ctypes.
 
-`setup.py` builds `csrc/` where a compiler is there. Each map stays in a core's cache
-through all iterations; the backward keeps the two input maps and computes the
-iterations again.
+The library is independent of the versions of PyTorch and Python. `setup.py` builds it
+if it finds a compiler. A map stays in a core's cache throughout the iterations; the
+backward pass keeps only the two input maps and recomputes the iterations.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ _TENSORS = ('f1', 'f2', 'u_x', 'u_y', 'g_x', 'g_y', 'd_f1', 'd_f2', 'sums')
 
 
 def _arguments(real: type) -> type[ctypes.Structure]:
-    """`struct Arguments` of csrc/tvl1.cpp."""
+    """Mirrors `struct Arguments` in csrc/tvl1.cpp."""
     fields: list[tuple[str, type]]
     fields = [(name, ctypes.c_void_p) for name in (*_TENSORS, 'div_x', 'div_y')]
     fields += [('div_stride', ctypes.c_long), ('kernels', ctypes.c_void_p)]
@@ -40,8 +40,8 @@ _ARGUMENTS = {
 
 
 def _load() -> ctypes.CDLL | str:
-    """The library, or why there is none."""
-    again = 'install repflow_mm again, with a C++ compiler (g++ or clang++) at hand'
+    """The library, or why it is unavailable."""
+    again = 'reinstall repflow_mm with a C++ compiler (g++ or clang++) available'
     suffixes = {'.abi3.so', '.so', sysconfig.get_config_var('EXT_SUFFIX')}
     names = [_HERE / f'_tvl1{suffix}' for suffix in suffixes if suffix]
     found = [path for path in names if path.is_file()]
@@ -53,7 +53,7 @@ def _load() -> ctypes.CDLL | str:
     except (OSError, ValueError) as error:
         return f'{found[0]} cannot be loaded ({error}): {again}'
     if sources.value != digest().encode():
-        return f'{found[0]} was built from other sources: {again}'
+        return f'{found[0]} was built from different sources: {again}'
     return library
 
 
@@ -71,10 +71,10 @@ def reason(f: Tensor | None = None) -> str:
 
 @cache
 def _parallel() -> ctypes.c_void_p:
-    """OpenMP's entry point in the runtime that PyTorch brought, or null.
+    """Entry point of the OpenMP runtime that PyTorch loaded, or null.
 
-    Its threads do the kernel's work too: a second pool would fight the first, whose
-    threads spin between two operations.
+    The kernel shares its threads: a second pool would compete with them, since they
+    spin between operations.
     """
     try:
         maps = Path('/proc/self/maps').read_text()
@@ -89,7 +89,7 @@ def _parallel() -> ctypes.c_void_p:
 
 
 def _run(problem: Problem, backward: bool, **own: Tensor) -> None:
-    """Call the library; `own` are its outputs, and gradients of the flow."""
+    """Call the library; `own` holds its outputs, and gradients w.r.t. the flow."""
     f1, f2, tau, lam, theta, div_x, div_y, kernels, n_iters = problem
     n, c, h, w = f1.shape
     tensors = dict(own, f1=f1, f2=f2, div_x=div_x, div_y=div_y, kernels=kernels)
@@ -109,7 +109,7 @@ def _run(problem: Problem, backward: bool, **own: Tensor) -> None:
     solve = getattr(_LIBRARY, f'repflow_tvl1_{suffix}')
     threads = torch.get_num_threads()
     if not solve(ctypes.byref(arguments), int(backward), threads, _parallel()):
-        raise MemoryError('no memory for the scratch space of the TV-L1 solver')
+        raise MemoryError('out of memory for the scratch space of the TV-L1 solver')
 
 
 def forward(problem: Problem) -> tuple[Tensor, Tensor]:

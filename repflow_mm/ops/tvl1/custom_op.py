@@ -1,8 +1,8 @@
 """The fused solver as one PyTorch operator, whichever kernel runs it.
 
-A registered operator with a shape function: `torch.compile` of the network around it
-keeps one graph. Its backward keeps the two maps and the parameters, and nothing of the
-iterations.
+A registered operator with a shape function, so that `torch.compile` of a network around
+it has no graph break. For the backward pass it saves the two maps and the parameters,
+but no iterates.
 """
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from repflow_mm.ops.tvl1 import cpu, triton
 from repflow_mm.ops.tvl1.backend import Backend, Problem
 
-# Every kernel; of two for one device, the one to prefer first.
+# All kernels; of two for the same device, the preferred one comes first.
 KERNELS: dict[str, Backend] = {'cpu': cpu, 'triton': triton}
 
 _ARGUMENTS = ', '.join(
@@ -21,10 +21,10 @@ _ARGUMENTS = ', '.join(
 
 
 def solve(problem: Problem, backend: str) -> tuple[Tensor, Tensor]:
-    """Flow by a fused kernel, with forward differences for the gradient of the flow.
+    """Solve with a fused kernel; the gradient of the flow is forward differences.
 
     Args:
-        problem (Problem): As the reference takes it.
+        problem (Problem): As for the reference.
         backend (str): One of :data:`KERNELS`.
 
     Returns:
@@ -45,7 +45,7 @@ def solve(problem: Problem, backend: str) -> tuple[Tensor, Tensor]:
     schema=f'({_ARGUMENTS}, str backend) -> (Tensor, Tensor)',
 )
 def tvl1(*args):
-    """The operator: the fields of a :class:`Problem`, and a kernel's name."""
+    """The operator; takes the fields of a :class:`Problem` and a kernel's name."""
     *tensors, n_iters, backend = args
     tensors = [tensor.contiguous() for tensor in tensors]
     problem = Problem._make((*tensors, n_iters))
@@ -65,7 +65,7 @@ def _(*args):
     '(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)',
 )
 def tvl1_backward(*args):
-    """Gradients of the differentiable fields: all tensors but the filters."""
+    """Gradients of the differentiable fields: all tensors except the filters."""
     *tensors, n_iters, backend = args
     g_x, g_y, *tensors = [tensor.contiguous() for tensor in tensors]
     problem = Problem._make((*tensors, n_iters))
@@ -103,8 +103,8 @@ def _gradients(ctx, g_x: Tensor, g_y: Tensor) -> tuple:
 
 def _twice(ctx, *gradients: Tensor) -> None:
     raise ValueError(
-        'the fused solver has no gradient of its gradient: use backend="reference" '
-        'for create_graph=True'
+        'the fused solver has no second derivative: use backend="reference" for '
+        'create_graph=True'
     )
 
 

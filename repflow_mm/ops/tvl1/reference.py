@@ -1,12 +1,12 @@
-"""TV-L1 on feature maps in plain PyTorch: the definition of truth.
+"""TV-L1 on feature maps in plain PyTorch: the reference implementation.
 
-Every fused kernel is held to this file, outputs and gradients. Equation numbers
-are those of Piergiovanni & Ryoo, *Representation Flow for Action Recognition*
-(CVPR 2019); `docs/fidelity.md` lists where and why we leave the printed text.
+Outputs and gradients of every fused kernel are tested against this file. Equation
+numbers are those of Piergiovanni & Ryoo, *Representation Flow for Action Recognition*
+(CVPR 2019); `docs/fidelity.md` lists where and why we depart from the printed text.
 
-All maps are `(N, C, H, W)` (any leading shape works for the named parts), x
-grows to the right and y downwards, and flow is in pixels of the feature map.
-Nothing here changes its inputs, and each map is computed by itself.
+All maps are `(N, C, H, W)` (the building blocks take any leading shape), x points
+right and y down, and flow is in pixels of the feature map. Inputs are never modified,
+and maps are independent of each other.
 """
 
 from typing import cast
@@ -17,9 +17,9 @@ from torch import Tensor
 
 from repflow_mm.ops.tvl1.backend import Problem, Scalar
 
-# |grad F2|^2 below this is a flat spot: a tenth of a grey level a pixel, on maps in
-# [0, 255]. The slope of the data term grows as 1 / |grad F2|: a far smaller guard
-# lets the rounding noise of a black bar drown every other gradient.
+# Below this |grad F2|^2 a pixel counts as flat: 0.1 grey levels per pixel, on maps in
+# [0, 255]. The slope of the data term grows as 1 / |grad F2|: with a much smaller
+# guard, rounding noise in a black bar would swamp every other gradient.
 FLAT = 1e-2
 
 _SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
@@ -28,12 +28,12 @@ _SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 def sobel_kernels(scale: float = 1 / 8) -> Tensor:
     """Sobel filters as cross-correlation kernels (Eq. 8, flipped).
 
-    The paper prints the kernels for a true convolution, which flips them: the
-    gradient is right minus left and lower minus upper.
+    The paper prints the kernels for a true convolution, which flips them: here the
+    gradient is right minus left and bottom minus top.
 
     Args:
         scale (float): Factor on the integer kernel. `1 / 8` makes the filter a
-            derivative per pixel; the paper prints it without a factor.
+            derivative per pixel; the paper prints it unscaled.
 
     Returns:
         Tensor: `(2, 3, 3)`, the x and the y kernel.
@@ -45,7 +45,7 @@ def sobel_kernels(scale: float = 1 / 8) -> Tensor:
 def image_gradient(f: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
     """Gradient of a feature map by two 3x3 filters (Eq. 8).
 
-    The border is replicated: zero padding would invent edges.
+    The border is replicated: zero padding would create edges.
 
     Args:
         f (Tensor): Maps `(N, C, H, W)`.
@@ -54,7 +54,7 @@ def image_gradient(f: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         tuple[Tensor, Tensor]: x and y derivative, each `(N, C, H, W)`.
     """
-    # Not a convolution call: autocast and TF32 would round 255-range maps.
+    # Not F.conv2d, where autocast and TF32 would round maps in [0, 255].
     height, width = f.shape[-2:]
     padded = F.pad(f, (1, 1, 1, 1), mode='replicate')
     weights = kernels.to(f)[..., None, None, None, None]
@@ -70,9 +70,9 @@ def image_gradient(f: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
 def forward_gradient(u: Tensor) -> tuple[Tensor, Tensor]:
     """Forward differences, zero at the last column and row.
 
-    The negative adjoint of :func:`divergence` with its start weights, as in
-    Zach et al. (2007); the paper prints a Sobel filter here (Eq. 10), with
-    which the flow is worse than none (`docs/fidelity.md`).
+    The negative adjoint of :func:`divergence` with its initial weights, as in
+    Zach et al. (2007). The paper prints a Sobel filter here (Eq. 10), which makes
+    the flow worse than zero flow (`docs/fidelity.md`).
 
     Args:
         u (Tensor): `(..., H, W)`.
@@ -91,7 +91,7 @@ def divergence(p_x: Tensor, p_y: Tensor, w_x: Tensor, w_y: Tensor) -> Tensor:
 
     With weights `[-1, 1]` this is `p_x[i] - p_x[i-1] + p_y[j] - p_y[j-1]`, the
     negative adjoint of :func:`forward_gradient` on dual fields whose last
-    column (x) and row (y) are zero, which is where the iteration keeps them.
+    column (x) and row (y) are zero, as the iteration keeps them.
 
     Args:
         p_x (Tensor): Dual field in x, `(..., C, H, W)`.
@@ -115,9 +115,9 @@ def divergence(p_x: Tensor, p_y: Tensor, w_x: Tensor, w_y: Tensor) -> Tensor:
 def threshold_step(
     u: Tensor, g: Tensor, g_squared: Tensor, rho_c: Tensor, bound: Scalar
 ) -> Tensor:
-    """Pointwise minimiser of the data term: Eqs. 2 and 3.
+    """Pointwise minimiser of the data term (Eqs. 2 and 3).
 
-    The three branches of Eq. 3 are one clamp, continuous in its arguments.
+    The three cases of Eq. 3 are a single clamp, continuous in its arguments.
 
     Args:
         u (Tensor): Flow `(2, N, C, H, W)`, x then y.
@@ -130,7 +130,7 @@ def threshold_step(
         Tensor: `v`, shaped like `u`.
     """
     rho = rho_c + (g * u).sum(0)
-    # PyTorch's stubs know two floats or two tensors, and no union.
+    # PyTorch's stubs accept two floats or two tensors, but no union.
     step = (-rho / g_squared).clamp(-bound, bound)  # type: ignore[arg-type]
     return u + step * g
 
@@ -138,7 +138,7 @@ def threshold_step(
 def dual_step(
     p_x: Tensor, p_y: Tensor, grad_x: Tensor, grad_y: Tensor, rate: Scalar
 ) -> tuple[Tensor, Tensor]:
-    """Projected ascent on the dual field: Eq. 5, so that `|p| <= 1` holds.
+    """Projected ascent on the dual field (Eq. 5), which keeps `|p| <= 1`.
 
     Args:
         p_x (Tensor): Dual field in x.
@@ -150,8 +150,8 @@ def dual_step(
     Returns:
         tuple[Tensor, Tensor]: The new `p_x` and `p_y`.
     """
-    # The addend keeps the square root's slope finite at zero, and is lost to
-    # rounding anywhere else.
+    # Keeps the derivative of the square root finite at zero; lost to rounding
+    # elsewhere.
     tiny = torch.finfo(grad_x.dtype).tiny
     scale = 1 + rate * (grad_x.square() + grad_y.square() + tiny).sqrt()
     return (p_x + rate * grad_x) / scale, (p_y + rate * grad_y) / scale
@@ -166,9 +166,9 @@ def representation_flow(
     and checks the arguments.
 
     Args:
-        problem (Problem): Scalars may be floats.
-        flow_kernels (Tensor, optional): `(2, 3, 3)`, the literal Eq. 10 for the
-            gradient of the flow. Defaults to forward differences.
+        problem (Problem): Its scalars may be floats.
+        flow_kernels (Tensor, optional): `(2, 3, 3)`, filters for the gradient of the
+            flow, Eq. 10 as printed. Defaults to forward differences.
 
     Returns:
         tuple[Tensor, Tensor]: `(u_x, u_y)`, each `(N, C, H, W)`.
@@ -189,8 +189,8 @@ def representation_flow(
     p_x, p_y = torch.zeros_like(g), torch.zeros_like(g)
     for iteration in range(n_iters):
         u = threshold_step(u, g, g_squared, rho_c, bound)
-        if iteration > 0:  # the first divergence is that of zero
+        if iteration > 0:  # the dual fields start at zero
             u = u + theta * divergence(p_x, p_y, div_x, div_y)
-        if iteration + 1 < n_iters:  # nothing reads the last dual step
+        if iteration + 1 < n_iters:  # the last dual step would not be used
             p_x, p_y = dual_step(p_x, p_y, *flow_gradient(u), rate)
     return u[0], u[1]

@@ -1,4 +1,4 @@
-"""The public op: checks its arguments once and picks a backend."""
+"""The public op: checks its arguments and picks a backend."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,8 +12,8 @@ from repflow_mm.ops.tvl1.backend import Problem, Scalar
 
 _IMAGE_GRADS = {'sobel': 1 / 8, 'sobel_unscaled': 1.0}
 _FLOW_GRADS = ('forward', 'sobel')
-# Not `torch.compiler.is_exporting`: before 2.13 it says yes to torch.compile too.
-# PyTorch 2.6 has the second flag alone, which torch.export sets unless it is strict.
+# Not `torch.compiler.is_exporting`, which before 2.13 is also true in torch.compile.
+# PyTorch 2.6 has only the second flag, which non-strict torch.export sets.
 _EXPORTING = next(
     flag
     for flag in ('_is_exporting_flag', '_is_compiling_flag')
@@ -37,12 +37,12 @@ def representation_flow(
 ) -> tuple[Tensor, Tensor]:
     """Flow from `f1` to `f2`, one TV-L1 problem per map and channel.
 
-    Algorithm 1 of Piergiovanni & Ryoo (CVPR 2019), with the errata of
+    Algorithm 1 of Piergiovanni & Ryoo (CVPR 2019), with the corrections listed in
     `docs/fidelity.md`. Differentiable in the maps and in every tensor argument.
 
     Args:
-        f1 (Tensor): First maps, `(N, C, H, W)`. The start values of the scalars
-            mean what they mean in TV-L1 when values span [0, 255].
+        f1 (Tensor): First maps, `(N, C, H, W)`. The default scalars have their usual
+            TV-L1 meaning if values span [0, 255].
         f2 (Tensor): Second maps, same shape, dtype and device.
         n_iters (int): Iterations to unroll, at least 1. Defaults to 20.
         tau (float | Tensor): Time step of the dual update (Eq. 5), > 0.
@@ -56,11 +56,11 @@ def representation_flow(
             pixels), `'sobel_unscaled'` (Eq. 8 as printed), or kernels
             `(2, 3, 3)` for x and y in cross-correlation convention.
         flow_grad (str): `'forward'` differences, or `'sobel'`, Eq. 10 as
-            printed (worse than no flow on known motion, `docs/fidelity.md`).
+            printed (worse than zero flow on known motion, `docs/fidelity.md`).
         backend (str): `'auto'`, `'reference'`, `'cpu'` or `'triton'`. `'auto'`
             is the fastest that supports device, dtype, shape and options. Programs
-            recorded by `torch.export`, `torch.onnx` or `torch.jit.trace` always take
-            the reference: they run where this package is not installed.
+            recorded by `torch.export`, `torch.onnx` or `torch.jit.trace` always use
+            the reference: they may run where this package is not installed.
 
     Returns:
         tuple[Tensor, Tensor]: `(u_x, u_y)`, each `(N, C, H, W)` in the dtype of
@@ -68,11 +68,11 @@ def representation_flow(
         computed in fp32, since squares of 255-range gradients overflow fp16.
 
     Raises:
-        TypeError: If a map is not a floating-point tensor, or `n_iters` not an
-            integer.
-        ValueError: If shapes, dtypes or devices disagree, a scalar is out of
-            range, an option is unknown, or a backend asked for by name cannot
-            run here.
+        TypeError: If a map is not a floating-point tensor.
+        ValueError: If shapes, dtypes or devices disagree.
+        InputTypeError: If `n_iters` is not an integer.
+        InputError: If a number is out of range, an option is unknown, or a backend
+            chosen by name cannot run here.
     """
     _check_maps(f1, f2)
     if not isinstance(n_iters, int) or isinstance(n_iters, bool):
@@ -106,7 +106,7 @@ def backends() -> dict[str, str]:
     """Which backends this machine can run.
 
     Returns:
-        dict[str, str]: By name, why it cannot run; empty where it can.
+        dict[str, str]: By name, why it cannot run; empty if it can.
     """
     reasons = {name: kernel.reason() for name, kernel in custom_op.KERNELS.items()}
     return {'reference': ''} | reasons
@@ -115,7 +115,7 @@ def backends() -> dict[str, str]:
 def _solver(
     backend: str, f: Tensor, kernels: Tensor, flow_grad: str
 ) -> Callable[[Problem], tuple[Tensor, Tensor]]:
-    """The fastest solver that takes this call; the one place of this decision."""
+    """The fastest solver that supports this call."""
     flow_kernels = reference.sobel_kernels(1.0) if flow_grad == 'sobel' else None
     plain = partial(reference.representation_flow, flow_kernels=flow_kernels)
     if backend == 'reference' or _recorded():
@@ -133,13 +133,13 @@ def _solver(
     if backend == 'auto':
         return plain
     raise InputError(
-        f'backend {backend!r} cannot run: {reason}; backend="auto" takes the fastest '
+        f'backend {backend!r} cannot run: {reason}; backend="auto" picks the fastest '
         'that can'
     )
 
 
 def _recorded() -> bool:
-    """Whether this call becomes part of a program that leaves this process."""
+    """Whether this call is being recorded into a program that leaves this process."""
     return getattr(torch.compiler, _EXPORTING) or torch.jit.is_tracing()
 
 
@@ -169,7 +169,7 @@ def _scalar(name: str, value: Scalar, dtype: torch.dtype) -> Scalar:
                 f'{name} must be a float or a 0-dim tensor, got shape '
                 f'{tuple(value.shape)}'
             )
-        return value.to(dtype)  # not compared with 0: that would wait for a GPU
+        return value.to(dtype)  # comparing it with 0 would synchronise with the GPU
     if not value > 0:
         raise InputError(f'{name} must be > 0, got {value}')
     return value

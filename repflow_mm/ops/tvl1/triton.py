@@ -1,4 +1,4 @@
-"""The fused solver in Triton, for NVIDIA GPUs: what the host does."""
+"""The fused solver in Triton, for NVIDIA GPUs: host side."""
 
 import importlib.metadata
 import importlib.util
@@ -12,20 +12,20 @@ from repflow_mm.ops.tvl1.backend import Problem
 
 DEVICE = 'cuda'
 
-# The largest map of one program: 56x56 is 3136 pixels. Beyond, the reference.
+# Pixels of the largest map that fits one program (56x56 is 3136).
 LARGEST = 4096
-# With TRITON_INTERPRET=1 Triton runs its kernels in Python, on the CPU, for tests.
+# With TRITON_INTERPRET=1 Triton interprets its kernels on the CPU, for tests.
 INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
 
 
 def _install() -> str:
-    """What to install, if anything."""
+    """What is missing from the installation; empty if nothing is."""
     if not importlib.util.find_spec('triton'):
         return 'Triton is not installed'
     version = importlib.metadata.version('triton')
     if tuple(map(int, version.split('.')[:2])) < (3, 4):
-        # Its gather becomes code that takes minutes to compile, and then fails.
-        return f'Triton {version} is too old: 3.4 is needed, which PyTorch 2.8 brings'
+        # Its gather takes minutes to compile, and then fails.
+        return f'Triton {version} is too old: 3.4 or later is needed (PyTorch 2.8)'
     return ''
 
 
@@ -38,18 +38,18 @@ def reason(f: Tensor | None = None) -> str:
         return _NOT_INSTALLED
     if f is None:
         gpu = INTERPRETED or torch.cuda.is_available()
-        return '' if gpu else 'PyTorch sees no GPU'
+        return '' if gpu else 'PyTorch finds no GPU'
     if f.device.type != ('cpu' if INTERPRETED else 'cuda'):
         return f'the maps are on {f.device}'
     if f.dtype == torch.float64:
-        return 'the maps are fp64, which it does not compute'
+        return 'the maps are fp64, which it does not support'
     if f.shape[-2] * f.shape[-1] > LARGEST:
-        return f'maps of {f.shape[-2]}x{f.shape[-1]} are too large for one program'
+        return f'maps of {f.shape[-2]}x{f.shape[-1]} are too large for the kernel'
     return ''
 
 
 def _tile(f: Tensor) -> tuple[int, int]:
-    """Pixels of a program's tile, and its warps: four pixels a thread, or more."""
+    """Pixels in a program's tile, and its warps: at least four pixels per thread."""
     block = max(64, 1 << (f.shape[-2] * f.shape[-1] - 1).bit_length())
     return block, min(16, max(1, block // 128))
 
@@ -96,7 +96,7 @@ def backward(
     stride = 6 * block * (segment + math.ceil(n_iters / segment))
     programs = n * c
     if f1.is_cuda:
-        # Two per multiprocessor: the scratch space stays in the L2 cache.
+        # Two per multiprocessor, so that the scratch space stays in the L2 cache.
         properties = torch.cuda.get_device_properties(f1.device)
         programs = min(programs, 2 * properties.multi_processor_count)
     if f1.numel():

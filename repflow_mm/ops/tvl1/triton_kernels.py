@@ -1,15 +1,15 @@
-"""The fused solver in Triton. One program takes a map and keeps it on chip.
+"""The fused solver in Triton. Each program keeps one map on chip.
 
-The pixels of a map are a flat tile, padded to a power of two; neighbours come by
+The pixels of a map are a flat tile, padded to a power of two; neighbours are fetched by
 `tl.gather`. Two facts keep borders simple: forward differences are zero in the last
-column and row, so the dual fields are too, and "the pixel before the first column" is
-the zero at the end of the row above. Outside the map everything stays zero.
+column and row, hence so are the dual fields, and the pixel "before the first column" is
+the zero at the end of the row above. Everything outside the map stays zero.
 """
 
 import triton
 import triton.language as tl
 
-# repflow_mm/ops/tvl1/reference.py; the smallest normal number of fp32.
+# As in repflow_mm/ops/tvl1/reference.py; TINY is fp32's smallest normal number.
 FLAT = tl.constexpr(1e-2)
 TINY = tl.constexpr(1.1754943508222875e-38)
 
@@ -36,7 +36,7 @@ def _prepare(f1, f2, kernels, h, w, i, inside):
 
 @triton.jit
 def _at(value, i, by):
-    """The value `by` pixels on; zero outside the tile."""
+    """The value `by` pixels ahead; zero outside the tile."""
     j = i + by
     there = (j >= 0) & (j < value.shape[0])
     found = tl.gather(value, tl.minimum(tl.maximum(j, 0), value.shape[0] - 1), 0)
@@ -45,7 +45,7 @@ def _at(value, i, by):
 
 @triton.jit
 def _clamp(s, bound):
-    s = tl.where(s < -bound, -bound, s)  # a NaN stays
+    s = tl.where(s < -bound, -bound, s)  # NaN propagates
     return tl.where(s > bound, bound, s)
 
 
@@ -114,7 +114,7 @@ def tvl1_fwd_kernel(
     div_stride,
     BLOCK: tl.constexpr,
 ):
-    """Flow of one map; the grid is the maps."""
+    """Flow of one map; one program per map."""
     map_ = tl.program_id(0)
     n = h * w
     start = map_.to(tl.int64) * n
@@ -145,7 +145,7 @@ def _store_state(at, i, BLOCK: tl.constexpr, ux, uy, xx, xy, yx, yy):
     tl.store(at + 3 * BLOCK + i, xy)
     tl.store(at + 4 * BLOCK + i, yx)
     tl.store(at + 5 * BLOCK + i, yy)
-    tl.debug_barrier()  # another thread may load what this one stored
+    tl.debug_barrier()  # other threads may load what this one stored
 
 
 @triton.jit
@@ -160,10 +160,11 @@ def _load_state(at, i, BLOCK: tl.constexpr):
 def _adjoint_dual(
     du, dpx, dpy, u, px, py, rate, xb, xh, yb, yh, i, w, has_right, has_below
 ):
-    """From the adjoint of u of the next state, two ways.
+    """Propagate the adjoint of the next state's u in two ways.
 
-    To that of p of this state; and through the dual step that made this state, to its
-    share in the adjoint of u of this state. With the sums of the parameters.
+    To the adjoint of this state's p; and through the dual step that produced this
+    state, to its contribution to the adjoint of this state's u. Also gives the
+    parameters' sums.
     """
     right, below = _at(du, i, 1), _at(du, i, w)
     qx, qy, m = _differences(u, i, w, has_right, has_below)
@@ -183,14 +184,14 @@ def _adjoint_dual(
 
 @triton.jit
 def _filter_adjoint(dg, kernels, h, w, i, inside):
-    """The transposed filter, with what it gives to the replicated border."""
+    """The transposed filter, including contributions from the replicated border."""
     y, x = i // w, i % w
     out = tl.zeros_like(dg)
     for r in tl.static_range(3):
         for c in tl.static_range(3):
             weight = tl.load(kernels + 3 * r + c)
-            # A tap reaches this pixel from where it points, and at the border also
-            # from the border itself. `2` is the tap that points there.
+            # A tap reaches this pixel from the pixel it is centred on and, at the
+            # border, from the border pixel itself (the tap that points outwards).
             for border_y in tl.static_range(2):
                 for border_x in tl.static_range(2):
                     sy = y + 1 - r
@@ -236,9 +237,9 @@ def tvl1_bwd_kernel(
     div_stride,
     BLOCK: tl.constexpr,
 ):
-    """Gradients of maps, taken in turn by as many programs as there is scratch for.
+    """Gradients of the maps, shared out over as many programs as have scratch space.
 
-    States 0, segment, 2 segment, ... are kept; those between are computed again.
+    States 0, segment, 2 segment, ... are kept; those between are recomputed.
     """
     n = h * w
     i = tl.arange(0, BLOCK)
@@ -271,7 +272,7 @@ def tvl1_bwd_kernel(
         duy = tl.load(g_y + start + i, mask=inside, other=0.0)
         dxx, dxy, dyx, dyy = zero, zero, zero, zero
         dgx, dgy, dstep, drho = zero, zero, zero, zero
-        nothing = tl.full([], 0.0, tl.float64)  # these sums cancel each other
+        nothing = tl.full([], 0.0, tl.float64)  # fp64: these sums cancel
         d_bound, d_rate = nothing, nothing
         d_xb, d_xh, d_yb, d_yh = nothing, nothing, nothing, nothing
         for back in range(segments):
@@ -337,7 +338,7 @@ def tvl1_bwd_kernel(
                     dgy += clamped * duy + dr * uy
                     dux += dr * gx + from_x
                     duy += dr * gy + from_y
-                    if s * segment + k > 0:  # the first state was made by no step
+                    if s * segment + k > 0:  # no step produced the first state
                         d_rate += r0 + r1
                         d_xb += a0 + a1
                         d_xh += b0 + b1

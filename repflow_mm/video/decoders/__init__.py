@@ -1,4 +1,4 @@
-"""The decoders one can choose from, all with the same frames under the same numbers.
+"""The available decoders, all of which number frames identically.
 
 Each opens a file by its path, never from bytes: from bytes, decord and decord2 (3.4.0)
 crash on a truncated AVI.
@@ -21,18 +21,18 @@ CLASSES: dict[str, Callable[..., Decoder]] = dict(
 """Decoders by name."""
 
 MODULES = dict(pyav='av', decord='decord', opencv='cv2', torchcodec='torchcodec')
-"""What each imports."""
+"""The module that each imports."""
 
 AUTO = ('pyav', 'decord', 'opencv')
-"""Those that `'auto'` tries, fastest first. All four are FFmpeg's decoders inside, and
-torchcodec takes seconds and PyTorch's memory to start: it has to be asked for."""
+"""The decoders tried by `'auto'`, fastest first. All four use FFmpeg, and torchcodec
+takes seconds and PyTorch's memory to start: it has to be chosen explicitly."""
 
 DECODERS = ('auto', *CLASSES)
-"""What one can choose."""
+"""The valid choices."""
 
 
 def candidates(decoder: str) -> tuple[str, ...]:
-    """The decoders that a choice means, in the order to try them.
+    """The decoders to try for a choice, in order.
 
     Args:
         decoder (str): One of `DECODERS`.
@@ -41,7 +41,7 @@ def candidates(decoder: str) -> tuple[str, ...]:
         tuple[str, ...]: At least one, all of them installed.
 
     Raises:
-        InputError: If there is no decoder of that name, or it is not installed.
+        InputError: If the decoder is unknown or not installed.
     """
     if decoder not in DECODERS:
         raise InputError(

@@ -1,4 +1,4 @@
-"""What all decoders share: frames are numbered as they come when decoded from 0."""
+"""Base class of decoders: frames are numbered in order of decoding from the start."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -14,8 +14,8 @@ class VideoError(InputError):
 
     Args:
         path (str): The file.
-        reason (str): What is wrong with it, in a few words. Without one, `path` is the
-            whole message: that is how a data-loading worker hands the error on.
+        reason (str): What is wrong with it, in a few words. Without it, `path` is the
+            whole message, as when a data-loading worker re-raises the error.
     """
 
     def __init__(self, path: str, reason: str = '') -> None:
@@ -30,14 +30,14 @@ class VideoError(InputError):
 class Decoder(ABC):
     """An open video.
 
-    Frame `i` is the `i`-th picture that decoding from the start of the file gives.
-    Decoding begins at the start or at one of `index.entries`, and goes on from where
-    it is if that is nearer.
+    Frame `i` is the `i`-th picture obtained by decoding from the start of the file.
+    Decoding starts at one of `index.entries` (frame 0 is one), or continues from the
+    current position if that is nearer.
 
     Args:
         path (str): The file.
-        index (Index, optional): What is known of it. Found out if it is not given.
-        beat (Callable): Called for each frame that is skipped or counted.
+        index (Index, optional): Its index, if known. Built by default.
+        beat (Callable): Heartbeat, called for each frame that is skipped or counted.
 
     Raises:
         Exception: Of any kind, if the file cannot be opened.
@@ -54,12 +54,11 @@ class Decoder(ABC):
         """Decode frames.
 
         Args:
-            numbers (Sequence[int]): From 0, ascending, each once.
-            frames (np.ndarray): `(len(numbers), H, W, 3)` uint8, which receives them
-                as RGB.
+            numbers (Sequence[int]): From 0, ascending, without repeats.
+            frames (np.ndarray): Output, `(len(numbers), H, W, 3)`, uint8 RGB.
 
         Raises:
-            Exception: Of any kind, if one of them does not decode.
+            Exception: Of any kind, if a frame does not decode.
         """
         for row, number in enumerate(numbers):
             self.index.check(number)
@@ -85,11 +84,11 @@ class Decoder(ABC):
 
     @abstractmethod
     def _start(self, entry: int) -> int:
-        """Prepare to decode from an entry; the number of the frame that comes next."""
+        """Prepare to decode from an entry; returns the number of the next frame."""
 
     @abstractmethod
     def _skip(self, position: int) -> None:
-        """Leave the next frame out; `position` is its number."""
+        """Skip the next frame; `position` is its number."""
 
     @abstractmethod
     def _next(self, position: int) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""decord, or decord2, which is decord still maintained.
+"""decord, or its maintained fork decord2.
 
-Seeks by the stamps of packets, which are not those of frames in many files; repeats
-the last frame where a file ends early; cannot return to the start of an MPEG transport
-stream; and (decord2 3.4.0) takes the padding of rows for channels at some widths.
+Seeks by packet time stamps, which in many files differ from the frames'; repeats the
+last frame if a file ends early; cannot return to the start of an MPEG transport stream;
+and (decord2 3.4.0) mistakes the padding of rows for channels at some widths.
 """
 
 from collections.abc import Callable
@@ -12,16 +12,16 @@ import numpy as np
 from repflow_mm.video.decoders.base import Decoder
 from repflow_mm.video.decoders.index import Index, MissingFrameError
 
-# Formats that it was seen to read from their first frame.
+# Formats that it is known to read from the first frame.
 _CONTAINERS = {
     'mov,mp4,m4a,3gp,3g2,mj2',
     *('matroska,webm', 'avi', 'asf', 'flv', 'mpeg', 'gif'),
-    '',  # not known without PyAV
+    '',  # unknown without PyAV
 }
 
 
 class Decord(Decoder):
-    """See :class:`Decoder`; it may seek where all key frames are entries."""
+    """See :class:`Decoder`; seeks only if all key frames are entries."""
 
     def __init__(
         self, path: str, index: Index | None, beat: Callable[[], None]
@@ -42,7 +42,7 @@ class Decord(Decoder):
         return entry if self.index.closed else 0
 
     def _skip(self, position: int) -> None:
-        # It decodes what it skips without converting it; but only where it may seek.
+        # Where it may seek, `_following` skips without converting frames.
         if not self.index.closed:
             self._following(position)
 
@@ -53,7 +53,7 @@ class Decord(Decoder):
         return rows.reshape(height, width, 3)
 
     def _following(self, position: int):
-        reader, self._reader = self._reader, None  # of no use any more if this fails
+        reader, self._reader = self._reader, None  # unusable if this fails
         try:
             if self.index.closed and self._reached != position:
                 reader.seek_accurate(position)

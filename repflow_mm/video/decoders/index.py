@@ -1,10 +1,10 @@
-"""How many frames a video has, and at which of them decoding may begin.
+"""The number of frames of a video, and the frames at which decoding can start.
 
-Headers lie about the first (AVI often promises a frame or two too many), and most seek
-functions about the second. So frames are counted by decoding, and read in order from
-the start, unless the container (mp4, mov, Matroska) gives each frame a time stamp of
-its own and the codec one frame per packet: then packets are counted, without decoding,
-and decoding may begin at a key frame that nothing before or after it reaches across.
+Headers are unreliable about the former (AVI often declares one or two frames too many),
+and most seek functions about the latter. So frames are counted by decoding, and read in
+order from the start, unless the container (mp4, mov, Matroska) gives each frame its own
+time stamp and the codec has one frame per packet. Then packets are counted without
+decoding, and decoding can start at a key frame that no reference crosses.
 """
 
 from bisect import bisect_right
@@ -18,33 +18,33 @@ if TYPE_CHECKING:
 # Containers with a stamp for each frame, and codecs with a frame for each packet.
 _CONTAINERS = {'mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm'}
 _CODECS = {'h264', 'hevc', 'vp9', 'av1', 'mjpeg', 'prores', 'ffv1', 'png', 'dnxhd'}
-# NAL unit types of pictures after which nothing refers to anything before (IDR).
+# NAL unit types of IDR pictures: nothing after one refers to anything before it.
 _IDR = {'h264': {5}, 'hevc': {19, 20}}
 
 
 class MissingFrameError(ValueError):
-    """The file does not hold a frame that decodes, whatever decoder reads it."""
+    """A frame that does not decode with any decoder."""
 
     def __init__(self, number: int, more: str = '') -> None:
         super().__init__(f'frame {number} does not decode{more}')
 
 
 class Index(NamedTuple):
-    """What decoders have to know of a video.
+    """What decoders need to know about a video.
 
     Args:
-        frames (int): Their number.
-        fps (float): Frames per second, on average; 0 where the file does not say.
-        width (int): Pixels, as shown.
-        height (int): Pixels, as shown.
-        rotation (int): Degrees by which frames are turned to the left to be shown.
+        frames (int): Number of frames.
+        fps (float): Average frames per second; 0 if the file does not say.
+        width (int): Displayed width in pixels.
+        height (int): Displayed height in pixels.
+        rotation (int): Degrees by which frames are rotated left for display.
         container (str): FFmpeg's name for the format.
-        interlaced (bool): Whether the frames are.
+        interlaced (bool): Whether any frame is interlaced.
         hole (int, optional): A frame that does not decode, though later ones do.
-        entries (tuple[int, ...]): Frames at which decoding may begin; at least 0.
+        entries (tuple[int, ...]): Frames at which decoding can start, including 0.
         closed (bool): Whether these are all of the key frames, so that any seek
-            function is right.
-        stamps (tuple[int, ...]): Of the frames, where they are known without decoding.
+            function is correct.
+        stamps (tuple[int, ...]): Time stamps of the frames, if known without decoding.
         time_base (float): Seconds per unit of the stamps.
     """
 
@@ -62,11 +62,11 @@ class Index(NamedTuple):
     time_base: float = 0.0
 
     def entry_before(self, number: int) -> int:
-        """The last frame, up to this one, at which decoding may begin."""
+        """The last frame, up to this one, at which decoding can start."""
         return self.entries[bisect_right(self.entries, number) - 1]
 
     def check(self, number: int) -> None:
-        """Raise :class:`MissingFrameError` unless there is such a frame."""
+        """Raise :class:`MissingFrameError` unless the frame exists and decodes."""
         if not 0 <= number < self.frames:
             raise MissingFrameError(number, f' (it has {self.frames})')
         if self.hole is not None and number >= self.hole:
@@ -81,14 +81,14 @@ class _Packet(NamedTuple):
 
 
 def index_video(path: str, beat: Callable[[], None]) -> Index:
-    """Find out what decoders have to know, by PyAV or, without it, by OpenCV.
+    """Index a video with PyAV or, without it, OpenCV.
 
     Args:
         path (str): The video.
-        beat (Callable): Called for each frame that is counted.
+        beat (Callable): Heartbeat, called for each frame that is counted.
 
     Returns:
-        Index: Of it.
+        Index: Its index.
 
     Raises:
         ValueError: If it cannot be opened, or has no video that decodes.
@@ -112,7 +112,7 @@ def open_container(path: str) -> 'av.container.InputContainer':
 def scan(
     container: 'av.container.InputContainer', path: str, beat: Callable[[], None]
 ) -> Index:
-    """As :func:`index_video`, from a container of PyAV that was opened just now."""
+    """Like :func:`index_video`, from a newly opened PyAV container."""
     import av
 
     stream = video_stream(container)
@@ -153,12 +153,12 @@ def scan(
 def video_stream(
     container: 'av.container.InputContainer',
 ) -> 'av.video.stream.VideoStream':
-    """The stream that FFmpeg would show, decoded by one thread."""
+    """FFmpeg's default video stream, set to decode in one thread."""
     stream = container.streams.best('video')
     if stream is None:
         raise ValueError('has no video stream')
     if not stream.codec_context.is_open:
-        # One process decodes for each data-loading worker: threads would compete.
+        # Each data-loading worker has a decoding process: threads would compete.
         stream.thread_type, stream.codec_context.thread_count = 'NONE', 1
     return stream
 
@@ -168,16 +168,16 @@ def decoded(
 ) -> 'Iterator[av.VideoFrame]':
     """Frames in order, up to the end or to a hole.
 
-    Packets that do not decode are left out before the first frame (they lack their key
-    frame). A last packet that does not decode is the end (the file was cut): as with
-    the other decoders, what is held back for it is lost.
+    Packets that do not decode are skipped before the first frame (they lack their key
+    frame). If the last packet does not decode (the file was truncated), it is the end:
+    as with the other decoders, frames that the decoder still buffers are lost.
 
     Args:
-        container (av.container.InputContainer): Decoded from where it is.
-        stream (av.video.stream.VideoStream): Of it.
+        container (av.container.InputContainer): Read from its current position.
+        stream (av.video.stream.VideoStream): Its video stream.
 
     Yields:
-        av.VideoFrame: As they are shown.
+        av.VideoFrame: Frames in display order.
 
     Raises:
         MissingFrameError: If a packet in the middle does not decode.
@@ -196,7 +196,7 @@ def decoded(
                 raise MissingFrameError(count)
             return
         try:
-            # The last one of all is empty, and fetches what the decoder holds back.
+            # The very last packet is empty, and flushes the decoder.
             for frame in stream.codec_context.decode(packet):
                 begun, count = True, count + 1
                 yield frame
@@ -218,7 +218,7 @@ def _describe(packet: 'av.Packet', codec: 'av.CodecContext') -> _Packet:
 
 
 def _nal_types(packet: 'av.Packet', codec: 'av.CodecContext') -> Iterator[int]:
-    """Types of the NAL units in a packet of mp4 or Matroska: a length before each."""
+    """Types of the (length-prefixed) NAL units in a packet of mp4 or Matroska."""
     extra, data = codec.extradata or b'', bytes(packet)
     hevc = codec.codec.canonical_name == 'hevc'
     place = 21 if hevc else 4
@@ -241,10 +241,10 @@ def _first(packet: 'av.Packet') -> 'av.VideoFrame | None':
 
 
 def _entries(packets: list[_Packet]) -> list[int]:
-    """Frames at which decoding may begin; none if the stamps are not those of frames.
+    """Frames at which decoding can start; none if packet stamps are not the frames'.
 
-    A key frame is one of them if all packets before it are shown before it, and all
-    packets after it, after it.
+    A key frame is one of them if all packets before it are displayed before it, and all
+    packets after it are displayed after it.
     """
     stamps = [packet.stamp for packet in packets]
     intact = all(packet.whole for packet in packets)
@@ -266,7 +266,7 @@ def _entries(packets: list[_Packet]) -> list[int]:
 def _count(
     container: 'av.container.InputContainer', index: Index, beat: Callable[[], None]
 ) -> Index:
-    """Count frames by decoding them: the tail that a file lacks is left out."""
+    """Count frames by decoding them, which excludes a missing tail."""
     stream = video_stream(container)
     count, hole, interlaced = 0, None, index.interlaced
     try:
@@ -275,7 +275,7 @@ def _count(
             interlaced = interlaced or frame.interlaced_frame
             beat()
     except MissingFrameError:
-        hole, count = count, count + 1  # at least: nobody gets there
+        hole, count = count, count + 1  # a lower bound; frames beyond are unreachable
     return index._replace(frames=count, hole=hole, interlaced=interlaced)
 
 

@@ -1,7 +1,7 @@
-"""OpenCV: everywhere where mmcv is; reads on from the start of the video.
+"""OpenCV: available wherever mmcv is; always reads from the start of the video.
 
-Leaves out what does not decode, and gives the frame before again where it cannot
-convert one, both without a word: interlaced videos, since its version 5.
+It silently skips frames that do not decode, and silently repeats the previous frame if
+it cannot convert one: interlaced videos, since its version 5.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import numpy as np
 from repflow_mm.video.decoders.base import Decoder
 from repflow_mm.video.decoders.index import Index, MissingFrameError
 
-# Seconds: stamps are rounded to milliseconds here and there.
+# Seconds; some stamps are rounded to milliseconds.
 _TOLERANCE = 0.002
 
 
@@ -42,7 +42,7 @@ class OpenCV(Decoder):
                 raise ValueError('OpenCV decodes no frame')
             raise MissingFrameError(position)
         stamps = self.index.stamps
-        if stamps:  # is it the frame that it should be?
+        if stamps:  # check that it is the expected frame
             stamp = self._capture.get(self._cv2.CAP_PROP_POS_MSEC) / 1000
             if position == 0:
                 self._begin = stamp

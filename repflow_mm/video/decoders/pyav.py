@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class PyAV(Decoder):
     """See :class:`Decoder`.
 
-    Stamps are checked, where the index has them: what seeks to another frame is
-    read from the start, and a hole is an error.
+    Stamps are checked if the index has them: if a seek ends at a wrong frame, the file
+    is read from the start, and a hole is an error.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class PyAV(Decoder):
         super().__init__(path, index or scan(self._container, path, beat), beat)
         self._stream = video_stream(self._container)
         self._frames = self._ahead = None
-        # A frame's own would be set up anew for each.
+        # Shared, since a frame's own would be created anew for each frame.
         self._reformatter = av.video.reformatter.VideoReformatter()
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class PyAV(Decoder):
         self._decode(position)
 
     def _next(self, position: int) -> np.ndarray:
-        # FFmpeg's own default; 8 bit 4:2:0 has no need to interpolate.
+        # FFmpeg's default; 8-bit 4:2:0 needs no interpolation.
         frame = self._reformatter.reformat(
             self._decode(position), format='rgb24', interpolation='BICUBIC'
         )

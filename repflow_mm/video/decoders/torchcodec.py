@@ -1,4 +1,4 @@
-"""torchcodec, PyTorch's own: needs FFmpeg's shared libraries besides."""
+"""torchcodec, PyTorch's decoder; also needs FFmpeg's shared libraries."""
 
 from collections.abc import Callable
 
@@ -13,9 +13,9 @@ _TOLERANCE = 1e-4  # seconds
 class TorchCodec(Decoder):
     """See :class:`Decoder`.
 
-    Its `VideoDecoder` goes by the stamps of packets, and so reads only files that may
-    be sought in. For the others it has a function that gives the next frame, which is
-    not public: written for torchcodec 0.13.
+    Its `VideoDecoder` relies on packet stamps, so it is only used for files that are
+    safe to seek in. The others are read by a private function that returns the next
+    frame; written for torchcodec 0.13.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class TorchCodec(Decoder):
         if not self.index.closed:
             return self._following(position)
         video = self._video or self._open(self.path, dimension_order='NHWC')
-        self._video = None  # after an error it would give other frames
+        self._video = None  # after an error it would return wrong frames
         frame = video.get_frame_at(position)
         stamp = self.index.stamps[position] * self.index.time_base
         if abs(frame.pts_seconds - stamp) > _TOLERANCE:

@@ -91,7 +91,7 @@ def test_writing_again_keeps_the_set_and_another_one_is_refused(motion_set, tmp_
     ).stat().st_mtime_ns == stamp
     with pytest.raises(ValueError, match='made with other options'):
         MotionSet(seed=9).write(motion_set)
-    with pytest.raises(ValueError, match='is no motion set'):
+    with pytest.raises(ValueError, match='is not a motion set'):
         SET.write(tmp_path)
 
 

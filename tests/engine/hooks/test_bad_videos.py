@@ -132,7 +132,7 @@ def test_a_test_gives_no_figure_or_counts_them_as_wrong(
     said = capsys.readouterr()
     line = said.err.strip().splitlines()[-1]
     assert stop.value.code == 2 and 'acc/top1' not in said.out + said.err
-    assert '2 videos of 10 cannot be read, so there is no figure' in line
+    assert '2 videos of 10 cannot be read, so no metrics' in line
     (written,) = tmp_path.rglob('bad_videos.txt')
     assert str(written) in line
     assert [row.split('\t')[0][-15:] for row in written.read_text().splitlines()] == [
@@ -183,7 +183,7 @@ def test_every_prediction_right_but_two_is_80_percent(
 @pytest.mark.parametrize(
     ('options', 'match'),
     [
-        (dict(max_share=5), 'a share from 0 to 1'),
+        (dict(max_share=5), 'must be from 0 to 1'),
         (dict(test='no'), "'stop' or 'wrong'"),
     ],
 )
@@ -203,7 +203,7 @@ def test_samples_of_another_decoder_are_counted(plugin):
         hook.before_train_iter(runner, 0, batch)
     hook.after_train_epoch(runner)
     assert len(lines) == 1 and lines[0].endswith(
-        'samples that took another decoder than the first: opencv 1, decord 2'
+        'samples that fell back to another decoder: opencv 1, decord 2'
     )
     hook.after_train_epoch(runner)
     assert len(lines) == 1

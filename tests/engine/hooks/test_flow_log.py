@@ -169,7 +169,7 @@ def test_values_are_those_within_the_bounds(plugin):
 def test_a_layer_without_flow(plugin, tmp_path):
     runner = train(tmp_path, dict(interval=2, picture_interval=2), flow='growth')
     (text,) = tmp_path.glob('*/*.log')
-    assert text.read_text().count('flow computes no flow, only what it learns') == 1
+    assert text.read_text().count('flow computes no flow, logging only') == 1
     (log,) = tmp_path.glob('*/vis_data/scalars.json')
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     rows = [row for row in rows if 'loss' not in row]

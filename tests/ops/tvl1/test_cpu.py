@@ -43,10 +43,10 @@ def test_a_kernel_that_cannot_be_used_is_told_and_not_used(
     reason = cpu._load()
     expected = {
         'absent': 'the kernel was not built',
-        'stale': 'was built from other sources',
+        'stale': 'was built from different sources',
         'no library': 'cannot be loaded',
     }
-    assert expected[fault] in reason and 'install repflow_mm again' in reason
+    assert expected[fault] in reason and 'reinstall repflow_mm' in reason
     monkeypatch.setattr(cpu, '_LIBRARY', reason)
     assert backends()['cpu'] == reason
     f1, f2 = torch.rand(2, 1, 2, 5, 5)

@@ -37,7 +37,7 @@ for name in ('tvl1_fwd_kernel', 'tvl1_bwd_kernel'):
     ('maps', 'reason'),
     [
         (torch.rand(1, 1, 5, 5, dtype=torch.float64), 'fp64'),
-        (torch.rand(1, 1, 64, 65), '64x65 are too large for one program'),
+        (torch.rand(1, 1, 64, 65), '64x65 are too large for the kernel'),
         (torch.rand(1, 1, 64, 64), ''),
     ],
 )
