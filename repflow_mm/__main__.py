@@ -5,19 +5,23 @@
 
 import argparse
 import ast
+import difflib
 import importlib
 import sys
 from pathlib import Path
 
 from repflow_mm import commands
+from repflow_mm.commands._parser import Parser
+from repflow_mm.errors import InputError, command
 
 _FOLDER = Path(commands.__path__[0])
 
 
+@command
 def main() -> None:
     """Run one of the modules in `commands/`, or list them."""
     tools = {p.stem: p for p in sorted(_FOLDER.glob('*.py')) if p.stem[0] != '_'}
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='repflow',
         usage='%(prog)s TOOL [options]',
         description='The tools of repflow_mm; `repflow TOOL --help` lists the options.',
@@ -25,23 +29,24 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,  # left to the tool
     )
-    parser.add_argument('tool', choices=tools, help=argparse.SUPPRESS)
     if sys.argv[1:2] in ([], ['-h'], ['--help']):
         parser.print_help()
         return
-    name = parser.parse_args(sys.argv[1:2]).tool
+    name = sys.argv[1].removesuffix('.py')
+    if name not in tools:
+        near = difflib.get_close_matches(name, tools, 1)
+        hint = f', did you mean {near[0]}?' if near else ''
+        raise InputError(f'there is no tool {name}{hint} (see repflow --help)')
     sys.argv[:2] = [f'repflow {name}']
     try:
         module = importlib.import_module(f'repflow_mm.commands.{name}')
     except ModuleNotFoundError as error:
         if (error.name or '').startswith('repflow_mm'):
             raise
-        print(
-            f'error: {name} needs {error.name}, which is not installed: `repflow '
-            'doctor` lists what is missing',
-            file=sys.stderr,
-        )
-        sys.exit(2)
+        raise InputError(
+            f'{name} needs {error.name}, which is not installed: `repflow doctor` '
+            'lists what is missing'
+        ) from None
     module.main()
 
 

@@ -106,10 +106,10 @@ def _discard_output() -> bool:
         poll = select.poll()
         poll.register(sys.stdout, 0)  # tells of a pipe that nobody reads from
         full = bool(poll.poll(0))
-    except OSError:
-        full = True
     except (AttributeError, ValueError):  # Windows, or no file at all
         full = False
+    except OSError:
+        full = True
     if full:
         # Python flushes once more at exit, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -109,7 +109,7 @@ def test_drn_stands_in_only_where_it_is_missing(plugin):
     entry = fault('drn')
     assert compat.state(entry) == 'patched' and not entry.present()
     drn = sys.modules['mmaction.models.localizers.drn.drn'].DRN
-    with pytest.raises(ImportError, match='mmaction2#2714'):
+    with pytest.raises(ValueError, match='mmaction2#2714'):
         drn()
 
 

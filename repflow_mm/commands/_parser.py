@@ -6,6 +6,8 @@ from typing import NoReturn
 
 from repflow_mm.errors import InputError
 
+_SUPPRESS = argparse.SUPPRESS
+
 
 class _Formatter(argparse.HelpFormatter):
     """Shows defaults, but not those of flags and of options that are off."""
@@ -14,8 +16,8 @@ class _Formatter(argparse.HelpFormatter):
         text, default = action.help or '', action.default
         shown = isinstance(default, (list, tuple, range))
         default = ' '.join(map(str, default)) if shown else default
-        silent = (None, False, True, '', argparse.SUPPRESS)
-        if not action.option_strings or default in silent or 'default' in text:
+        silent = default is None or isinstance(default, bool) or default == _SUPPRESS
+        if not action.option_strings or silent or 'default' in text:
             return text
         return f'{text} (default: {default})'.strip().replace('%', '%%')
 

@@ -100,10 +100,9 @@ def _data(runner: Runner) -> str:
         ('testing', runner._test_loop),
     ):
         if isinstance(loop, BaseLoop):
-            loader = loop.dataloader
-            parts.append(
-                f'{len(loader.dataset)} samples for {name} in {len(loader)} batches'
-            )
+            samples, batches = len(loop.dataloader.dataset), len(loop.dataloader)
+            plural = '' if batches == 1 else 'es'
+            parts.append(f'{samples} samples for {name} in {batches} batch{plural}')
     return ', '.join(parts)
 
 

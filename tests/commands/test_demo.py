@@ -85,7 +85,7 @@ def test_wrong_input(main, network, short_video, tmp_path, capsys):
         ([tmp_path / 'none.mp4'], 'there is no video'),
         ([empty], 'no video in'),
         ([short_video, copy, '--out', tmp_path / 'out'], 'would write the same'),
-        ([short_video, '--top', '0'], '--top must be at least 1, got 0'),
+        ([short_video, '--top', '0'], '--top: must be an integer of at least 1, got 0'),
     ):
         with pytest.raises(SystemExit):
             main([*map(str, videos), *network])

@@ -185,6 +185,26 @@ def test_the_other_options(argv, tmp_path, plugin, capsys):
     assert cv2.imread(str(pictures / names[0])).std() > 10
 
 
+@pytest.mark.slow
+def test_ctrl_c_says_where_it_stopped(argv, plugin, capsys):
+    from mmengine.hooks import Hook
+    from mmengine.registry import HOOKS
+
+    class Interrupt(Hook):
+        def after_train_iter(self, runner, *args, **kwargs) -> None:
+            if runner.iter == 3:
+                raise KeyboardInterrupt
+
+    HOOKS.register_module(module=Interrupt, force=True)
+    options = ['default_hooks.interrupt.type=Interrupt']
+    options += ['default_hooks.checkpoint.within_epoch=2']
+    with pytest.raises(SystemExit) as stop:
+        train.main([str(REPFLOW), *argv, *options])
+    assert stop.value.code == 130
+    line = 'stopped at iteration 3; continue with --resume, from latest.pth\n'
+    assert capsys.readouterr().err == line
+
+
 def test_a_bug_keeps_its_traceback(plugin, monkeypatch):
     def broken(*_):
         raise ValueError('somebody else failed')

@@ -71,7 +71,10 @@ def test_wrong_input(main, network, long_video, short_video, tmp_path, capsys):
         ([video, '--config', str(MOTION_CONFIG)], 'go together: give both, or neither'),
         ([video, *network, '--channels', '32'], 'has channels 0 to 31'),
         ([video, *network, '--layer', 'neck'], "must be one of backbone.flow, got 'ne"),
-        ([video, '--columns', '0'], '--columns must be at least 1, got 0'),
+        (
+            [video, '--columns', '0'],
+            '--columns: must be an integer of at least 1, got 0',
+        ),
         ([str(short_video), '--start', '0.1'], 'flow needs two frames, and it has 1'),
         ([video, *network, '--config', twin], 'another architecture'),
     ):
