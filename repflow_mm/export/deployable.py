@@ -36,7 +36,7 @@ class Deployable(nn.Module):
           probabilities.
 
     Raises:
-        ValueError: If the model is no such recognizer, or its preprocessor another
+        InputError: If the model is no such recognizer, or its preprocessor another
             one than MMAction2's `ActionDataPreprocessor`.
     """
 
@@ -104,7 +104,7 @@ def clip_shape(cfg: Mapping) -> tuple[int, int, int]:
         tuple[int, int, int]: `(T, H, W)`.
 
     Raises:
-        ValueError: If the pipeline does not say.
+        InputError: If the pipeline does not say.
     """
     steps = {}
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}

@@ -67,8 +67,8 @@ def export_onnx(
         Exported: The file.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If a package is missing, the model cannot be exported or take such
+        MissingFileError: If there is no such folder.
+        InputError: If a package is missing, the model cannot be exported or take such
             clips, or the file's answers differ from PyTorch's by more than
             :data:`LIMIT`.
     """
@@ -122,7 +122,7 @@ def record(module: nn.Module, clip: Sequence[int]) -> torch.export.ExportedProgr
         torch.export.ExportedProgram: Without any operator of this package.
 
     Raises:
-        ValueError: If PyTorch cannot record the model.
+        InputError: If PyTorch cannot record the model.
     """
     batch = torch.export.Dim('batch', min=1)
     try:

@@ -27,7 +27,7 @@ def video_features(model: nn.Module, path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
         VideoError: If the video cannot be read.
-        ValueError: If the network's features are no maps.
+        InputError: If the network's features are no maps.
     """
     if not hasattr(model, 'extract_feat'):
         raise InputError(
@@ -61,7 +61,7 @@ def pooled(features: Tensor | Sequence[Tensor], views: int) -> Tensor:
         Tensor: `(views, T, C)`; `(1, T, C)` where views were averaged.
 
     Raises:
-        ValueError: On other shapes.
+        InputError: On other shapes.
     """
     if not isinstance(features, Tensor):
         parts = [pooled(each, views) for each in features]

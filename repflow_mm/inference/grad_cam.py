@@ -41,7 +41,7 @@ def grad_cam(
         the network, which is the one in the pictures.
 
     Raises:
-        ValueError: If there is no such sub-module, it gives no maps, or the score does
+        InputError: If there is no such sub-module, it gives no maps, or the score does
             not depend on it.
     """
     inputs = packed['inputs']

@@ -89,7 +89,7 @@ class WindowedVideo:
 
     Raises:
         VideoError: If the video cannot be opened, or is too short.
-        ValueError: If the pipeline does not begin by reading a video.
+        InputError: If the pipeline does not begin by reading a video.
     """
 
     def __init__(self, path: str | Path, cfg: Config) -> None:

@@ -183,7 +183,7 @@ def test_kinetics_lists_are_where_the_configs_look(tmp_path, capsys):
     main([*options, '--out', str(root)])
     out = capsys.readouterr().out
     assert 'labels: from the CSVs' in out and 'the configs look' not in out
-    assert 'these read the lists: configs/*_kinetics400.py' in out
+    assert 'configs that read the lists: configs/*_kinetics400.py' in out
     assert f'missing: 1 ({root}/report.md)' in out
     train, val = (root / f'kinetics400_{p}_list_videos.txt' for p in ('train', 'val'))
     assert read(train) == ['arm wrestling/abc_1_d-e_f.mp4 6']
@@ -203,7 +203,7 @@ def test_kinetics_lists_are_where_the_configs_look(tmp_path, capsys):
     (root / 'videos_val' / 'zumba' / 'abc_1_d-e_g_000003_000013.mp4').unlink()
     main([*options, '--out', str(tmp_path / 'else'), '--no-check'])
     assert (
-        'not written, it would be empty (the one there is older)'
+        'not written, as it would be empty (the one there is older)'
         in capsys.readouterr().out
     )
 

@@ -122,8 +122,8 @@ def test_every_other_file_is_reported_by_its_suffix(tmp_path):
     ('name', 'reason'),
     [
         ('run/1.gif', r'1\.gif: \.gif is no suffix of a video'),
-        ('run/deep/leads_nowhere.mp4', 'leads nowhere'),
-        (' run/1.mp4', 'cannot begin with a blank'),
+        ('run/deep/leads_nowhere.mp4', 'dangling link'),
+        (' run/1.mp4', 'cannot begin with a space'),
     ],
 )
 def test_a_class_of_unknown_files_is_no_smaller_number_of_classes(
