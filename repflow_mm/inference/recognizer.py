@@ -39,8 +39,8 @@ def load_recognizer(
         options (Mapping[str, Any], optional): Overrides of config entries.
 
     Returns:
-        nn.Module: The model in evaluation mode, with its config as `model.cfg` and class
-        names as `model.class_names`; returns probabilities averaged over views.
+        nn.Module: The model in evaluation mode, with its config `model.cfg` and its
+        class names `model.class_names`; returns probabilities averaged over views.
 
     Raises:
         MissingFileError: If a file does not exist.
