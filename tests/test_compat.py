@@ -160,7 +160,7 @@ def test_a_loader_is_faulty_that_runs_pickles_or_refuses_logs(plugin, monkeypatc
 def test_doctor_reports_and_runs_a_step(run_python):
     result = run_python('-m', 'repflow_mm', 'doctor')
     assert result.returncode == 0, result.stdout + result.stderr
-    assert 'A training can start' in result.stdout
+    assert 'Training can start' in result.stdout
     assert 'patched   mmaction2 lacks localizers/drn' in result.stdout
     for entry in compat.FAULTS:
         assert entry.name in result.stdout
@@ -190,7 +190,7 @@ def test_doctor_stops_where_opencv_does_not_import(run_python, tmp_path):
     assert result.returncode == 1, result.stderr
     assert 'needs you OpenCV does not import' in result.stdout
     assert '-> pip uninstall -y opencv-python' in result.stdout
-    assert result.stdout.strip().endswith('A training could not start.')
+    assert result.stdout.strip().endswith('Training cannot start.')
 
 
 def test_a_truncated_avi_does_not_end_the_process(run_python, tmp_path):

@@ -155,7 +155,7 @@ def test_stopped_half_way_and_run_again(tmp_path, how):
     error = first.communicate(timeout=20)[1]
     if how == signal.SIGINT:
         assert first.returncode == 130
-        assert error.strip() == 'stopped: the same command goes on from here'
+        assert error.strip() == 'stopped: run the same command again to continue'
     assert not (root / 'train.txt').exists()
     done = [json.loads(line)[0] for line in read(record)]
     assert 5 <= len(done) < 22
@@ -255,7 +255,7 @@ WRONG = {
     'frames': (['--min-frames', '-1'], '--min-frames has to be 1 or more, got -1'),
     'timeout': (['--timeout', 'nan'], '--timeout has to be between 0 .*, got nan'),
     'side': (['--short-side', '9', '--reencode-to', '{root}/s'], 'to be 16 or more'),
-    'side alone': (['--short-side', '99'], '--short-side is of the copies: give'),
+    'side alone': (['--short-side', '99'], '--short-side is for the copies: give'),
     'out': (['--out', '{root}/file/x'], 'cannot make the folder .*/file/x: Not a dir'),
     'in place': (['--reencode-to', '{root}/videos'], 'the copies cannot be in'),
     'unusable': (
