@@ -1,4 +1,4 @@
-"""The demo at its smallest, as a subprocess: table, picture, and going on."""
+"""The demo on small data, as a subprocess: table, picture, and resuming."""
 
 import cv2
 import pytest

@@ -1,4 +1,4 @@
-"""The command: lists, report and messages, killed and resumed, wrong and right."""
+"""The command: lists, report, messages, resuming after a kill, and wrong input."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from repflow_mm.preparation.plan import Plan, Sample
 from tests.helpers.paths import ROOT
 from tests.preparation.test_check_videos import encode
 
-# For every Python that starts, the decoding processes too: files take a while.
+# Runs in every Python process, including the decoders: makes each file slow.
 SLOW = """
 import time
 import repflow_mm.video.decoders as decoders
@@ -70,7 +70,7 @@ def test_own_videos(tmp_path, capsys):
         '',
         'paste this into a config:',
     ]
-    # What is pasted is all that a config needs.
+    # The pasted text is all that a config needs.
     base = "_base_ = 'repflow_mm::finetune_r2plus1d_r34_own_videos.py'"
     (root / 'mine.py').write_text('\n'.join([base, *out[told + 5 :]]))
     cfg = read_config(root / 'mine.py')
@@ -95,7 +95,7 @@ def test_own_videos(tmp_path, capsys):
     assert val == [
         f'{root}/videos/{line.rpartition(" ")[0]}' for line in read(root / 'val.txt')
     ]
-    # What the configs read it with finds every file and label.
+    # The dataset class of the configs finds every file and label.
     for part, count in (('train', 8), ('val', 2)):
         data = CheckedVideoDataset(
             str(root / f'{part}.txt'),
@@ -150,7 +150,7 @@ def test_stopped_half_way_and_run_again(tmp_path, how):
     while not record.is_file() or len(read(record)) < 5:
         assert first.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
-    # As the terminal does it: the decoders get it too.
+    # Like a terminal: the decoders receive the signal too.
     os.killpg(first.pid, how) if how == signal.SIGINT else first.kill()
     error = first.communicate(timeout=20)[1]
     if how == signal.SIGINT:
