@@ -1,4 +1,4 @@
-"""One's own videos: every class is split by itself, and always the same way."""
+"""Custom videos: each class is split separately and deterministically."""
 
 import os
 
@@ -126,9 +126,7 @@ def test_every_other_file_is_reported_by_its_suffix(tmp_path):
         (' run/1.mp4', 'cannot begin with a space'),
     ],
 )
-def test_a_class_of_unknown_files_is_no_smaller_number_of_classes(
-    tmp_path, name, reason
-):
+def test_a_class_without_listable_files_is_an_error(tmp_path, name, reason):
     root = fill(tmp_path, jump=1, walk=1)
     (root / name).parent.mkdir(parents=True)
     if 'nowhere' in name:
