@@ -260,7 +260,7 @@ WRONG = {
     'in place': (['--reencode-to', '{root}/videos'], 'the copies cannot be in'),
     'unusable': (
         ['--min-frames', '99'],
-        'no list written, for no .*report.md says why',
+        'no list written, because no .*report.md gives the reason',
     ),
     'a class': (['--videos', '{root}/videos/jump'], 'the layout is .*CLASS/VIDEO.mp4'),
 }
