@@ -1,1 +1,1 @@
-"""Programs for developers: the stress test, the docs run."""
+"""Developer tools: the stress test, the docs run, tables for the documentation."""

@@ -1,8 +1,8 @@
-"""Run every command of the pages for real, on small data: `quickstart.py docs`.
+"""Run every command in the documentation on small data: `quickstart.py docs`.
 
-In a folder with the repository's tools and small copies of its configs and of the
-datasets. tests/test_docs.py says what pages have to follow; what cannot run here is
-named below, with the reason.
+Commands run in a folder with the repository's tools and small copies of its configs and
+datasets. tests/test_docs.py defines the conventions for pages; commands that cannot run
+here are listed below, with the reason.
 """
 
 import argparse
@@ -28,9 +28,9 @@ from tests.helpers.docs_pages import PAGES, Command, commands
 from tests.helpers.paths import ROOT
 from tests.test_configs import shrink
 
-# What a command has to mention not to run here, and why.
+# Words that exclude a command from running here, and the reason.
 NOT_RUN = {
-    'quickstart.py': 'sets up an environment, and is what runs this',
+    'quickstart.py': 'sets up an environment, and runs this program',
     'pip': 'changes the environment; tests/test_packaging.py installs',
     'mim': 'is not in the environment',
     'pytest': 'the suite runs it',
@@ -39,11 +39,11 @@ NOT_RUN = {
     'dev.export_zoo': 'exports 34 networks; tests/export has one of each kind',
     '--nnodes=4': 'needs four machines',
     '/shared/runs/NAME': 'needs four machines',
-    'THEIRS.pt': "the authors' weights are not ours to bring",
-    'authors_r50.pth': "the authors' weights are not ours to bring",
-    'export': 'is for the shell',
+    'THEIRS.pt': "the authors' weights cannot be redistributed",
+    'authors_r50.pth': "the authors' weights cannot be redistributed",
+    'export': 'is a shell builtin',
 }
-# What is added to make a command quick.
+# Options added to make a command quick.
 ADDED = {
     'make_motion_set': '--train-clips 2 --val-clips 1 --frames 12',
     'motion_demo': '--epochs 1 --clips 2',
@@ -51,20 +51,20 @@ ADDED = {
 
 
 def main() -> int:
-    """Run the pages that are named, or all; exit 1 if a command fails."""
+    """Run the given pages, or all; exit 1 if a command fails."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('pages', nargs='*', help='such as start.md')
+    parser.add_argument('pages', nargs='*', help='for example start.md')
     args = parser.parse_args()
     failed, ran = 0, 0
     with tempfile.TemporaryDirectory(prefix='docs_') as folder:
         work = prepare(Path(folder))
         found = {
-            str(command): command  # the same on two pages once
+            str(command): command  # commands on several pages run once
             for page in PAGES
             for command in commands(page)
             if not args.pages or page.name in args.pages
         }
-        # Lists before what reads them, logs after what writes them.
+        # Write lists before they are read, and read logs after they are written.
         first, last = (
             re.compile('prepare_data|make_motion_set'),
             re.compile('plot_logs'),
@@ -95,7 +95,7 @@ def main() -> int:
 
 
 def environment(work: Path) -> dict[str, str]:
-    """This package, its interpreter and ffmpeg are found; one thread a process."""
+    """Environment with this package, its interpreter and ffmpeg; single-threaded."""
     path = [work / 'bin', Path(sys.executable).parent, os.environ['PATH']]
     return {
         **os.environ,
@@ -106,12 +106,12 @@ def environment(work: Path) -> dict[str, str]:
 
 
 def reason(command: Command) -> str | None:
-    """Why a command cannot run here."""
+    """Why a command cannot run here, or None."""
     return next((NOT_RUN[word] for word in command.words if word in NOT_RUN), None)
 
 
 def ready(command: Command, work: Path) -> list[str]:
-    """The words of a command with small things in place of large ones."""
+    """The words of a command, with small configs and data substituted."""
     words = list(command.words)
     name = Path('configs', 'repflow_r18_block2_motion.py')
     for i, word in enumerate(words):
@@ -122,7 +122,7 @@ def ready(command: Command, work: Path) -> list[str]:
         if found.parts[0] == 'configs':
             name = found
             words[i] = str(small(name, work))
-    for inside in re.findall(r'configs/\w+\.py', str(command)):  # a program's
+    for inside in re.findall(r'configs/\w+\.py', str(command)):  # used by a program
         small(Path(inside), work)
     config = small(name, work)
     stands_for = dict(
@@ -144,7 +144,7 @@ def ready(command: Command, work: Path) -> list[str]:
 
 
 def small(name: Path, work: Path) -> Path:
-    """A quick copy of one of our configs, and weights of it beside."""
+    """Write a quick copy of one of our configs, with weights next to it."""
     from mmaction.registry import MODELS
 
     config = work / name
@@ -158,7 +158,7 @@ def small(name: Path, work: Path) -> Path:
     for part in ('train', 'val', 'test'):
         loader = cfg[f'{part}_dataloader']
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
-        # Batch norm needs more than one value, and the small maps have one a clip.
+        # Batch norm needs more than one value, and small maps have one per clip.
         loader.drop_last = part == 'train'
         loader.dataset.pipeline = shrink(loader.dataset.pipeline)
         cfg[f'{part}_pipeline'] = loader.dataset.pipeline
@@ -171,7 +171,7 @@ def small(name: Path, work: Path) -> Path:
 
 
 def prepare(work: Path) -> Path:
-    """The folder that the commands run in: tools, and raw data where people have it."""
+    """Set up the working folder: tools, and raw data in the documented places."""
     init_default_scope('mmaction')
     for name in ('tools', 'docs'):  # a command may write there
         shutil.copytree(ROOT / name, work / name)
@@ -187,7 +187,7 @@ def prepare(work: Path) -> Path:
     for n, name in enumerate(class_names('tiny_kinetics')[:4]):
         for part in ('train', 'val'):
             put(clips[n], data / 'kinetics400' / f'videos_{part}' / name / f'{n}.mp4')
-    for clip in clips[-10:]:  # five classes, as the config for own videos has
+    for clip in clips[-10:]:  # five classes, as in the config for custom videos
         put(clip, data / 'own' / 'videos' / clip.parent.name / clip.name)
     splits = data / 'hmdb51' / 'annotations' / 'testTrainMulti_7030_splits'
     for n, name in enumerate(class_names('hmdb51')):
@@ -204,7 +204,7 @@ def prepare(work: Path) -> Path:
 
 
 def put(clip: Path, path: Path) -> None:
-    """Copy a clip into folders that need not be there."""
+    """Copy a clip, creating folders as needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(clip, path)
 

@@ -1,8 +1,8 @@
-"""Export every CNN recognizer with motion in it: `python -m dev.export_zoo`.
+"""Export every CNN recognizer with a motion layer: `python -m dev.export_zoo`.
 
-Prints a table of `docs/export.md`. Small clips, few iterations, weights at random, the
-flow layer's last batch norm not at zero (it would hide the flow). What cannot be
-exported is tried once more without flow.
+Prints a table of `docs/export.md`. Clips are small, iterations few and weights random;
+the flow layer's last batch norm is not zero-initialised, which would hide the flow.
+Failed exports are repeated without flow.
 """
 
 import sys
@@ -43,7 +43,7 @@ def own(backbone: dict, channels: int) -> dict:
 
 
 def candidates():
-    """Name, config, the same without flow, and the clip."""
+    """Yield name, config, config without flow, and clip size."""
     for cfg in FAMILIES.values():
         for depth, channels, kind in ((18, 512, 'RepFlow'), (50, 2048, 'FcF')):
             flow = dict(FLOW, type=kind)
@@ -77,7 +77,7 @@ def candidates():
 
 
 def attempt(cfg: dict, clip: tuple[int, int, int], path: Path) -> str:
-    """The cells of one row after its name."""
+    """Export a model; returns the cells of its row after the name."""
     torch.manual_seed(0)
     model = MODELS.build(cfg).eval()
     for name, statistic in model.named_buffers():
@@ -101,7 +101,7 @@ def attempt(cfg: dict, clip: tuple[int, int, int], path: Path) -> str:
 def main() -> None:
     """Print the table."""
     init_default_scope('mmaction')
-    ops = types.ModuleType('mmcv.ops')  # a shift by nothing, as in test_zoo
+    ops = types.ModuleType('mmcv.ops')  # a zero shift, as in test_zoo
     ops.tin_shift = lambda x, offsets: x + 0 * offsets.sum()
     sys.modules['mmcv.ops'] = ops
     wanted = sys.argv[1:]

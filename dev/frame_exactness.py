@@ -1,10 +1,10 @@
-"""Whether decoders give the frames asked for: `python -m dev.frame_exactness`.
+"""Check that decoders return exactly the requested frames.
 
-Random windows of videos of every kind that FFmpeg can make, and of the real datasets
-where they are, against all frames decoded from the start. Prints a table in Markdown:
-per file kind and decoder how many windows were wrong, or why it refuses the file, and
-clips per second; and the largest difference between decoders. Exit status 1 if a window
-is wrong.
+`python -m dev.frame_exactness` compares random windows of videos, of many formats and
+of real datasets if available, with all frames decoded sequentially. Prints a Markdown
+table: wrong windows (or why the file is refused) and clips per second by format and
+decoder, and the largest difference between decoders. Exit status 1 if a window is
+wrong.
 """
 
 import argparse
@@ -26,9 +26,9 @@ _CLIP = 8
 
 
 def main() -> int:
-    """Run it."""
+    """Run the check."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('kinds', nargs='*', help='such as h264_b.avi; default: all')
+    parser.add_argument('kinds', nargs='*', help='e.g. h264_b.avi; default: all')
     parser.add_argument('--windows', type=int, default=50)
     parser.add_argument('--frames', type=int, default=120)
     parser.add_argument('--real', type=Path, default=VIDEOS.with_name('real_videos'))
@@ -49,11 +49,11 @@ def main() -> int:
 
 
 def _row(kind: str, path: Path, processes: dict, windows: int) -> int:
-    """One file: random windows per decoder."""
+    """Check random windows of one file with each decoder."""
     truth = _in_order(path)
     shown = _numbers(truth, kind)
     if shown != list(range(shown[0], shown[0] + len(shown))):
-        raise AssertionError(f'{kind}: decoded from the start, it shows {shown}')
+        raise AssertionError(f'{kind}: decoded sequentially, it shows {shown}')
     cells, largest, wrong = [], 0, 0
     for process in processes.values():
         bad, seconds, rng = 0, 0.0, np.random.default_rng(0)
@@ -78,7 +78,7 @@ def _row(kind: str, path: Path, processes: dict, windows: int) -> int:
 
 
 def _dataset(folder: Path, processes: dict) -> int:
-    """All clips of a dataset: those that can be read, and read alike."""
+    """Check all videos of a dataset: readable, and the same with each decoder."""
     files = sorted(folder.rglob('*.avi'))
     readable, different, largest, seconds = Counter(), Counter(), 0, Counter()
     for path in files:
@@ -108,7 +108,7 @@ def _dataset(folder: Path, processes: dict) -> int:
 
 
 def _in_order(path: Path) -> np.ndarray:
-    """All frames, decoded from the start by a plain loop."""
+    """All frames, decoded sequentially by a plain loop."""
     import av
 
     frames = []

@@ -1,4 +1,4 @@
-"""Writes the README of each folder of `configs/` from docs/paper_tables.md."""
+"""Write the README of each table folder in `configs/` from docs/paper_tables.md."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ class Row(NamedTuple):
     row: str
     dataset: str
     path: str  # below configs/
-    rgb: str  # the config of the RGB baseline; '' if this is one
+    rgb: str  # config of the RGB baseline; '' if this row is one
     paper: str
     ours: str
 
@@ -34,7 +34,7 @@ def page() -> list[Row]:
 
 
 def readmes() -> dict[Path, str]:
-    """Each README's path and text."""
+    """Text of each README by path."""
     text = PAGE.read_text(encoding='utf-8')
     written = {}
     for table in dict.fromkeys(row.table for row in page()):

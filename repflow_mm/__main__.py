@@ -1,6 +1,6 @@
-"""The tools in any folder, without a clone: `repflow TOOL ...`.
+"""Run the tools from any folder, without a clone: `repflow TOOL ...`.
 
-`python -m repflow_mm TOOL ...` is the same.
+`python -m repflow_mm TOOL ...` is equivalent.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main() -> None:
         description='The tools of repflow_mm; `repflow TOOL --help` lists the options.',
         epilog='\n'.join(f'  {name:<28}{_summary(tools[name])}' for name in tools),
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,  # left to the tool
+        add_help=False,  # handled by the tool
     )
     if sys.argv[1:2] in ([], ['-h'], ['--help']):
         parser.print_help()

@@ -1,11 +1,11 @@
-"""Configs by name, read in one way: those of this package need no path.
+"""Find and read configs; those of this package are found by name.
 
-A *variable* is a top-level entry of a config that stands for a number in many places,
-such as `clip_len`: set it in an inheriting config or by `--cfg-options`, and all of
-them follow. The bases in `configs/_base_` declare theirs, with the values that their
-entries were written with, in `data_variables` and `schedule_variables`:
+A *variable* is a top-level entry of a config that sets a value in many places, such as
+`clip_len`: set it in an inheriting config or by `--cfg-options`, and all of them are
+updated. The bases in `configs/_base_` declare their variables and original values in
+`data_variables` and `schedule_variables`:
 
-| variable | what follows |
+| variable | updated entries |
 |---|---|
 | `clip_len`, `frame_interval` | every `SampleFrames` |
 | `num_clips` | `SampleFrames` of the test pipeline |
@@ -15,7 +15,7 @@ entries were written with, in `data_variables` and `schedule_variables`:
 | `start_factor` | `LinearLR`, the warm-up |
 | `ema_momentum` | `EMAHook` |
 
-`decoder` needs no declaration: it reaches every `VideoInit`.
+`decoder` needs no declaration: it is passed to every `VideoInit`.
 """
 
 import difflib
@@ -37,7 +37,7 @@ _IN_WHEEL = _PACKAGE / '.mim'  # OpenMMLab's place for them; setup.py puts them 
 # Holds `tools/`, `configs/` and `model-index.yml`; in a clone, that is the clone.
 SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent
 _CONFIGS = SHIPPED / 'configs'
-# Top-level entries that code looks up in a config: the Runner's, and others.
+# Top-level config entries that are read by code: the Runner's, and others.
 _OPTIONS = RUNNER_OPTIONS.union(
     ('class_names', 'decoder', 'find_unused_parameters', 'model_wrapper_cfg')
     + ('runner_type', 'custom_imports', 'compile', 'sync_bn')
@@ -53,22 +53,22 @@ _MMENGINES_HOOKS = (
 
 
 def find_config(name: str | Path) -> Path:
-    """The config file that a user means.
+    """Find a config file by path or name.
 
-    A file that is there is that file. Otherwise the name is looked up among the configs
+    An existing file takes precedence. Otherwise the name is looked up among the configs
     of this package, so that `repflow_r50_block3_kinetics400.py` works in any folder:
-    with or without `.py`, with `configs/` or `repflow_mm::` before it or nothing, and
-    with the folder that it is in (`table1_placement/...`).
+    with or without `.py`, optionally prefixed with `configs/` or `repflow_mm::`, and
+    including its subfolder (`table1_placement/...`).
 
     Args:
         name (str | Path): A path, or the name of a config of this package.
 
     Returns:
-        Path: A file.
+        Path: The file.
 
     Raises:
-        MissingFileError: Neither; it names configs that are spelt like it.
-        InputError: If the file is no config.
+        MissingFileError: If there is neither; the message suggests similar names.
+        InputError: If the file is not a config.
     """
     if Path(name).is_file():
         if Path(name).suffix not in ('.py', '.json', '.yaml', '.yml'):
@@ -93,24 +93,24 @@ def read_config(config: str | Path, options: Mapping[str, Any] | None = None) ->
 
     Args:
         config (str | Path): See :func:`find_config`.
-        options (Mapping[str, Any], optional): Overrides entries, as `--cfg-options`
-            gives them; see :func:`apply_variables`.
+        options (Mapping[str, Any], optional): Overrides, as from `--cfg-options`; see
+            :func:`apply_variables`.
 
     Returns:
-        Config: What it says. A default hook that is `None` is left out, where MMEngine
-        takes that of its own hooks alone.
+        Config: The config. Default hooks set to `None` are removed, which MMEngine
+        supports only for its own hooks.
 
     Raises:
-        MissingFileError: If there is no such file.
-        InputError: If the file cannot be read as a config, describes no model, has a
-            misspelt top-level entry, or if `options` do not fit into it
-            or give a variable a value that it cannot have.
+        MissingFileError: If the file does not exist.
+        InputError: If the file is not a valid config, has no model or a misspelt
+            top-level entry, or if `options` do not match it or give a variable an
+            invalid value.
     """
     path = find_config(config)
     with reading_config(path):
         cfg = Config.fromfile(path)
     for name in cfg:
-        # Only what is almost an entry: a config may have variables of any name.
+        # Only near misses of entries: a config may have variables of any name.
         near = difflib.get_close_matches(name, RUNNER_OPTIONS, 1, cutoff=0.9)
         if near and name not in RUNNER_OPTIONS:
             raise InputError(f'{path}: {name} means nothing, did you mean {near[0]}?')
@@ -130,14 +130,14 @@ def _override(cfg: Config, options: Mapping[str, Any]) -> None:
         _check_key(cfg, key)
     try:
         cfg.merge_from_dict(dict(options))
-    except (TypeError, KeyError) as error:  # a dict where there is none, or no dict
+    except (TypeError, KeyError) as error:  # a dict in place of a value, or vice versa
         raise InputError(
             f'--cfg-options {" ".join(options)}: {error.args[0]}'
         ) from error
 
 
 def _check_key(cfg: Config, key: str) -> None:
-    """Raise `InputError` if a dotted key leads nowhere."""
+    """Raise `InputError` if a dotted key cannot be resolved."""
     node, way = cfg, ''
     for name in key.split('.'):
         if isinstance(node, list | tuple):
@@ -157,7 +157,7 @@ def _check_key(cfg: Config, key: str) -> None:
                     f'{suggestion(name, _OPTIONS)}'
                 )
             if name not in node:
-                return  # a new entry: what it is for has to know it
+                return  # a new entry: validated by whatever it configures
             node = node[name]
         elif node is None:
             return
@@ -169,16 +169,16 @@ def _check_key(cfg: Config, key: str) -> None:
 
 
 def apply_variables(cfg: dict) -> None:
-    """Let what a config's variables stand for follow them, where they were changed.
+    """Update the entries that depend on variables whose values have changed.
 
-    A variable that still has its declared value changes nothing, so that an entry which
-    was overridden by its full name is kept. Doing this twice is doing it once.
+    A variable that still has its declared value changes nothing, so that entries which
+    were overridden by their full name are kept. The function is idempotent.
 
     Args:
-        cfg (dict): A whole config, changed in place.
+        cfg (dict): The complete config, modified in place.
 
     Raises:
-        InputError: If a variable has a value that it cannot have.
+        InputError: If a variable has an invalid value.
     """
     for record in ('data_variables', 'schedule_variables'):
         declared = cfg.get(record) or {}
@@ -206,15 +206,15 @@ def apply_variables(cfg: dict) -> None:
 
 
 def set_variables(cfg: dict, **values: Any) -> None:
-    """Set variables of a config, and what they stand for.
+    """Set variables of a config and update the entries that depend on them.
 
-    In a config file, `set_variables(_base_, clip_len=16)` is right for every reader.
-    `clip_len = 16` alone is right for those that call :func:`apply_variables`: our
-    tools and `VariablesRunner`.
+    In a config file, `set_variables(_base_, clip_len=16)` works with every reader,
+    whereas `clip_len = 16` requires one that calls :func:`apply_variables`, as our
+    tools and `VariablesRunner` do.
 
     Args:
-        cfg (dict): Changed in place.
-        **values: The variables.
+        cfg (dict): The config, modified in place.
+        **values: Values of the variables.
     """
     cfg.update(values)
     apply_variables(cfg)
@@ -230,7 +230,7 @@ def _check(name: str, value: Any) -> None:
 
 
 def _steps(cfg: dict, *kinds: str, test: bool = False) -> Iterator[dict]:
-    """Every transform of some types, in the pipelines and the datasets' copies."""
+    """Yield all transforms of some types, in pipelines and their copies in datasets."""
     parts = ('test',) if test else ('train', 'val', 'test')
     entries = (f'{p}_{what}' for p in parts for what in ('pipeline', 'dataloader'))
     nodes = [cfg[entry] for entry in entries if cfg.get(entry)]
@@ -244,7 +244,7 @@ def _steps(cfg: dict, *kinds: str, test: bool = False) -> Iterator[dict]:
             nodes += node
 
 
-# What follows each variable, given its value of before and its new one: the places.
+# The entries that each variable updates, given its previous and new values.
 
 
 def _sampling(key: str, test: bool = False) -> _Follow:

@@ -1,8 +1,8 @@
-"""Mistakes in a config told apart from bugs, by the type of an error and its origin.
+"""Distinguish mistakes in a config from bugs, by the type and origin of an error.
 
-MMEngine executes configs and builds objects from them, and raises whatever that raises.
-Such an error is the config's fault where no code of this package took part in it, other
-than constructors that pass their arguments on to their base class.
+MMEngine executes configs and builds objects from them; any exception may result. An
+error is attributed to the config if its traceback contains no code of this package,
+other than constructors that pass arguments on to their base class.
 """
 
 import difflib
@@ -25,7 +25,7 @@ from repflow_mm.errors import InputError, InputTypeError, MissingFileError, shor
 
 _PACKAGE = str(Path(__file__).resolve().parent)
 _WORKAROUNDS = str(Path(_PACKAGE, 'compat'))
-# What these raise while they build is about what they were given.
+# Errors that these raise while building are about their arguments.
 _LIBRARIES = ('mmengine', 'mmaction', 'mmcv', 'torch')
 _MISTAKES = (TypeError, ValueError, LookupError, AttributeError, AssertionError) + (
     ImportError,
@@ -47,19 +47,19 @@ RUNNER_OPTIONS = frozenset(inspect.signature(Runner.__init__).parameters) - {'se
 
 @contextmanager
 def reading_config(path: Path) -> Iterator[None]:
-    """While a config file is executed: its own errors name the file and the line.
+    """Turn errors in a config file into `InputError` with the file and line.
 
     Args:
         path (Path): The file.
 
     Raises:
-        InputError: For any exception that the config and MMEngine's reader raise.
+        InputError: For any exception raised by the config or MMEngine's reader.
     """
     try:
         yield
     except InputError as error:
         raise type(error)(f'{path}: {error}') from None
-    except Exception as error:  # a config is a program: it raises what it likes
+    except Exception as error:  # a config is a program and may raise anything
         origin = error.__cause__ if isinstance(error, ImportError) else error
         stack = _stack(origin or error)
         begin = [i for i, f in enumerate(stack) if f.f_code is Config.fromfile.__code__]
@@ -70,14 +70,14 @@ def reading_config(path: Path) -> Iterator[None]:
 
 @contextmanager
 def building(config: Config) -> Iterator[None]:
-    """While objects are built from a config: its mistakes name the entry.
+    """Turn config mistakes that occur while building into `InputError` with the entry.
 
     Args:
-        config (Config): The whole config.
+        config (Config): The complete config.
 
     Raises:
-        InputError: For an unknown `type`, an option that a class does not have, and a
-            value that a class of MMEngine, MMAction2, mmcv or PyTorch refuses.
+        InputError: For an unknown `type`, an option that a class does not have, or a
+            value that a class of MMEngine, MMAction2, mmcv or PyTorch rejects.
     """
     try:
         yield
@@ -89,7 +89,7 @@ def building(config: Config) -> Iterator[None]:
             error.args = (f'{place}: {error}',)
         raise
     except _MISTAKES as error:
-        # The Runner hides where a hook failed.
+        # The Runner suppresses the original exception of a failed hook.
         error.__suppress_context__ &= _stack(error)[-1].f_code.co_name != 'call_hook'
         hidden = None if error.__suppress_context__ else error.__context__
         message = _building_error(hidden or error, config)
@@ -105,13 +105,13 @@ def _kind(error: Exception) -> type[InputError]:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """`', did you mean ...?'`, or nothing."""
+    """`', did you mean ...?'`, or an empty string."""
     near = difflib.get_close_matches(word, list(known), 1)
     return f', did you mean {near[0]!r}?' if near else ''
 
 
 def _reading_error(error: Exception, path: Path) -> str:
-    """What is wrong in a config file, or in one that it is based on."""
+    """Describe an error in a config file or one of its bases."""
     frames = list(traceback.walk_tb(error.__traceback__))
     read = [
         frame.f_locals['filename']
@@ -138,7 +138,7 @@ def _reading_error(error: Exception, path: Path) -> str:
 
 
 def _building_error(error: Exception, config: Config) -> str | None:
-    """What is wrong in the config; None if the error is not about the config."""
+    """Describe a mistake in the config; None if the error is not about the config."""
     stack = _stack(error)
     builds = [i for i, frame in enumerate(stack) if _builds(frame)]
     if not builds:
@@ -176,7 +176,7 @@ def _building_error(error: Exception, config: Config) -> str | None:
 
 
 def _runner_error(error: Exception, build: FrameType, config: Config) -> str:
-    """The same of what the Runner calls by itself, such as the DataLoader."""
+    """The same for objects that the Runner builds directly, such as the DataLoader."""
     found = _UNEXPECTED.match(str(error))
     if found is None or not isinstance(error, TypeError):
         return f'{_name(config)}: {_in_words(error)}'
@@ -208,7 +208,7 @@ def _stack(error: BaseException) -> list[FrameType]:
 
 
 def _is_ours(frame: FrameType) -> bool:
-    """Whether it runs our code, other than workarounds around a library's."""
+    """Whether a frame runs our code, other than workarounds for libraries."""
     file = frame.f_code.co_filename
     return file.startswith(_PACKAGE) and not file.startswith(_WORKAROUNDS)
 
@@ -219,13 +219,13 @@ def _of_library(frame: FrameType) -> bool:
 
 
 def _names(function: Any) -> set[str]:
-    """What a class and its base classes, or a function, are called in an error."""
+    """Names by which errors refer to a class and its bases, or to a function."""
     classes = inspect.getmro(function) if inspect.isclass(function) else (function,)
     return {getattr(each, '__qualname__', '') for each in classes}
 
 
 def _passes_on(frame: FrameType, below: FrameType | None) -> bool:
-    """Whether a constructor of ours failed in `super().__init__(...)`."""
+    """Whether one of our constructors failed in `super().__init__(...)`."""
     if frame.f_code.co_name != '__init__':
         return False
     if below is None:  # the arguments did not fit: there is no frame below
@@ -235,7 +235,7 @@ def _passes_on(frame: FrameType, below: FrameType | None) -> bool:
 
 
 def _options(function: Any) -> set[str]:
-    """Names of what a class or function takes, those of its base classes included."""
+    """Parameter names of a function, or of a class including its bases."""
     classes = inspect.getmro(function) if inspect.isclass(function) else (function,)
     found: set[str] = set()
     for each in classes:
@@ -250,7 +250,7 @@ def _options(function: Any) -> set[str]:
 
 
 def unknown_type(name: Any, registry: Registry) -> str:
-    """That a registry has no class of this name, and what it has."""
+    """Message that a registry has no such class, with suggestions."""
     known: set[str] = set()
     while registry is not None:
         known |= registry.module_dict.keys()
@@ -261,9 +261,9 @@ def unknown_type(name: Any, registry: Registry) -> str:
 
 
 def _place(cfg: Mapping, config: Config, option: str | None = None) -> str:
-    """Where in a config an entry is, such as `x.py, model.backbone`.
+    """Location of an entry in a config, for example `x.py, model.backbone`.
 
-    What the config does not hold as such is looked up by the option that is wrong.
+    Entries that are not in the config literally are located by the wrong option.
     """
     entries = [
         (key, entry)
@@ -277,7 +277,7 @@ def _place(cfg: Mapping, config: Config, option: str | None = None) -> str:
     ]
     keys = same or [key for key, _ in entries]
     keys = keys or [key for key, entry in _entries(config) if option in entry]
-    # Not the variables of the file that the entry was put together from.
+    # Prefer Runner entries to variables that the config was assembled from.
     keys = [key for key in keys if key.partition('.')[0] in RUNNER_OPTIONS] or keys
     return ', '.join([_name(config), ' and '.join(keys[:2])]).removesuffix(', ')
 
@@ -287,7 +287,7 @@ def _name(config: Config) -> str:
 
 
 def _entries(node: Any, key: str = '') -> Iterator[tuple[str, Mapping]]:
-    """All dicts of a config, by their dotted keys."""
+    """Yield all dicts of a config with their dotted keys."""
     if isinstance(node, Mapping | Config):
         if key:
             yield key, node
@@ -301,8 +301,8 @@ def _entries(node: Any, key: str = '') -> Iterator[tuple[str, Mapping]]:
 
 
 def _in_words(error: Exception) -> str:
-    """An error in one line; `KeyError` quotes its message, others have no need to."""
+    """Format an error on one line; `str()` of a `KeyError` would quote its message."""
     text = error.args[0] if isinstance(error, KeyError) and error.args else error
-    if not str(text):  # of a bare `assert`
+    if not str(text):  # a bare `assert`
         text = traceback.extract_tb(error.__traceback__)[-1].line
     return f'{type(error).__name__}: {shorten(" ".join(str(text).split()), 300)}'

@@ -1,6 +1,6 @@
-"""Errors that are the user's to correct, and how a command line ends on them.
+"""User errors, and how commands report them.
 
-Only these become one line. Anything else is a bug of ours and keeps its traceback.
+Only these are reported on one line. Anything else is a bug and keeps its traceback.
 """
 
 import errno
@@ -10,15 +10,15 @@ import select
 import sys
 from collections.abc import Callable
 
-# The disk is full or read-only: nobody's code is at fault.
+# The disk is full or read-only, which is not a bug.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class InputError(ValueError):
-    """Something a user gave is wrong; the message says what, where and what to do.
+    """Invalid user input; the message says what is wrong, where, and what to do.
 
-    Every subclass can be built from one string: that is how a data-loading worker hands
-    an exception to the main process.
+    Every subclass can be constructed from a single string, which is how data-loading
+    workers pass exceptions to the main process.
     """
 
 
@@ -27,27 +27,27 @@ class InputTypeError(InputError, TypeError):
 
 
 class MissingFileError(InputError, FileNotFoundError):
-    """A file or folder that a user named is not there."""
+    """A file or folder named by the user does not exist."""
 
 
 class OutputError(InputError, OSError):
-    """A file cannot be written where a user wants it."""
+    """A file cannot be written to the requested location."""
 
 
 def command(main: Callable[..., int | None]) -> Callable[..., None]:
-    """Turn a function into a command line that ends well.
+    """Decorate the main function of a command with error handling.
 
-    An :class:`InputError`, raised in this process or in a data-loading worker, and a
-    disk that is full or read-only end in one line on standard error and exit status 2;
-    Ctrl-C in status 130, with what the `KeyboardInterrupt` says; a closed standard
-    output (`| head`) silently in status 141. Any other exception keeps its traceback.
+    An :class:`InputError`, raised in this process or in a data-loading worker, or a
+    full or read-only disk gives one line on standard error and exit status 2; Ctrl-C
+    gives status 130 and the message of the `KeyboardInterrupt`; a closed standard
+    output (`| head`) silently gives status 141. Other exceptions keep their traceback.
 
     Args:
         main (Callable): Takes the arguments (default: those of the process); may return
             an exit status.
 
     Returns:
-        Callable: The same function, which may end the process.
+        Callable: The wrapped function, which may exit the process.
     """
 
     @functools.wraps(main)
@@ -65,7 +65,7 @@ def command(main: Callable[..., int | None]) -> Callable[..., None]:
             _exit_with(_own_words(error))
         except BrokenPipeError:
             if not _discard_output():
-                raise  # another pipe than standard output
+                raise  # a pipe other than standard output
             sys.exit(141)
         except OSError as error:
             if error.errno not in _DISK:
@@ -80,14 +80,14 @@ def command(main: Callable[..., int | None]) -> Callable[..., None]:
 
 
 def shorten(text: str, limit: int = 200) -> str:
-    """The text with its middle left out if it is too long for a message.
+    """Replace the middle of a long text with an ellipsis.
 
     Args:
         text (str): Any text, such as a line of a file.
-        limit (int): Characters to keep, approximately. Defaults to 200.
+        limit (int): Approximate number of characters to keep. Defaults to 200.
 
     Returns:
-        str: At most that many, and `'...'`.
+        str: At most `limit` characters plus `'...'`.
     """
     if len(text) <= limit:
         return text
@@ -100,24 +100,24 @@ def _exit_with(line: str) -> None:
 
 
 def _discard_output() -> bool:
-    """Whether standard output takes nothing more; what is left to write is dropped."""
+    """Drop pending output if standard output is closed or full; returns whether so."""
     try:
         sys.stdout.flush()
         poll = select.poll()
-        poll.register(sys.stdout, 0)  # tells of a pipe that nobody reads from
+        poll.register(sys.stdout, 0)  # detects a pipe without a reader
         full = bool(poll.poll(0))
-    except (AttributeError, ValueError):  # Windows, or no file at all
+    except (AttributeError, ValueError):  # Windows, or not a real file
         full = False
     except OSError:
         full = True
     if full:
-        # Python flushes once more at exit, and would complain.
+        # Python flushes again at exit, which would fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return full
 
 
 def _own_words(error: InputError) -> str:
-    """The message; of an error in a data-loading worker, without its traceback."""
+    """The message without the traceback that a data-loading worker adds to it."""
     text = str(error)
     if not text.startswith('Caught ') or 'Original Traceback' not in text:
         return text

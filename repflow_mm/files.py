@@ -1,4 +1,4 @@
-"""Atomic writing: a reader finds the old file or the new one, never a part of it."""
+"""Atomic writing: readers see either the old file or the complete new one."""
 
 import contextlib
 import os
@@ -12,19 +12,19 @@ _UNFINISHED = '.part'
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it when the block ends without error.
+    """A temporary path next to `path`, renamed to it if the block succeeds.
 
     Args:
-        path (str | os.PathLike): The file to write; its folder is made.
+        path (str | os.PathLike): The file to write; its folder is created if missing.
 
     Yields:
-        Path: Where to write. What is there is removed if the block raises.
+        Path: The temporary path, removed if the block raises.
 
     Raises:
-        OutputError: If the file cannot be written; an older file of that name is kept.
+        OutputError: If the file cannot be written; an existing file is left unchanged.
     """
     path = Path(path)
-    # The suffix stays last: writers tell the format by it.
+    # Keep the suffix: writers infer the format from it.
     unfinished = path.with_name(f'.{path.stem}{_UNFINISHED}{path.suffix}')
     check_folder(path.parent)
     try:
@@ -35,16 +35,16 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         with unfinished.open('rb+') as file:
             os.fsync(file.fileno())
         os.replace(unfinished, path)
-        if os.name == 'posix':  # the new name has to reach the disk as well
+        if os.name == 'posix':  # sync the renaming as well
             folder = os.open(path.parent, os.O_RDONLY)
             os.fsync(folder)
             os.close(folder)
     except OSError as error:
         if error.filename not in (None, str(unfinished), str(path), str(path.parent)):
-            raise  # of another file
+            raise  # about another file
         raise OutputError(
-            f'{path} cannot be written ({error.strerror or error}); a file that was '
-            'there before is unchanged'
+            f'{path} cannot be written ({error.strerror or error}); an existing file '
+            'is unchanged'
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -52,13 +52,13 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def check_folder(folder: str | os.PathLike) -> None:
-    """Fail before the work is done, not when its results are lost.
+    """Check that a folder is writable, to fail before rather than after the work.
 
     Args:
-        folder (str | os.PathLike): Where files are to be written; it need not be there.
+        folder (str | os.PathLike): The output folder, which need not exist.
 
     Raises:
-        OutputError: If it cannot be made, or nothing can be written into it.
+        OutputError: If the folder cannot be created or is not writable.
     """
     there = Path(folder).absolute()
     while not there.exists() and there != there.parent:
@@ -85,10 +85,10 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
 
 
 def write_text(path: str | os.PathLike, content: str) -> None:
-    """Write UTF-8 text atomically, with the line ends that it has."""
+    """Write UTF-8 text atomically, without changing line endings."""
     write_bytes(path, content.encode('utf-8'))
 
 
 def is_unfinished(name: str) -> bool:
-    """Whether a file name is that of a write that was interrupted."""
+    """Whether a file name is that of an interrupted write."""
     return name.startswith('.') and _UNFINISHED in name

@@ -1,4 +1,4 @@
-"""MMAction2's packed inputs: what `PackActionInputs` makes of a clip."""
+"""Conversion of MMAction2's packed inputs, the output of `PackActionInputs`."""
 
 from torch import Tensor
 
@@ -6,19 +6,19 @@ from repflow_mm.errors import InputError
 
 
 def unpack_views(inputs: Tensor, frames: int | None = None) -> Tensor:
-    """The views of one sample, such as several crops of it.
+    """Unpack the views of one sample, for example several crops.
 
     Args:
         inputs (Tensor): `(views, 3, T, H, W)` from `input_format='NCTHW'`, or
             `(views * T, 3, H, W)` from `'NCHW'`.
-        frames (int, optional): `T`. Defaults to all frames of the second format, which
-            is one view.
+        frames (int, optional): `T`. Defaults to all frames of the second format, as a
+            single view.
 
     Returns:
-        Tensor: `(views, 3, T, H, W)`, a view of the memory.
+        Tensor: `(views, 3, T, H, W)`, sharing memory with `inputs`.
 
     Raises:
-        InputError: If these are no RGB clips, or not of so many frames.
+        InputError: If the inputs are not RGB clips, or not of `frames` frames.
     """
     views = inputs
     if inputs.dim() == 4:
@@ -35,11 +35,11 @@ def unpack_views(inputs: Tensor, frames: int | None = None) -> Tensor:
 
 
 def pack_views(views: Tensor, like: Tensor) -> Tensor:
-    """Views in the format of packed inputs: the inverse of :func:`unpack_views`.
+    """Pack views; the inverse of :func:`unpack_views`.
 
     Args:
         views (Tensor): `(views, 3, T, H, W)`.
-        like (Tensor): Inputs of the format wanted.
+        like (Tensor): Inputs in the desired format.
 
     Returns:
         Tensor: `(views, 3, T, H, W)` or `(views * T, 3, H, W)`.
@@ -48,5 +48,5 @@ def pack_views(views: Tensor, like: Tensor) -> Tensor:
 
 
 def to_frames(view: Tensor) -> Tensor:
-    """The pictures of one view: `(3, T, H, W)` to `(T, H, W, 3)`, uint8 on the CPU."""
+    """Convert a view `(3, T, H, W)` to pictures `(T, H, W, 3)`, uint8 on the CPU."""
     return view.permute(1, 2, 3, 0).clamp(0, 255).byte().cpu()

@@ -1,4 +1,4 @@
-"""Fixtures and options of all tests. Nothing here needs the mm* packages at import."""
+"""Fixtures and options of all tests. Importing it does not need the mm* packages."""
 
 import os
 import random
@@ -20,7 +20,7 @@ if not torch.cuda.is_available():
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """Tests marked `gpu` are skipped where there is none."""
+    """Skip tests marked `gpu` if there is none."""
     if not torch.cuda.is_available():
         for item in items:
             if 'gpu' in item.keywords:
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items) -> None:
 
 @pytest.fixture(autouse=True)
 def _state():
-    """Every test draws the same random numbers, and leaves the process as it was."""
+    """Seed every test, and restore the state of the process afterwards."""
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Faults of the installed stack: found where present, patched, left alone elsewhere."""
+"""Faults of the installed stack: detected and patched if present, else left alone."""
 
 import importlib.util
 import signal
@@ -32,7 +32,7 @@ for module in pkgutil.walk_packages(mmaction.models.__path__, 'mmaction.models.'
     assert result.stdout == '' and 'Fail to import' not in result.stderr
 
 
-def test_each_entry_says_whose_fault_it_is_and_when_it_can_go():
+def test_each_entry_names_the_upstream_issue_and_its_end():
     for entry in compat.FAULTS:
         assert entry.upstream and entry.until and entry.name
         assert (entry.patch is None) == bool(entry.command)
@@ -139,7 +139,7 @@ def test_hue_jitter_works_and_is_what_numpy_1_computed(plugin):
         assert (hue - hue_shift + 180) % 360 - 180 == pytest.approx(0, abs=2)
 
 
-def test_a_loader_is_faulty_that_runs_pickles_or_refuses_logs(plugin, monkeypatch):
+def test_loaders_that_run_pickles_or_refuse_logs_are_faulty(plugin, monkeypatch):
     import torch
     from mmengine.runner import checkpoint
 
@@ -160,7 +160,7 @@ def test_a_loader_is_faulty_that_runs_pickles_or_refuses_logs(plugin, monkeypatc
 def test_doctor_reports_and_runs_a_step(run_python):
     result = run_python('-m', 'repflow_mm', 'doctor')
     assert result.returncode == 0, result.stdout + result.stderr
-    assert 'A training can start' in result.stdout
+    assert 'Training can start' in result.stdout
     assert 'patched   mmaction2 lacks localizers/drn' in result.stdout
     for entry in compat.FAULTS:
         assert entry.name in result.stdout
@@ -190,7 +190,7 @@ def test_doctor_stops_where_opencv_does_not_import(run_python, tmp_path):
     assert result.returncode == 1, result.stderr
     assert 'needs you OpenCV does not import' in result.stdout
     assert '-> pip uninstall -y opencv-python' in result.stdout
-    assert result.stdout.strip().endswith('A training could not start.')
+    assert result.stdout.strip().endswith('Training cannot start.')
 
 
 def test_a_truncated_avi_does_not_end_the_process(run_python, tmp_path):

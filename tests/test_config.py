@@ -1,4 +1,4 @@
-"""A config's name is enough, in any folder."""
+"""Configs are found by name in any folder; variables update their entries."""
 
 import pytest
 from mmengine.config import Config
@@ -31,7 +31,7 @@ def test_a_file_that_is_there_goes_before_one_of_ours(tmp_path):
     assert find_config('rgb_r18_motion.py').samefile(tmp_path / 'rgb_r18_motion.py')
 
 
-def test_a_name_that_is_not_there_is_answered_with_those_that_are_close():
+def test_an_unknown_name_gives_similar_suggestions():
     with pytest.raises(FileNotFoundError, match=r'mean rgb_r18_motion\.py\?'):
         find_config('rgb_r18_motions.py')
     with pytest.raises(
@@ -77,7 +77,7 @@ def entries(cfg: Config, part: str, kind: str, key: str) -> list:
     ]
 
 
-def test_a_variable_reaches_every_place_that_stands_for_it():
+def test_a_variable_updates_all_of_its_entries():
     options = dict(
         clip_len=8,
         frame_interval=4,
@@ -146,6 +146,6 @@ def test_entries_by_their_full_names_and_other_configs_are_left_alone(tmp_path):
         (dict(data_variables=dict(x=1)), "data_variables: 'x' is not one of"),
     ],
 )
-def test_a_variable_that_cannot_be(options, message):
+def test_invalid_variables(options, message):
     with pytest.raises(InputError, match=message):
         read_config('repflow_r50_block3_kinetics400', options)

@@ -1,4 +1,4 @@
-"""Mistakes in a config name the entry; bugs met while building keep their traceback."""
+"""Mistakes in a config name the entry; bugs during building keep their traceback."""
 
 import pytest
 from mmengine.config import Config
@@ -10,7 +10,7 @@ from repflow_mm.errors import InputError
 from tests.helpers.paths import ROOT
 
 OURS = "_base_ = 'repflow_mm::rgb_r18_motion.py'\n"
-# The text of a config, and what is said of it.
+# The text of a config, and the error message.
 FILES = {
     '': 'x.py describes no model',
     'a = 1\nmodel = dict(': r"x.py, line 2: '\(' was never closed",
@@ -22,7 +22,7 @@ FILES = {
     OURS + "model = dict(type=dict(a='b'))": 'type is a dict in the child config',
     OURS + "custom_imports = dict(imports=['nowhere'])": 'nowhere.*PYTHONPATH',
 }
-# What is given to `--cfg-options`.
+# Arguments of `--cfg-options`, and the error message.
 OPTIONS = {
     'foo': "a config has no 'foo'",
     'trian_cfg.max_epochs': "no 'trian_cfg', did you mean 'train_cfg'?",
@@ -67,7 +67,7 @@ def test_options_that_are_new_are_no_mistake(plugin):
 
 
 def test_a_bug_that_a_config_sets_off_keeps_its_traceback(tmp_path, monkeypatch):
-    # A config that imports a module of ours, in which there is a bug.
+    # A config that imports a module of this package, which has a bug.
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / 'failing.py').write_text(
         'exec(compile("None[0]", "%s", "exec"))' % (ROOT / 'repflow_mm' / 'some.py')

@@ -1,4 +1,4 @@
-"""Every config says what it should; every distinct network of them takes a step."""
+"""Every config has the intended content; every distinct network takes a step."""
 
 import copy
 
@@ -32,9 +32,9 @@ def shrink(pipeline: list[dict]) -> list[dict]:
 
 
 def small(path) -> Config:
-    """A config without what two steps on a few pixels do not show.
+    """A config without anything irrelevant to two steps on a few pixels.
 
-    Weights are not downloaded; classes, dropout and iterations are of one number. A
+    Weights are not downloaded; classes, dropout and iterations are unified. A
     ResNet-34 has the blocks of a ResNet-18.
     """
     cfg = copy.deepcopy(config(path))
@@ -55,7 +55,7 @@ def small(path) -> Config:
 
 @pytest.fixture(scope='module')
 def batch(motion_set):
-    """What a config's own dataset and pipeline make of the small set, made once."""
+    """The small set as loaded by a config's dataset and pipeline, cached."""
     from mmaction.registry import DATASETS
 
     made = {}

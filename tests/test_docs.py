@@ -1,17 +1,17 @@
-"""The pages are true: links resolve, code runs, tools take the commands.
+"""The documentation is correct: links resolve, code runs, tools accept the commands.
 
-Conventions for README.md and docs/*.md, which is all that a new page has to follow:
+Conventions for README.md and docs/*.md:
 
 - ```python with an import is a program. The programs of a page run in order, in one
-  namespace. Without an import it is a part of a config: it is merged into MMAction2's
-  SlowOnly (or what its `_base_` says) and the model built.
-- ```bash is for commands, one a line or continued by a backslash. Where a tool of ours
-  is called, its own parser has to take the line, and a config has to be there. A block
-  that starts with `#!` is a script and has to parse. No other fence is looked at.
+  namespace. Without an import it is part of a config: it is merged into MMAction2's
+  SlowOnly (or its `_base_`) and the model is built.
+- ```bash contains commands, one per line or continued by a backslash. If one of our
+  tools is called, its parser must accept the line, and configs must exist. A block that
+  starts with `#!` is a script and must parse. Other fences are ignored.
 - Placeholders, in capitals: CONFIG is a config, CHECKPOINT its weights, VIDEO or CLIP a
-  video, FOLDER a folder of them, OUT a file or folder to write.
-- Error messages of ours that `docs/troubleshooting.md` quotes, in the first column of
-  its tables, are in the code, with … for what is filled in.
+  video, FOLDER a folder of videos, OUT a file or folder to write.
+- Our error messages quoted in the first column of the tables in
+  `docs/troubleshooting.md` must occur in the code, with … for formatted values.
 
 `python3 quickstart.py docs` (dev/docs_run.py) runs every command on small data.
 """
@@ -64,7 +64,7 @@ def test_the_table_of_contents_names_every_page():
 
 
 class Parsed(BaseException):
-    """A command line was taken."""
+    """A command line was accepted."""
 
 
 def test_tools_take_the_commands_as_they_stand(plugin, monkeypatch):
@@ -127,7 +127,7 @@ def test_parts_of_configs_build(page, plugin):
 
 
 def own_config() -> Config:
-    """What a user of MMAction2 trains already."""
+    """A model that a user of MMAction2 already trains."""
     import mmaction
 
     folder = Path(mmaction.__file__).parent / '.mim/configs/recognition/slowonly'
@@ -216,7 +216,7 @@ def test_messages_on_the_page_for_troubleshooting_are_those_of_the_code():
 
 
 def raised() -> set[str]:
-    """The messages of the package's errors, with `{}` for what is filled in."""
+    """The messages of the package's errors, with `{}` for formatted values."""
     found = set()
     for path in (ROOT / 'repflow_mm').rglob('*.py'):
         for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):

@@ -1,4 +1,4 @@
-"""A user's mistake is one line; a bug of ours keeps its traceback. Everywhere."""
+"""User mistakes give a one-line error everywhere; bugs keep their traceback."""
 
 import errno
 import os
@@ -36,7 +36,7 @@ MISTAKES = {
 
 
 class Failing(Dataset):
-    """Runs code, or raises an error, where a sample is asked for."""
+    """Runs code, or raises an error, when a sample is requested."""
 
     def __init__(self, failure: str | Exception) -> None:
         self.failure = failure
@@ -52,7 +52,7 @@ class Failing(Dataset):
 
 @pytest.fixture(params=['main process', 'worker'])
 def run(request):
-    """A command that meets a failure here, or in a data-loading worker."""
+    """A command that fails here or in a data-loading worker."""
 
     @command
     def main(failure: str | Exception) -> None:
@@ -92,7 +92,7 @@ def test_a_full_disk_is_one_line(capsys):
 
 
 def in_shell(body: str, pipe: str = '') -> subprocess.CompletedProcess:
-    """Run a command line whose `main` is some code, as a process of its own."""
+    """Run a command line with the given code as `main` in a separate process."""
     code = f"""
 import os, signal
 from repflow_mm.errors import command

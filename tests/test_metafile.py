@@ -1,4 +1,4 @@
-"""model-index.yml says what is: paths, counts, and figures that were measured."""
+"""model-index.yml is correct: paths, counts, and measured metrics."""
 
 import copy
 import re
@@ -22,7 +22,7 @@ def test_every_config_of_the_first_folder_is_in_it():
 
 
 @pytest.mark.parametrize('model', MODELS, ids=lambda model: model['Name'])
-def test_what_is_said_of_a_model_is_so(model, plugin):
+def test_model_entries_are_correct(model, plugin):
     from mmaction.registry import MODELS
 
     from repflow_mm.models.complexity import flops, parameters

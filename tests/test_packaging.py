@@ -1,4 +1,4 @@
-"""What is installed is whole: sdist, wheel, and the tools in a folder of no clone."""
+"""Installed packages are complete: sdist, wheel, and the tools outside a clone."""
 
 import ast
 import os
@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from tests.helpers.paths import ROOT
 
 SHIPPED = ('tools', 'configs', 'model-index.yml')
-# No compiler: what the package holds is of interest, not the kernel.
+# No compiler: the contents of the package are tested, not the kernel.
 ENV = os.environ | dict.fromkeys(('CC', 'CXX', 'LDSHARED', 'LDCXXSHARED'), '/none')
 
 
@@ -28,7 +28,7 @@ def run(*command, **kwargs) -> str:
 
 @pytest.fixture(scope='module')
 def installed(tmp_path_factory) -> Path:
-    """The folder that a wheel is unpacked in, made from the sdist of this clone."""
+    """The folder of the unpacked wheel, built from the sdist of this clone."""
     tmp = tmp_path_factory.mktemp('packaging')
     clone = tmp / 'clone'
     clone.mkdir()

@@ -1,4 +1,4 @@
-"""The page of the paper's tables, its configs and their RGB baselines."""
+"""The page on the paper's tables, its configs and their RGB baselines."""
 
 import pytest
 

@@ -1,1 +1,1 @@
-"""Fault injection, many times over: `python3 quickstart.py stress`."""
+"""Large-scale fault injection: `python3 quickstart.py stress`."""

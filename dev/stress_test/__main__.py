@@ -1,4 +1,4 @@
-"""Run all groups and print the table: `python3 quickstart.py stress`."""
+"""Run the stress test and print the results: `python3 quickstart.py stress`."""
 
 import argparse
 import os
@@ -16,13 +16,13 @@ import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
 from dev.stress_test import crashes, decoding, distributed, hostile, numerics, videos
 from dev.stress_test.row import Row
 
-# An older decord, laid out by quickstart.py.
+# An older decord, installed by quickstart.py.
 _DECORD_06 = Path(sys.prefix) / 'decord_06'
 _HEAD = ('fault', 'times', 'lost', 'what happens', 'MMAction2 and MMEngine alone')
 
 
 def main() -> int:
-    """Run the groups that are named, or all; exit 1 if anything is lost."""
+    """Run the given groups, or all; exit 1 if anything is lost."""
     groups = {
         'videos': lambda f, s: videos.rows(
             f, s, _DECORD_06 if _DECORD_06.is_dir() else None
@@ -35,8 +35,12 @@ def main() -> int:
     }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('groups', nargs='*', choices=[*groups, []], default=[])
-    parser.add_argument('--share', type=float, default=1, help='of the full numbers')
-    parser.add_argument('--markdown', type=Path, help='write the table there too')
+    parser.add_argument(
+        '--share', type=float, default=1, help='fraction of the full number of cases'
+    )
+    parser.add_argument(
+        '--markdown', type=Path, help='also write the table as Markdown'
+    )
     args = parser.parse_args()
     os.environ['OMP_NUM_THREADS'] = '1'
     console, found, start = Console(), [], time.monotonic()
@@ -47,7 +51,7 @@ def main() -> int:
                 mark = '[red]LOST[/]' if row.lost else '[green]ok[/]'
                 console.print(f'{mark} {row.fault} ({row.times}): {row.outcome}')
                 found.append(row)
-        if args.markdown:  # after each group: what was measured is not lost
+        if args.markdown:  # after each group, to keep partial results
             text = _markdown(found, time.monotonic() - start)
             args.markdown.write_text(text, encoding='utf-8')
     seconds = time.monotonic() - start

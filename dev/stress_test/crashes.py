@@ -66,7 +66,7 @@ custom_hooks = [dict(type='EMAHook', momentum=0.1, update_buffers=True)]
 
 
 def rows(folder: Path, share: float) -> Iterator[Row]:
-    """Try them; `share` of the full number."""
+    """Inject the faults; `share` of the full number of cases."""
     from repflow_mm.datasets import MotionSet
 
     motion = MotionSet(train_clips=2, val_clips=1, size=64, frames=8).write(
@@ -120,7 +120,7 @@ def _kill_and_resume(
     seconds: float,
     kills_each: int = 3,
 ) -> tuple[int, int]:
-    """Number of kills, and of runs that failed or ended with other numbers."""
+    """Number of kills, and of runs that failed or ended with different results."""
     generator, kills, lost = random.Random(0), 0, 0
     for i in range(count):
         work = folder / f'{name}_{i}'
@@ -203,7 +203,7 @@ def _plain_killed_runs(folder: Path, motion: Path, workers: int, count: int) -> 
     (refused, one), (differ, all_) = said
     return (
         f'{refused} of {one} does not resume (its own checkpoint is refused); with '
-        f'unrestricted unpickling {differ} of {all_} fail or end with other numbers'
+        f'unrestricted unpickling {differ} of {all_} fail or end with different results'
     )
 
 
@@ -238,7 +238,7 @@ def _killed_writes(folder: Path, count: int) -> Row:
 
 
 def _full_disk(folder: Path, motion: Path) -> Row:
-    """A real file system that is too small for the second checkpoint."""
+    """Train on a real file system that is too small for the second checkpoint."""
     config = runs.write_config(folder, motion, workers=0, within_epoch=2)
     with _mounted(folder / 'small', 'size=20m') as (work, missing):
         if missing:
@@ -265,7 +265,7 @@ def _read_only(folder: Path, motion: Path) -> Row:
 
 
 def _plain_on(folder: Path, motion: Path, options: str) -> str:
-    """How a training of MMEngine ends on such a file system."""
+    """How a training run of plain MMEngine ends on such a file system."""
     config = _plain_config(folder, motion, workers=0)
     config.write_text(config.read_text().replace('max_keep_ckpts=1', ''))
     with _mounted(folder / f'plain_{options}', options) as (work, _):
@@ -301,7 +301,7 @@ def _quote(line: str, folder: Path) -> str:
 
 @contextlib.contextmanager
 def _mounted(path: Path, options: str):
-    """A file system in memory, and the reason if there is none."""
+    """Mount an in-memory file system; yields its path, and the reason if it fails."""
     path.mkdir()
     mount = ['mount', '-t', 'tmpfs', '-o', options, 'tmpfs', str(path)]
     try:

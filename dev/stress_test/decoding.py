@@ -37,7 +37,7 @@ for i in range(count):
 
 
 def rows(folder: Path, share: float) -> Iterator[Row]:
-    """Measure them."""
+    """Measure memory growth and speed."""
     folder.mkdir(parents=True, exist_ok=True)
     small, clip = folder / 'small.mp4', folder / 'clip.mp4'
     videos.encode(small, size='128x96', seconds=1)
@@ -61,7 +61,7 @@ def _growth(path: Path, count: int, whose: str) -> float:
 
 
 def _speed(path: Path, rounds: int) -> Iterator[Row]:
-    """Clips per second, each reader in turn; ratios are medians over the rounds."""
+    """Clips per second, readers in alternation; ratios are medians over the rounds."""
     import decord
 
     numbers = list(range(40, 104, 2))

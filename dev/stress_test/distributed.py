@@ -1,4 +1,4 @@
-"""Several processes, and two hosts emulated by network namespaces."""
+"""Several processes, and two hosts emulated with network namespaces."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ _PLAIN = 'does not start on CPUs: it sets a CUDA device unconditionally'
 
 
 def rows(folder: Path, share: float) -> Iterator[Row]:
-    """Try them; `share` of the full number."""
+    """Inject the faults; `share` of the full number of cases."""
     from repflow_mm.datasets import MotionSet
 
     motion = MotionSet(train_clips=2, val_clips=1, size=64, frames=8).write(
@@ -36,7 +36,7 @@ def rows(folder: Path, share: float) -> Iterator[Row]:
 
 
 def _compare(folder: Path) -> tuple[bool, float, int]:
-    """Whether both processes are bitwise identical, and the distance to one process."""
+    """Whether both processes are bitwise identical, and the error against one process."""
     single, first, second = (
         torch.load(folder / name) for name in ('1_0.pth', '2_0.pth', '2_1.pth')
     )

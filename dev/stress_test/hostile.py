@@ -11,7 +11,7 @@ from dev.stress_test.row import Row
 from repflow_mm.errors import InputError
 from tests.helpers.faults import checkpoints
 
-# Loads each file under a memory limit and says how it went.
+# Loads each file under a memory limit and prints the outcome.
 _LOAD = """
 import json, os, resource, signal, sys
 
@@ -63,7 +63,7 @@ _LISTS = {
 
 
 def rows(folder: Path, share: float) -> Iterator[Row]:
-    """Try them; `share` of the full number."""
+    """Inject the faults; `share` of the full number of cases."""
     yield from _checkpoints(folder, share)
     yield _lists(folder)
 

@@ -1,4 +1,4 @@
-"""Extreme numbers: the property-based tests with many more examples."""
+"""Extreme values: the property-based tests with many more examples."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from tests.helpers.paths import ROOT
 
 
 def rows(folder: Path, share: float) -> Iterator[Row]:
-    """Run them; `share` of the full number."""
+    """Run the tests; `share` of the full number of examples."""
     folder.mkdir(parents=True, exist_ok=True)
     examples = max(20, int(500 * share))
     result = subprocess.run(

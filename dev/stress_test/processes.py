@@ -1,4 +1,4 @@
-"""Child processes, with plain MMAction2 where asked, and their memory."""
+"""Child processes, optionally with plain MMAction2, and their memory."""
 
 import os
 import subprocess
@@ -12,10 +12,9 @@ def environment(plain: bool, *first: str | Path, **extra: str) -> dict[str, str]
     """The environment of a single-threaded process.
 
     Args:
-        plain (bool): MMAction2 1.1 in front, which needs no patches to be
-            imported.
-        *first (str | Path): Folders in front of all others on `PYTHONPATH`.
-        **extra (str): More variables.
+        plain (bool): Use MMAction2 1.1, which can be imported without patches.
+        *first (str | Path): Folders to put first on `PYTHONPATH`.
+        **extra (str): Additional variables.
 
     Returns:
         dict[str, str]: The environment.
@@ -35,7 +34,7 @@ def run(code: str, *args, env: dict, seconds: float) -> subprocess.CompletedProc
             cwd=ROOT,
             capture_output=True,
             text=True,
-            errors='replace',  # decoders quote what they cannot read
+            errors='replace',  # decoders quote undecodable bytes
             timeout=seconds,
         )
     except subprocess.TimeoutExpired as error:

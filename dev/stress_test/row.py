@@ -1,4 +1,4 @@
-"""A row of the table: a kind of fault and its effect."""
+"""A row of the result table: a kind of fault and its effect."""
 
 from dataclasses import dataclass
 

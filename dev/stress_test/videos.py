@@ -25,7 +25,7 @@ _PIPELINE = [
     dict(type='PackActionInputs'),
 ]
 
-# Reads each file in MMAction2's own way and says how it went.
+# Reads each file with MMAction2's own transforms and prints the outcome.
 _PLAIN = """
 import sys, warnings
 warnings.filterwarnings('ignore')
@@ -52,7 +52,7 @@ for path in sys.argv[1:]:
 
 
 def rows(folder: Path, share: float, decord_06: Path | None) -> Iterator[Row]:
-    """Try them; `share` of the full number."""
+    """Inject the faults; `share` of the full number of cases."""
     good = videos.good_videos(folder / 'good')
     count = max(6, int(100 * share))
     for fault, bad in (
@@ -90,7 +90,7 @@ def _dataset(folder: Path, files: list[Path], **options):
 
 
 def _read_all(fault: str, good: list, bad: list, plain: str) -> Row:
-    """Every bad file between two good ones, as training reads them."""
+    """Read each bad file between two good ones, as in training."""
     files = [path for i, one in enumerate(bad) for path in (good[i % len(good)], one)]
     dataset = _dataset(bad[0].parent, files)
     seen = Counter()
@@ -106,7 +106,7 @@ def _read_all(fault: str, good: list, bad: list, plain: str) -> Row:
 
 
 def _plain(files: list[Path], *first: Path) -> str:
-    """How MMAction2's own transforms end on them, each of which ends a run."""
+    """Outcomes with MMAction2's own transforms; each failure would end a run."""
     ends, rest = Counter(), [str(path) for path in files]
     while rest:
         result = run(_PLAIN, *rest, env=environment(True, *first), seconds=30)
@@ -123,7 +123,7 @@ def _plain(files: list[Path], *first: Path) -> str:
 
 
 def _decoders_fail(good: list[Path], count: int) -> Row:
-    """Decoders are killed, or stopped, while they read."""
+    """Kill or stop decoders while they read."""
     pipeline = [dict(_PIPELINE[0], timeout=3), *_PIPELINE[1:]]
     dataset = _dataset(good[0].parent, good * 60, test_mode=False)
     dataset.pipeline = type(dataset.pipeline)(pipeline)

@@ -1,1 +1,1 @@
-"""What motion costs: times and memory of the solver, the layer, whole networks."""
+"""Benchmarks: time and memory of the solver, the layer and complete networks."""

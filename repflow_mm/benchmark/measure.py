@@ -1,4 +1,4 @@
-"""Clocks, memory, and what has to stand beside a figure."""
+"""Measure time and memory, and describe the machine."""
 
 import gc
 import platform
@@ -23,7 +23,7 @@ from repflow_mm.ops.tvl1 import representation_flow
 
 @dataclass
 class Table:
-    """Rows of text under a heading, with what was measured."""
+    """A titled table of measurements."""
 
     title: str
     columns: tuple[str, ...]
@@ -46,7 +46,7 @@ class Time:
 
     @property
     def median(self) -> float:
-        """The middle run."""
+        """Median over the runs."""
         return statistics.median(self.runs)
 
     def __str__(self) -> str:
@@ -60,15 +60,15 @@ class Time:
 def in_turns(
     calls: dict[str, Callable[[], object]], repeats: int, device: torch.device
 ) -> dict[str, Time]:
-    """Time several calls, one after the other, `repeats` times over.
+    """Time several calls in alternation, `repeats` times each.
 
     Args:
-        calls (dict[str, Callable]): What to time, by name; each is run once before.
-        repeats (int): Rounds.
-        device (torch.device): Waited for before the clock is read.
+        calls (dict[str, Callable]): Calls by name; each is warmed up once.
+        repeats (int): Number of timed rounds.
+        device (torch.device): Device to synchronize before reading the clock.
 
     Returns:
-        dict[str, Time]: By name.
+        dict[str, Time]: Times by name.
     """
     wait = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
     runs = {name: [] for name in calls}
@@ -91,7 +91,7 @@ def in_turns(
 
 
 def training(module: Callable, *inputs: Tensor) -> Callable[[], None]:
-    """Forward and backward as a call; gradients are made anew each time."""
+    """A call that runs forward and backward; gradients are reset each time."""
     inputs = [tensor.requires_grad_() for tensor in inputs]
 
     def step() -> None:
@@ -107,7 +107,7 @@ def training(module: Callable, *inputs: Tensor) -> Callable[[], None]:
 
 
 def inference(module: Callable, *inputs: Tensor) -> Callable[[], None]:
-    """Forward alone as a call, nothing kept for gradients."""
+    """A call that runs the forward pass without recording gradients."""
 
     def call() -> None:
         with torch.no_grad():
@@ -117,17 +117,17 @@ def inference(module: Callable, *inputs: Tensor) -> Callable[[], None]:
 
 
 def extra_memory(backend: str, device: torch.device) -> float | None:
-    """MiB that the solver's forward and backward need at their peak.
+    """Peak memory of the solver's forward and backward passes, in MiB.
 
-    Beyond what is there before, inputs included; 480 maps of 28x28, 20 iterations. In a
-    fresh process: memory that a process once had is not given back.
+    Memory allocated before, including the inputs, is not counted; 480 maps of 28x28, 20
+    iterations. Runs in a new process, since processes do not return freed memory.
 
     Args:
-        backend (str): Of the solver.
-        device (torch.device): Where.
+        backend (str): Backend of the solver.
+        device (torch.device): Device to run on.
 
     Returns:
-        float | None: `None` where the peak cannot be told.
+        float | None: The peak, or None if it cannot be measured.
     """
     with ProcessPoolExecutor(1, get_context('spawn')) as process:
         return process.submit(_extra_memory, backend, str(device)).result()
@@ -152,14 +152,14 @@ def _extra_memory(backend: str, device: str) -> float | None:
         return next(int(line.split()[1]) for line in lines if line.startswith(key))
 
     gc.collect()
-    peak.write_text('5')  # the peak is that of now
+    peak.write_text('5')  # resets the peak to the current usage
     before = status('VmRSS')
     step()
     return (status('VmHWM') - before) / 2**10
 
 
 def machine(device: torch.device) -> dict[str, str]:
-    """Hardware, versions and commit, as a figure needs them beside it."""
+    """Hardware, versions and commit, to be reported with measurements."""
     cpu = platform.processor() or platform.machine()
     info = Path('/proc/cpuinfo')
     if info.exists():

@@ -19,7 +19,7 @@ from repflow_mm.layers import RepresentationFlow
 from repflow_mm.models.complexity import build
 from repflow_mm.ops.tvl1 import representation_flow
 
-# Table 9 of the paper: milliseconds for a clip of 32x224x224 on a Titan X, ResNet-34.
+# Table 9 of the paper: milliseconds per clip of 32x224x224 on a Titan X, ResNet-34.
 PAPER = {
     ('2D ResNet', 'RGB'): 225,
     ('2D ResNet', 'RepFlow'): 524,
@@ -35,7 +35,7 @@ def solver_table(names: Sequence[str], device: torch.device, repeats: int) -> Ta
     """Each backend on 480 maps of 28x28, 20 iterations: 16 frames, 32 channels."""
     table = Table(
         'The solver: 480 maps of 28x28, 20 iterations, fp32',
-        ('backend', 'forward', 'forward + backward', 'times faster', 'extra memory'),
+        ('backend', 'forward', 'forward + backward', 'speedup', 'extra memory'),
     )
     pair = (255 * torch.rand(2, 15, 32, 28, 28, device=device)).unbind(0)
     calls = {}
@@ -64,9 +64,9 @@ def solver_table(names: Sequence[str], device: torch.device, repeats: int) -> Ta
 
 
 def scaling_table(backend: str, device: torch.device, repeats: int) -> Table:
-    """Nanoseconds a pixel and iteration, over sizes, maps, iterations and threads."""
+    """Nanoseconds per pixel and iteration, by size, maps, iterations and threads."""
     table = Table(
-        f'How the {backend!r} backend grows: nanoseconds per pixel and iteration, fp32',
+        f'Scaling of backend {backend!r}: nanoseconds per pixel and iteration, fp32',
         ('maps', 'size', 'iterations', 'threads', 'forward', 'forward + backward'),
     )
     threads = torch.get_num_threads()
@@ -104,7 +104,7 @@ def scaling_table(backend: str, device: torch.device, repeats: int) -> Table:
             if (m, s, c) == (480, 28, threads)
         },
     }
-    table.note = 'A straight line through the times, R squared: ' + ', '.join(
+    table.note = 'Linear fit of the times, R squared: ' + ', '.join(
         f'{what} {_r_squared([*points], [t[k] for t in points.values()]):.4f} {kind}'
         for what, points in fits.items()
         for k, kind in enumerate(('forward', 'with backward'))
@@ -117,7 +117,7 @@ def _r_squared(x: Sequence[float], y: Sequence[float]) -> float:
 
 
 def layer_table(names: Sequence[str], device: torch.device, repeats: int) -> Table:
-    """The layer where the paper's ResNet-50 has it."""
+    """The layer at its position in the paper's ResNet-50."""
     table = Table(
         'The layer behind block 3 of a ResNet-50: 512 channels, 32 frames of 28x28',
         ('backend', 'forward', 'forward + backward'),
@@ -147,7 +147,7 @@ def model_table(
             calls = {}
             for flow in ('RGB', 'RepFlow', 'FcF'):
                 model = build(family, depth, flow).to(device)
-                model.train()  # MMAction2's returns nothing
+                model.train()  # MMAction2's train() does not return the model
                 calls[flow] = inference(model, clip)
                 calls[f'{flow} +'] = training(model, clip)
             times = in_turns(calls, repeats, device)
@@ -168,7 +168,7 @@ def model_table(
 
 
 def two_stream_table(repeats: int) -> Table:
-    """What a flow stream pays before its network begins: OpenCV's flow of a clip."""
+    """Cost of a flow stream's input: OpenCV's optical flow of a clip."""
     table = Table(
         'Optical flow of one clip of 32x224x224, by OpenCV on the CPU',
         ('method', 'time'),

@@ -1,1 +1,1 @@
-"""The command lines, a module for each: `repflow TOOL`, `tools/TOOL.py`."""
+"""Command lines, one module each: `repflow TOOL`, `tools/TOOL.py`."""

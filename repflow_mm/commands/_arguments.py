@@ -1,4 +1,4 @@
-"""Arguments that the commands share: videos, and the network that looks at them."""
+"""Arguments shared by several commands: videos and a trained network."""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from repflow_mm.video import VideoError
 
 
 def add_videos(parser: argparse.ArgumentParser) -> None:
-    """Add `videos`: files, folders of them, and lists."""
+    """Add `videos`: files, folders and lists."""
     parser.add_argument(
         'videos',
         nargs='+',
@@ -28,24 +28,24 @@ def add_videos(parser: argparse.ArgumentParser) -> None:
         '--root',
         type=Path,
         metavar='FOLDER',
-        help="folder of a list's paths (default: the list's own)",
+        help="folder that a list's paths are relative to (default: the list's own)",
     )
 
 
 def videos_of(args: argparse.Namespace) -> dict[Path, Path]:
-    """The videos that were asked for.
+    """Collect the videos named on the command line.
 
     Args:
-        args (argparse.Namespace): With what :func:`add_videos` added.
+        args (argparse.Namespace): Arguments from :func:`add_videos`.
 
     Returns:
-        dict[Path, Path]: Each video's file, and what its results are called: its name
-        without the suffix, and of those in a folder or a list their path there.
+        dict[Path, Path]: Output name by video file: the file name without suffix, or,
+        for videos of a folder or list, the relative path without suffix.
 
     Raises:
-        MissingFileError: If there is no such file, or no video in a folder or list.
-        OutputError: If nothing can be written to `--out`.
-        InputError: If results of two videos would have one name, or a list is no text.
+        MissingFileError: If a file does not exist, or a folder or list has no videos.
+        OutputError: If `--out` is not writable.
+        InputError: If two videos have the same output name, or a list is not text.
     """
     if args.out is not None:
         check_folder(args.out)
@@ -88,7 +88,7 @@ def _listed(path: Path, root: Path) -> dict[Path, Path]:
         if not line.strip():
             continue
         name, _, label = line.strip().rpartition(' ')
-        # A path may hold spaces and end in a number: the file that is there counts.
+        # A path may contain spaces and end in a number: an existing file decides.
         names = [line.strip(), name] if label.lstrip('-').isdigit() else [line.strip()]
         there = [name for name in names if name and (root / name).is_file()]
         if not there:
@@ -103,14 +103,14 @@ def _listed(path: Path, root: Path) -> dict[Path, Path]:
 
 
 def each_video(videos: Mapping[Path, Path], work: Callable[[Path, Path], None]) -> None:
-    """Do something with every video; one that cannot be read does not stop the rest.
+    """Process every video; unreadable videos do not stop the others.
 
     Args:
         videos (Mapping[Path, Path]): From :func:`videos_of`.
-        work (Callable): Called with a video and what its results are called.
+        work (Callable): Called with each video and its output name.
 
     Raises:
-        InputError: At the end, with the names of those that could not be read.
+        InputError: At the end, naming the videos that could not be read.
     """
     failures = []
     for path, name in videos.items():
@@ -130,18 +130,18 @@ def add_model(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument(
         '--config',
         required=required,
-        help='config that the network was trained with: a file, or the name of one of '
-        'ours',
+        help='config that the network was trained with: a file, or the name of a '
+        'config of this package',
     )
     parser.add_argument(
         '--checkpoint', required=required, help='its weights: a file or URL'
     )
     parser.add_argument(
-        '--device', help='such as cpu or cuda:1 (default: a GPU if there is one)'
+        '--device', help='for example cpu or cuda:1 (default: a GPU if there is one)'
     )
     add_cfg_options(parser, also='; class_names=FILE names the classes')
 
 
 def model_of(args: argparse.Namespace) -> nn.Module:
-    """The network that was asked for, see :func:`load_recognizer`."""
+    """Load the network named on the command line; see :func:`load_recognizer`."""
     return load_recognizer(args.config, args.checkpoint, args.device, args.cfg_options)

@@ -1,4 +1,4 @@
-"""`--cfg-options`, which overrides entries of a config."""
+"""The option `--cfg-options`, which overrides config entries."""
 
 import argparse
 
@@ -6,7 +6,7 @@ from mmengine.config import DictAction
 
 
 class _KeyValues(DictAction):
-    """MMEngine's action, with an error in words for what is no `KEY=VALUE`."""
+    """MMEngine's action, with a clear error if an argument is not `KEY=VALUE`."""
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         """Parse `KEY=VALUE ...` into a dict."""
@@ -26,5 +26,5 @@ def add_cfg_options(parser: argparse.ArgumentParser, also: str = '') -> None:
         nargs='+',
         action=_KeyValues,
         metavar='KEY=VALUE',
-        help='override entries of the config, such as a.b=1 c="[1,2]"' + also,
+        help='override config entries, for example a.b=1 c="[1,2]"' + also,
     )

@@ -1,4 +1,4 @@
-"""Arguments that `train` and `test` share, and the config they describe."""
+"""Arguments shared by `train` and `test`, and the config they produce."""
 
 import argparse
 import os
@@ -19,14 +19,14 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='what started the processes of a distributed run',
+        help='launcher of a distributed run',
     )
     parser.add_argument(
         '--local_rank',
         '--local-rank',
         type=at_least(0),
         default=0,
-        help=argparse.SUPPRESS,  # launchers of old set it, nobody by hand
+        help=argparse.SUPPRESS,  # set by old launchers, not by users
     )
 
 
@@ -42,6 +42,6 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def check_exists(checkpoint: str) -> None:
-    """Raise `MissingFileError` unless it is a file or an address."""
+    """Raise `MissingFileError` unless the checkpoint is a file or a URL."""
     if '://' not in checkpoint and not Path(checkpoint).expanduser().is_file():
         raise MissingFileError(f'there is no checkpoint at {checkpoint}')

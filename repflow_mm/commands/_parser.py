@@ -1,4 +1,4 @@
-"""The parser of every command line: one-line errors, and defaults in the help."""
+"""Argument parser of all commands, with one-line errors and defaults in the help."""
 
 import argparse
 from collections.abc import Callable
@@ -10,7 +10,7 @@ _SUPPRESS = argparse.SUPPRESS
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Shows defaults, but not those of flags and of options that are off."""
+    """Shows defaults, except for flags and options without one."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text, default = action.help or '', action.default
@@ -23,9 +23,9 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """An `ArgumentParser` whose errors are those of a command line of ours.
+    """An `ArgumentParser` whose errors are :class:`InputError`.
 
-    Options are not to be abbreviated: a new one would change what an old command means.
+    Options cannot be abbreviated: new options could change the meaning of old commands.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -38,7 +38,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def at_least(lowest: int) -> Callable[[str], int]:
-    """Type of an argument: an integer of at least `lowest`."""
+    """Argument type: an integer of at least `lowest`."""
 
     def integer(text: str) -> int:
         try:
@@ -55,12 +55,12 @@ def at_least(lowest: int) -> Callable[[str], int]:
 
 
 def seconds(text: str) -> float:
-    """Type of an argument: a duration, or a place in a video."""
+    """Argument type: a duration or a position in a video, in seconds."""
     return number(text, 0)
 
 
 def number(text: str, lowest: float = 0.0) -> float:
-    """Type of an argument: a finite number of at least `lowest`."""
+    """Argument type: a finite number of at least `lowest`."""
     try:
         value = float(text)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Time and weigh the solver, the layer and whole networks.
+"""Benchmark the solver, the layer and complete networks.
 
-`python tools/benchmark.py` prints the tables of `docs/benchmarks.md`. What is compared
-runs in turns within one process, so that a busy machine slows all of it.
+`python tools/benchmark.py` prints the tables of `docs/benchmarks.md`. Alternatives run
+in alternation within one process, so that load on the machine affects all of them.
 """
 
 import json
@@ -24,12 +24,12 @@ from repflow_mm.ops.tvl1.custom_op import KERNELS
 
 
 def check_kernels(names: Sequence[str], device: torch.device) -> None:
-    """Refuse to time a kernel that is wrong.
+    """Verify all kernels before timing them.
 
     Raises:
         RuntimeError: If outputs or gradients differ from the fp64 reference's by more
-            than 1e-10 (RMS of the error over RMS of the reference; 1e-4 for a kernel of
-            fp32 alone).
+            than 1e-10 (RMS of the error over RMS of the reference; 1e-4 for a kernel
+            that supports only fp32).
     """
     torch.manual_seed(0)
     for size in ((1, 9), (28, 28), (57, 33)):
@@ -59,14 +59,12 @@ def check_kernels(names: Sequence[str], device: torch.device) -> None:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measure, and print markdown; JSON to a file if one is named.
+    """Measure and print Markdown tables, and write JSON if a file is given.
 
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = Parser(
-        description='What motion costs: the solver, the layer, whole networks'
-    )
+    parser = Parser(description='Benchmark the solver, the layer and complete networks')
     names_of_tables = ('solver', 'scaling', 'layer', 'models', 'two-stream')
     parser.add_argument(
         '--tables',
@@ -74,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         choices=names_of_tables,
         default=names_of_tables,
         metavar='TABLE',
-        help='what to measure',
+        help='tables to measure',
     )
     parser.add_argument(
         '--families',
@@ -98,14 +96,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         type=at_least(1),
         default=11,
         metavar='N',
-        help='runs that the median is of; networks take at most 3',
+        help='runs to take the median of; at most 3 for networks',
     )
     parser.add_argument(
         '--device',
-        help='such as cpu or cuda:1 (default: a GPU if there is one)',
+        help='for example cpu or cuda:1 (default: a GPU if there is one)',
     )
     parser.add_argument(
-        '--json', type=Path, metavar='FILE', help='write the figures here too'
+        '--json', type=Path, metavar='FILE', help='also write the results as JSON'
     )
     args = parser.parse_args(argv)
     if args.json is not None:
@@ -131,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     about = machine(device)
     print(', '.join(f'{key} {value}' for key, value in about.items()), end='\n\n')
-    print('Median of the runs, and their range.\n')
+    print('Median and range of the runs.\n')
     made = []
     for name in args.tables:
         made.append(makers[name]())

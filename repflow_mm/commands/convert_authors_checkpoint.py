@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = Parser(description='Convert a checkpoint of the authors')
     parser.add_argument('source', type=Path, metavar='CKPT', help='their checkpoint')
     parser.add_argument(
-        'target', type=Path, metavar='OUT', help='file to write, such as authors.pth'
+        'target', type=Path, metavar='OUT', help='file to write, e.g. authors.pth'
     )
     args = parser.parse_args(argv)
     check_file(args.target)

@@ -1,4 +1,4 @@
-"""Classify videos of any length, with their flow beside them."""
+"""Classify videos of any length and show their flow."""
 
 import json
 import sys
@@ -41,15 +41,15 @@ except ImportError:  # Windows
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print the best classes of videos.
+    """Print the top classes of videos.
 
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = Parser(
-        description='Show a trained network videos of any length: the best classes, '
-        'averaged over the windows that it sees one after the other, and with --out '
-        'the videos again with labels and flow beside them'
+        description='Classify videos of any length with a trained network: print the '
+        'top classes, averaged over consecutive windows, and with --out write the '
+        'videos with labels and flow beside them'
     )
     add_videos(parser)
     add_model(parser, required=True)
@@ -116,7 +116,7 @@ def _summary(windows: int, started: float, console: Console) -> None:
 def _watch(
     model: nn.Module, path: Path, out: Path | None, console: Console
 ) -> np.ndarray:
-    """Scores of every window, `(windows, classes)`."""
+    """Scores of all windows, `(windows, classes)`."""
     video = WindowedVideo(path, model.cfg)
     columns = (
         TextColumn('{task.description}', markup=False),
@@ -151,6 +151,6 @@ def _watch(
 def _memory() -> str:
     if resource is None:
         return ''
-    unit = 2**30 if sys.platform == 'darwin' else 2**20  # bytes there, else KiB
+    unit = 2**30 if sys.platform == 'darwin' else 2**20  # bytes on macOS, else KiB
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    return f', {own:.2f} GiB of memory at most (and what the decoder takes)'
+    return f', peak memory {own:.2f} GiB (excluding the decoder)'

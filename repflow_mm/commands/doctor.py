@@ -1,4 +1,4 @@
-"""Report what is installed, what is broken, and whether a training could start."""
+"""Report what is installed, what is broken, and whether training can start."""
 
 import importlib.metadata
 import importlib.util
@@ -11,7 +11,7 @@ from repflow_mm import compat
 from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import command
 
-# What provides each import, in the order people have them.
+# Distributions that provide each import, most common first.
 _STACK = {
     'torch': ('torch',),
     'numpy': ('numpy',),
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
 
     Returns:
-        int: 0 if a training could start, else 1.
+        int: 0 if training can start, else 1.
     """
     Parser(description=__doc__).parse_args(argv)
     print(f'python      {platform.python_version():<12} {sys.executable}')
@@ -45,16 +45,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     print()
     if missing:
         wanted = (_STACK[name][-1 if name == 'mmcv' else 0] for name in missing)
-        print(f'A training could not start: pip install {" ".join(wanted)}')
+        print(f'Training cannot start: pip install {" ".join(wanted)}')
         return 1
 
-    # Before the plugin, which imports the whole stack, as far as it can be told.
+    # Checked before the plugin, which imports the whole stack, as far as possible.
     stoppers = [
         fault for fault in compat.FAULTS if fault.stops_training and fault.present()
     ]
     failure = None if stoppers else _failure_of_a_training_step()
     for fault in compat.FAULTS:
-        # Behind a stopper, the state of what cannot be imported is unknown.
+        # After a fault that stops training, others cannot be determined.
         state = compat.state(fault) if not stoppers or fault in stoppers else 'unknown'
         print(f'{state:<10}{fault.name}')
         if state != 'absent':
@@ -65,9 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     _print_backends()
     print()
     if stoppers or failure:
-        print('A training could not start.', failure or '')
+        print('Training cannot start.', failure or '')
         return 1
-    print('A training can start: one step of a small RepFlow network ran.')
+    print('Training can start: one step of a small RepFlow network ran.')
     return 0
 
 
@@ -108,6 +108,6 @@ def _failure_of_a_training_step() -> str | None:
             dict(type='RepFlowResNet', depth=18, flow=dict(flow_channels=4, n_iters=2))
         )
         backbone(torch.rand(2, 3, 3, 64, 64)).sum().backward()
-    except Exception as error:  # any failure is what the doctor is here to tell
+    except Exception as error:  # any failure is part of the report
         return f'{type(error).__name__}: {error}'
     return None

@@ -14,7 +14,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figures."""
     parser = Parser(description=main.__doc__)
     parser.add_argument(
-        'folder', type=Path, metavar='FOLDER', help='where the PNG files go'
+        'folder', type=Path, metavar='FOLDER', help='output folder of the PNG files'
     )
     folder = parser.parse_args(argv).folder
     for draw in (known_motions, convergence):

@@ -1,4 +1,4 @@
-"""Export a recognizer to ONNX, checked against PyTorch."""
+"""Export a recognizer to ONNX, verified against PyTorch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,9 +22,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
-    parser = Parser(description='Export a recognizer to ONNX, checked against PyTorch')
+    parser = Parser(description='Export a recognizer to ONNX, verified against PyTorch')
     parser.add_argument(
-        'config', metavar='CONFIG', help='config file, or the name of one of ours'
+        'config', metavar='CONFIG', help='config file, or the name of a shipped config'
     )
     parser.add_argument('checkpoint', metavar='CKPT', help='its weights: a file or URL')
     parser.add_argument('out', type=Path, metavar='OUT', help='ONNX file to write')
@@ -32,14 +32,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--frames',
         type=at_least(1),
         metavar='N',
-        help="frames of a clip (default: the test pipeline's)",
+        help="frames per clip (default: the test pipeline's)",
     )
     parser.add_argument(
         '--size',
         type=at_least(1),
         nargs='+',
         metavar='PIXELS',
-        help="of a frame, one side or height and width (default: the test pipeline's)",
+        help="frame size, one side or height and width (default: the test pipeline's)",
     )
     parser.add_argument(
         '--repeats', type=at_least(1), default=5, metavar='N', help='runs to time'

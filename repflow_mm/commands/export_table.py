@@ -1,10 +1,10 @@
-"""Size and speed of our networks, exported.
+"""Measure size and speed of exported networks, with and without flow.
 
-Each with flow behind block 3, and its twin without; weights at random. The times are
-taken in turns, so that a busy machine slows both.
+Each network has flow after block 3, beside its RGB baseline; weights are random. Times
+are measured in alternation, so that load on the machine affects both.
 """
 
-import repflow_mm.plugin  # noqa: F401  mends the stack before anything else
+import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
 
 # isort: split
 import tempfile
@@ -25,7 +25,7 @@ from repflow_mm.models.complexity import DEPTHS, FAMILIES, FLOWS
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print the table as markdown.
+    """Print the table as Markdown.
 
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar='DEPTH',
         help='their depths',
     )
-    add('--frames', type=at_least(2), default=16, metavar='N', help='frames of a clip')
+    add('--frames', type=at_least(2), default=16, metavar='N', help='frames per clip')
     add(
         '--size',
         type=at_least(1),

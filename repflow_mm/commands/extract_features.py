@@ -1,4 +1,4 @@
-"""Write the features of videos, before the network's head."""
+"""Extract the features of videos, before the network's head."""
 
 import io
 from collections.abc import Sequence
@@ -23,20 +23,20 @@ from repflow_mm.inference.features import video_features
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the features of videos.
+    """Extract the features of videos.
 
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = Parser(
-        description='Write one NAME.npz a video: clip (W, D), the features of each '
-        'window that the network sees, averaged over space and time; frame (W, T, D), '
-        'averaged over space alone; seconds (W, 2), where each window begins and ends'
+        description='Write one NAME.npz per video: clip (W, D), the features of each '
+        'window, averaged over space and time; frame (W, T, D), averaged over space '
+        'only; seconds (W, 2), start and end of each window'
     )
     add_videos(parser)
     add_model(parser, required=True)
     parser.add_argument(
-        '--out', type=Path, required=True, metavar='FOLDER', help='where they go'
+        '--out', type=Path, required=True, metavar='FOLDER', help='output folder'
     )
     args = parser.parse_args(argv)
     videos = videos_of(args)

@@ -1,4 +1,4 @@
-"""Draw where the score of a class came from (Grad-CAM)."""
+"""Draw Grad-CAM heat maps of videos."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,14 +28,14 @@ from repflow_mm.visualization.sheet import Row, draw_sheet, save_png
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Draw Grad-CAM of videos.
+    """Draw Grad-CAM heat maps of videos.
 
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = Parser(
-        description='Draw where the score of a class came from (Grad-CAM), at stages '
-        'of the network, for one window of each video'
+        description='Draw Grad-CAM heat maps, the evidence for a class, at stages of '
+        'the network, for one window of each video'
     )
     add_videos(parser)
     add_model(parser, required=True)
@@ -44,23 +44,23 @@ def main(argv: Sequence[str] | None = None) -> None:
         type=Path,
         default=Path('grad_cam'),
         metavar='FOLDER',
-        help='gets NAME.png (default: %(default)s)',
+        help='output folder of NAME.png (default: %(default)s)',
     )
     parser.add_argument(
         '--stages',
         nargs='+',
         metavar='MODULE',
-        help='such as backbone.layer4 (default: the motion layers and the backbone)',
+        help='e.g. backbone.layer4 (default: the motion layers and the backbone)',
     )
     parser.add_argument(
-        '--label', help='class, by its name or number (default: the best one)'
+        '--label', help='class name or number (default: the highest-scoring class)'
     )
     parser.add_argument(
         '--start',
         type=seconds,
         default=0,
         metavar='SECONDS',
-        help='where in the video to begin',
+        help='start time in the video',
     )
     parser.add_argument(
         '--columns', type=at_least(1), default=6, metavar='N', help='frames to show'
@@ -111,7 +111,7 @@ def _draw(
 
 
 def _glow(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """The frame in grey, and the heat over it."""
+    """Overlay a heat map on the greyscale frame."""
     grey = frame.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
     glow = 255 * colormaps['inferno'](heat)[..., :3]
     share = 0.75 * heat[..., None] ** 0.5

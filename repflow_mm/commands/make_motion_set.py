@@ -13,23 +13,23 @@ _HELP = dict(
     val_clips='validation clips per class',
     size='height and width in pixels, an even number',
     frames='frames per clip',
-    kind='the ten motions, or one motion at four courses of speed',
+    kind='the ten motions, or one motion with four speed profiles',
 )
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the set from the command line.
+    """Write the motion set.
 
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = Parser(
-        description='Write the synthetic motion set: real mp4 files in the layout '
-        'of Kinetics whose class is how they move'
+        description='Write the synthetic motion set: mp4 files in the layout of '
+        'Kinetics, whose classes differ only in motion'
     )
     parser.add_argument(
-        'root', metavar='FOLDER', help='folder of the set, such as data/motion'
+        'root', metavar='FOLDER', help='folder of the set, e.g. data/motion'
     )
     for field in fields(MotionSet):
         name = field.name.replace('_', '-')

@@ -12,7 +12,7 @@ from repflow_mm.models.complexity import FAMILIES, FLOWS, build, flops, paramete
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print the table as markdown.
+    """Print the table as Markdown.
 
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         description='Parameters and FLOPs of the backbones, with and without flow'
     )
     parser.add_argument(
-        '--frames', type=at_least(2), default=32, metavar='N', help='frames of a clip'
+        '--frames', type=at_least(2), default=32, metavar='N', help='frames per clip'
     )
     parser.add_argument(
         '--size',

@@ -1,4 +1,4 @@
-"""Learn motion in minutes, and see it."""
+"""Train a small network to recognize motion in minutes, and draw its flow."""
 
 import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
 
@@ -41,14 +41,14 @@ _VALIDATED = re.compile(r'Epoch\(val\)\s+\[(\d+)\].*acc/top1: ([\d.]+)')
 
 @dataclass
 class Run:
-    """One trained and tested network.
+    """One network to train and test.
 
     Args:
-        name (str): What the table calls it.
-        config (Path): Its config.
-        work_dir (Path): Where its logs and checkpoints are.
+        name (str): Name in the table.
+        config (Path): Config file.
+        work_dir (Path): Folder of its logs and checkpoints.
         top1 (float): Test accuracy, in [0, 1].
-        parameters (int): How many numbers it learned.
+        parameters (int): Number of learned parameters.
         seconds (float): Seconds per training epoch.
     """
 
@@ -61,11 +61,11 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """The last checkpoint, which holds the averaged weights."""
+        """Path of the last checkpoint, which holds the averaged weights."""
         return Path((self.work_dir / 'last_checkpoint').read_text().strip())
 
     def log(self) -> dict[str, Curve]:
-        """What its training logged, by name."""
+        """Logged scalars of the training run, by name."""
         return read_run(self.work_dir)
 
 
@@ -78,8 +78,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     parser = Parser(
         description='Train a ResNet-18 with and without representation flow on '
-        'videos that differ in motion alone. Run again, it goes on where it '
-        'stopped'
+        'videos that differ only in motion. If interrupted, run it again to '
+        'continue'
     )
     parser.add_argument(
         '--work-dir',
@@ -140,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _run_of(name: str, config: Path, work_dir: Path, options: list[str]) -> Run:
-    """A run in a folder of its own: another config or option is another run."""
+    """A run in its own folder, named by a hash of the config and options."""
     text = Config.fromfile(config).pretty_text + ' '.join(options)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return Run(name, config, work_dir / f'{config.stem}-{digest}')
@@ -150,7 +150,7 @@ def _train(run: Run, epochs: int, options: list[str], console: Console) -> None:
     console.print(f'training {run.name}: {run.config.name}')
     started = (run.work_dir / 'last_checkpoint').is_file()
     if started and run.checkpoint.name == f'epoch_{epochs}.pth':
-        console.print(f'  is trained already; delete {run.work_dir} to train anew')
+        console.print(f'  already trained; delete {run.work_dir} to train again')
         return
     command = ['train', run.config, '--work-dir', run.work_dir]
     command += ['--resume', '--cfg-options', *options]
@@ -196,7 +196,7 @@ def _test(run: Run, options: list[str]) -> None:
 
 
 def _output(command: list):
-    """Lines that a tool of ours prints; if it fails, its last ones are the error."""
+    """Run one of our tools and yield its output; raises if the tool fails."""
     process = subprocess.Popen(
         [sys.executable, '-u', '-m', 'repflow_mm', *map(str, command)],
         stdout=subprocess.PIPE,
@@ -226,8 +226,8 @@ def _print_table(runs: list[Run], console: Console) -> None:
 
 
 def _look(run: Run, data: Path) -> list[FlowClip]:
-    """A validation clip of each class, as the network sees it."""
-    with contextlib.redirect_stdout(io.StringIO()):  # it says what it loads
+    """One validation clip per class, as the network sees it."""
+    with contextlib.redirect_stdout(io.StringIO()):  # MMEngine prints what it loads
         model = load_recognizer(run.config, run.checkpoint, 'cpu')
     videos = [min((data / 'videos_val' / name).iterdir()) for name in CLASSES]
     return [next(look(model, WindowedVideo(video, model.cfg))) for video in videos]

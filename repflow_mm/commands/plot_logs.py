@@ -1,4 +1,4 @@
-"""Draw the learning curves of several trainings."""
+"""Plot the learning curves of several training runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,15 +11,14 @@ from repflow_mm.visualization.run_log import read_run
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Draw learning curves.
+    """Plot learning curves.
 
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = Parser(
-        description='Draw the learning curves of trainings, finished or running, over '
-        'each other: one panel for each number that was logged. What was resumed is '
-        'one curve'
+        description='Plot the learning curves of training runs, finished or running, '
+        'together: one panel per logged scalar. A resumed run gives a single curve'
     )
     parser.add_argument(
         'runs', nargs='+', type=Path, metavar='RUN', help='work dir of a training'
@@ -35,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--keys',
         nargs='+',
         metavar='KEY',
-        help="what to draw, such as grad_norm 'flow/*/div_*' (default: "
+        help="scalars to plot, e.g. grad_norm 'flow/*/div_*' (default: "
         f'{" ".join(KEYS)}, where they were logged)',
     )
     args = parser.parse_args(argv)
@@ -48,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """The last parts of paths, as few as tell them apart."""
+    """The shortest trailing parts of the paths that distinguish them."""
     paths = [folder.resolve() for folder in folders]
     for count in range(1, max(len(path.parts) for path in paths) + 1):
         names = ['/'.join(path.parts[-count:]) for path in paths]

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         run(args.dataset, args)
     except KeyboardInterrupt:
-        print('stopped: the same command goes on from here', file=sys.stderr)
+        print('stopped: run the same command again to continue', file=sys.stderr)
         sys.exit(130)
 
 
@@ -33,7 +33,7 @@ def _check_options(args: argparse.Namespace) -> None:
     if args.short_side is None:
         args.short_side = 340
     elif not args.reencode_to:
-        raise InputError('--short-side is of the copies: give --reencode-to too')
+        raise InputError('--short-side is for the copies: give --reencode-to too')
     for name, lowest in (('workers', 1), ('min_frames', 1), ('short_side', 16)):
         if getattr(args, name) < lowest:
             raise InputError(
@@ -83,21 +83,21 @@ def _add_video_options(parser: argparse.ArgumentParser, videos: Path) -> None:
         '--min-frames',
         type=int,
         default=2,
-        help='shorter videos are left out (%(default)s); of those shorter than a clip '
-        'the configs repeat the last frame',
+        help='omit videos with fewer frames (%(default)s); for those shorter than a '
+        'clip, the configs repeat the last frame',
     )
     add('--decoder', choices=DECODERS, default='auto', help='%(default)s')
     add(
         '--timeout',
         type=float,
         default=60,
-        help='seconds a decoder may take (%(default)s)',
+        help='time limit of the decoder in seconds (%(default)s)',
     )
     add(
         '--workers',
         type=int,
         default=os.cpu_count(),
-        help='videos at a time (%(default)s)',
+        help='videos to process in parallel (%(default)s)',
     )
-    add('--reencode-to', type=Path, metavar='FOLDER', help='list smaller copies there')
-    add('--short-side', type=int, help='of the copies, in pixels (340)')
+    add('--reencode-to', type=Path, metavar='FOLDER', help='list smaller copies')
+    add('--short-side', type=int, help='short side of the copies in pixels (340)')

@@ -16,24 +16,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = Parser(
-        description='Write the weights of a checkpoint without what only a training '
-        'needs (optimizer, logs, config)'
+        description='Write the weights of a checkpoint without its training state '
+        '(optimizer, logs, config)'
     )
     parser.add_argument(
-        'checkpoint', type=Path, metavar='CKPT', help='what a training wrote'
+        'checkpoint', type=Path, metavar='CKPT', help='checkpoint of a training run'
     )
     parser.add_argument(
         'out',
         type=Path,
         metavar='OUT',
-        help='the file to write, x.pth or x.safetensors; its name becomes '
-        'x-1a2b3c4d.pth, by its SHA-256',
+        help='file to write, x.pth or x.safetensors; part of its SHA-256 is added to '
+        'the name: x-1a2b3c4d.pth',
     )
     parser.add_argument(
         '--weights',
         choices=WEIGHTS,
-        help='of a training with EMAHook: the averaged weights, which were validated, '
-        'or the raw ones, as the optimizer left them (default: averaged if there)',
+        help='after training with EMAHook: the averaged weights, which were validated, '
+        'or the raw weights of the optimizer (default: averaged if there are any)',
     )
     args = parser.parse_args(argv)
     path = publish(args.checkpoint, args.out, args.weights)

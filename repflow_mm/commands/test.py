@@ -11,14 +11,14 @@ from repflow_mm.errors import InputError, command
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Evaluate a checkpoint; one written with EMA holds the averaged weights.
+    """Test a checkpoint; with EMA, its averaged weights.
 
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = Parser(description='Test an action recognizer')
     parser.add_argument(
-        'config', metavar='CONFIG', help='config file, or the name of one of ours'
+        'config', metavar='CONFIG', help='config file, or the name of a shipped config'
     )
     parser.add_argument('checkpoint', metavar='CKPT', help='its weights: a file or URL')
     parser.add_argument(
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--dump', metavar='FILE', help='write the predictions to this .pkl file'
     )
     parser.add_argument(
-        '--show-dir', metavar='FOLDER', help='write pictures of predictions there'
+        '--show-dir', metavar='FOLDER', help='write pictures of predictions'
     )
     parser.add_argument(
         '--show', action='store_true', help='show predictions in a window'
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--wait-time',
         type=seconds,
         metavar='SECONDS',
-        help='how long each window stays (default: 2)',
+        help='display time of each window (default: 2)',
     )
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
@@ -82,10 +82,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _check_display() -> None:
-    import matplotlib  # slow, and nobody else needs it
+    import matplotlib  # slow to import, and needed only here
 
     if matplotlib.get_backend().lower() == 'agg':
         raise InputError(
-            '--show opens windows, and there is no display (or no GUI toolkit for '
+            '--show opens windows, but there is no display (or no GUI toolkit for '
             'matplotlib): write the pictures with --show-dir FOLDER'
         )

@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     parser = Parser(description='Train an action recognizer')
     parser.add_argument(
-        'config', metavar='CONFIG', help='config file, or the name of one of ours'
+        'config', metavar='CONFIG', help='config file, or the name of a shipped config'
     )
     parser.add_argument(
         '--work-dir',
@@ -34,13 +34,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         nargs='?',
         const='auto',
         metavar='CKPT',
-        help='go on from this checkpoint, or from the latest in the work dir',
+        help='resume from this checkpoint, or from the latest in the work dir',
     )
     parser.add_argument(
         '--amp', action='store_true', help='automatic mixed precision (needs a GPU)'
     )
     parser.add_argument(
-        '--no-validate', action='store_true', help='do not evaluate while training'
+        '--no-validate', action='store_true', help='do not validate during training'
     )
     parser.add_argument(
         '--auto-scale-lr',
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('--seed', type=at_least(0), metavar='N', help='random seed')
     parser.add_argument(
-        '--diff-rank-seed', action='store_true', help='a seed of its own for every rank'
+        '--diff-rank-seed', action='store_true', help='use a different seed per rank'
     )
     parser.add_argument(
         '--deterministic', action='store_true', help='deterministic algorithms'
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.amp:
         _enable_amp(cfg)
     if args.resume == 'auto':
-        # With nothing to resume yet, weights to start from are still wanted.
+        # With nothing to resume yet, load_from still applies.
         cfg.resume = Path(cfg.work_dir, 'last_checkpoint').is_file()
         cfg.load_from = None if cfg.resume else cfg.get('load_from')
     elif args.resume is not None:
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 'base_batch_size=...), the batch size its learning rate is meant for'
             )
         cfg.auto_scale_lr.enable = True
-    # What is said on the command line goes before what the config says.
+    # The command line takes precedence over the config.
     randomness = dict(cfg.get('randomness') or {})
     if args.seed is not None or 'seed' not in randomness:
         randomness['seed'] = args.seed

@@ -1,4 +1,4 @@
-"""Draw the flow of videos, as pictures and as a page to explore."""
+"""Draw the flow of videos, as pictures and as an interactive page."""
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
@@ -34,10 +34,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = Parser(
-        description='Draw the flow that a network sees in videos, in the standard '
-        'colour wheel: of channels, over iterations, beside TV-L1, and the flow of the '
-        'flow. Without --config and --checkpoint it is the flow of the frames, by the '
-        'solver with its start values'
+        description="Draw a network's flow of videos with the standard colour wheel: "
+        'by channel, over iterations, compared with TV-L1, and the flow of flow. '
+        'Without --config and --checkpoint, it is the flow of the frames, computed by '
+        'the solver with its initial parameters'
     )
     add_videos(parser)
     add_model(parser, required=False)
@@ -46,18 +46,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         type=Path,
         default=Path('flow'),
         metavar='FOLDER',
-        help='gets NAME_flow.png, NAME_iterations.png, NAME_comparison.png and '
-        'NAME_flow_of_flow.png (default: %(default)s)',
+        help='output folder of NAME_flow.png, NAME_iterations.png, NAME_comparison.png '
+        'and NAME_flow_of_flow.png (default: %(default)s)',
     )
     parser.add_argument(
-        '--html', action='store_true', help='write NAME.html too, to explore'
+        '--html', action='store_true', help='also write an interactive NAME.html'
     )
     parser.add_argument(
         '--start',
         type=seconds,
         default=0,
         metavar='SECONDS',
-        help='where in the video to begin',
+        help='start time in the video',
     )
     parser.add_argument(
         '--columns',
@@ -83,18 +83,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar='N',
         help='draw the N most active channels, with a network (default: 4)',
     )
-    parser.add_argument('--arrows', action='store_true', help='arrows on the colours')
+    parser.add_argument('--arrows', action='store_true', help='also draw arrows')
     parser.add_argument(
         '--interval',
         type=at_least(1),
         metavar='FRAMES',
-        help='from a frame to the next, without a network (default: 1)',
+        help='step between frames, without a network (default: 1)',
     )
     parser.add_argument(
         '--size',
         type=at_least(1),
         metavar='PIXELS',
-        help='shorter side, without a network (default: 112)',
+        help='shorter side of the frames, without a network (default: 112)',
     )
     parser.add_argument(
         '--decoder', choices=DECODERS, help='without a network (default: auto)'
@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _settle(args: argparse.Namespace) -> None:
-    """Refuse options that mean nothing here, and fill in those left out."""
+    """Reject options that do not apply, and set the defaults of the others."""
     with_network = dict(layer=None, channels=None, top=4, device=None, cfg_options=None)
     without = dict(interval=1, size=112, decoder='auto')
     refused = with_network if args.config is None else without

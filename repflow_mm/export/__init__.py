@@ -1,1 +1,1 @@
-"""Getting a trained model out: slim weights, ONNX."""
+"""Export of trained models to ONNX."""

@@ -1,4 +1,4 @@
-"""A recognizer as a function of tensors, and nothing else."""
+"""Wrap a recognizer as a plain tensor-to-tensor module."""
 
 import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
 
@@ -17,16 +17,16 @@ _RECOGNIZERS = (Recognizer2D, Recognizer3D, RecognizerOmni)
 
 
 class Deployable(nn.Module):
-    """Frames as a decoder gives them in, one row of logits a clip out.
+    """Maps decoded frames to one row of logits per clip.
 
-    The arithmetic of the data preprocessor (mean, standard deviation, order of the
-    channels) is inside; sampling, resizing and cropping frames are not. Several views
-    of a video are clips of one batch, whose probabilities the caller averages.
+    The arithmetic of the data preprocessor (mean, standard deviation, channel order)
+    is included; sampling, resizing and cropping are not. Several views of a video are
+    separate clips of a batch, whose probabilities the caller averages.
 
     Args:
         model (nn.Module): A built recognizer of MMAction2, 2D, 3D or Omni, or a
-            :class:`repflow_mm.models.LateFusion`. It is kept, put into evaluation
-            mode, and loses `test_cfg.max_testing_views`.
+            :class:`repflow_mm.models.LateFusion`. It is modified in place: set to
+            evaluation mode, with `test_cfg.max_testing_views` removed.
 
     Shape:
         - Input: `(N, 3, T, H, W)`, uint8 or floating, RGB in [0, 255], also for a
@@ -36,8 +36,8 @@ class Deployable(nn.Module):
           probabilities.
 
     Raises:
-        ValueError: If the model is no such recognizer, or its preprocessor another
-            one than MMAction2's `ActionDataPreprocessor`.
+        InputError: If the recognizer is of another kind, or its preprocessor is not
+            MMAction2's `ActionDataPreprocessor`.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -50,7 +50,7 @@ class Deployable(nn.Module):
                     f'{type(stream).__name__} is not exported: only what takes RGB '
                     f'clips is ({names}, LateFusion)'
                 )
-            # A bound on memory for many views of one video, and only one video.
+            # It bounds memory for many views of one video, and allows only one video.
             if getattr(stream, 'test_cfg', None):
                 stream.test_cfg.pop('max_testing_views', None)
         preprocessor = model.data_preprocessor
@@ -69,7 +69,7 @@ class Deployable(nn.Module):
         self.eval()
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Logits of clips, see the class."""
+        """Compute the logits of clips; see the class."""
         x = frames.to(self.mean.dtype)
         if self.swap:
             x = x.flip(1)
@@ -84,10 +84,10 @@ class Deployable(nn.Module):
 
 
 def _logits(model: nn.Module, x: Tensor) -> Tensor:
-    """What the head gives in a test, for clips `(N, 3, T, H, W)` of one view each."""
+    """Test-time head output for clips `(N, 3, T, H, W)` of one view each."""
     if isinstance(model, RecognizerOmni):
         return model.cls_head(model.extract_feat(x, test_mode=True))
-    # Where MMAction2 has views: frames for Recognizer2D, clips for Recognizer3D.
+    # MMAction2's view dimension: frames for Recognizer2D, clips for Recognizer3D.
     per_frame = isinstance(model, Recognizer2D)
     views = x.transpose(1, 2).contiguous() if per_frame else x.unsqueeze(1)
     features, options = model.extract_feat(views, test_mode=True)
@@ -95,16 +95,16 @@ def _logits(model: nn.Module, x: Tensor) -> Tensor:
 
 
 def clip_shape(cfg: Mapping) -> tuple[int, int, int]:
-    """Frames, height and width of one view, as a config's test pipeline makes it.
+    """Frames, height and width of one view of a config's test pipeline.
 
     Args:
-        cfg (Mapping): A whole config.
+        cfg (Mapping): The complete config.
 
     Returns:
         tuple[int, int, int]: `(T, H, W)`.
 
     Raises:
-        ValueError: If the pipeline does not say.
+        InputError: If the pipeline does not determine them.
     """
     steps = {}
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}

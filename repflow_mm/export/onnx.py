@@ -1,4 +1,4 @@
-"""A recognizer as an ONNX file that was held against PyTorch before it got its name."""
+"""Export a recognizer to ONNX, verified against PyTorch before the file is written."""
 
 import logging
 import os
@@ -19,19 +19,19 @@ from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.export.deployable import Deployable
 
 INPUT, OUTPUT = 'frames', 'logits'
-LIMIT = 1e-3  # of the relative error; one of fp32 rounding is a hundredth of it
+LIMIT = 1e-3  # maximum relative error; fp32 rounding causes about a hundredth of it
 
 
 @dataclass
 class Exported:
-    """An ONNX file and what is known of it.
+    """An exported ONNX file and its properties.
 
     Args:
         path (Path): The file.
-        opset (int): Version of the operators it is written in.
-        nodes (int): Operators in its graph.
-        error (float): Largest difference from PyTorch's logits over the largest of
-            these, for clips it was not recorded with, in batches of one and three.
+        opset (int): ONNX operator set version.
+        nodes (int): Number of nodes in the graph.
+        error (float): Maximum relative error of the logits against PyTorch, on clips
+            other than those used for recording, in batches of one and three.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class Exported:
 
     @property
     def mebibytes(self) -> float:
-        """Size of the file, weights and all."""
+        """File size including weights."""
         return self.path.stat().st_size / 2**20
 
 
@@ -51,26 +51,25 @@ def export_onnx(
     path: str | os.PathLike,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Exported:
-    """Write a recognizer as one ONNX file, weights inside, for batches of any size.
+    """Export a recognizer to one ONNX file with its weights, for any batch size.
 
-    The flow layer's iterations are unrolled in plain operators: any runtime takes
-    them. Input and output are :class:`repflow_mm.export.deployable.Deployable`'s,
-    `frames` in uint8 and `logits` in fp32.
+    The flow layer's iterations are unrolled into standard operators, which any runtime
+    supports. Input and output are those of
+    :class:`repflow_mm.export.deployable.Deployable`: uint8 `frames`, fp32 `logits`.
 
     Args:
         model (nn.Module): A built recognizer on the CPU.
-        clip (Sequence[int]): Frames, height and width of a clip; these are fixed.
-        path (str | os.PathLike): The file, put there only once it has been checked.
-        on_step (Callable): Told what is being done.
+        clip (Sequence[int]): Frames, height and width of a clip, fixed in the file.
+        path (str | os.PathLike): The file, written only after verification.
+        on_step (Callable): Progress callback, called with a description of each step.
 
     Returns:
-        Exported: The file.
+        Exported: The file and its properties.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If a package is missing, the model cannot be exported or take such
-            clips, or the file's answers differ from PyTorch's by more than
-            :data:`LIMIT`.
+        MissingFileError: If the folder does not exist.
+        InputError: If a package is missing, the model cannot be exported or process
+            such clips, or the relative error against PyTorch exceeds :data:`LIMIT`.
     """
     _require_packages()
     path = Path(path)
@@ -95,14 +94,14 @@ def export_onnx(
         file = Path(folder) / path.name
         translated.save(file, external_data=False)
         on_step('checking with onnxruntime')
-        ask = session(file)
+        run = session(file)
         error = max(
-            relative_error(ask(frames), logits)
+            relative_error(run(frames), logits)
             for frames, logits in zip(batches, expected, strict=True)
         )
         if not error <= LIMIT:
             raise InputError(
-                f'the graph does not answer as PyTorch does: relative error '
+                f'the output of the graph differs from PyTorch: relative error '
                 f'{error:.1e}, allowed {LIMIT:.0e}; {path} was not written'
             )
         os.replace(file, path)
@@ -112,17 +111,17 @@ def export_onnx(
 
 
 def record(module: nn.Module, clip: Sequence[int]) -> torch.export.ExportedProgram:
-    """`torch.export` of a :class:`Deployable`, for batches of any size.
+    """Run `torch.export` on a :class:`Deployable`, for any batch size.
 
     Args:
-        module (nn.Module): From frames to logits.
+        module (nn.Module): Module from frames to logits.
         clip (Sequence[int]): Frames, height and width of a clip.
 
     Returns:
-        torch.export.ExportedProgram: Without any operator of this package.
+        torch.export.ExportedProgram: The program, without operators of this package.
 
     Raises:
-        ValueError: If PyTorch cannot record the model.
+        InputError: If PyTorch cannot record the model.
     """
     batch = torch.export.Dim('batch', min=1)
     try:
@@ -130,7 +129,7 @@ def record(module: nn.Module, clip: Sequence[int]) -> torch.export.ExportedProgr
             return torch.export.export(
                 module, (_clips(2, clip),), dynamic_shapes=({0: batch},), strict=False
             )
-    except Exception as error:  # whatever a backbone does that cannot be recorded
+    except Exception as error:  # a backbone may fail to record in any way
         raise InputError(
             f'torch.export cannot record this model ({type(error).__name__}: '
             f'{_first_line(error)}); if it can without the flow layer, report it'
@@ -148,7 +147,7 @@ def _translate(program: torch.export.ExportedProgram) -> torch.onnx.ONNXProgram:
                 optimize=True,
                 verbose=False,
             )
-    except Exception as error:  # an operator that ONNX has not
+    except Exception as error:  # for example, an operator missing from ONNX
         raise InputError(
             'torch.onnx cannot translate this model '
             f'({_first_line(error.__cause__ or error)}); if it can without the flow '
@@ -161,7 +160,7 @@ def _translate(program: torch.export.ExportedProgram) -> torch.onnx.ONNXProgram:
 
 
 def session(path: str | os.PathLike) -> Callable[[Tensor], Tensor]:
-    """An exported file as a function, on the CPU, with as many threads as PyTorch."""
+    """Load an exported file as a function on the CPU, with PyTorch's thread count."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -170,22 +169,22 @@ def session(path: str | os.PathLike) -> Callable[[Tensor], Tensor]:
         path, options, providers=['CPUExecutionProvider']
     )
 
-    def ask(frames: Tensor) -> Tensor:
+    def run(frames: Tensor) -> Tensor:
         (logits,) = runtime.run([OUTPUT], {INPUT: frames.numpy()})
         return torch.from_numpy(logits)
 
-    return ask
+    return run
 
 
 def relative_error(actual: Tensor, expected: Tensor) -> float:
-    """Largest absolute difference over the largest absolute value; NaN stays NaN."""
+    """Maximum absolute difference over maximum absolute value; NaN propagates."""
     return ((actual - expected).abs().max() / expected.abs().max()).item()
 
 
 def latency(
     model: nn.Module, file: str | os.PathLike, clip: Sequence[int], repeats: int
 ) -> tuple[Time, Time]:
-    """Seconds for one clip in onnxruntime and in PyTorch, in turns, on the CPU."""
+    """Time onnxruntime and PyTorch on one clip on the CPU, in alternation."""
     frames = _clips(1, clip)
     calls = dict(
         onnxruntime=partial(session(file), frames),
@@ -196,7 +195,7 @@ def latency(
 
 
 def _clips(count: int, clip: Sequence[int]) -> Tensor:
-    """Noise; where there are three clips the last one is black."""
+    """Random clips; of three clips, the last one is black."""
     generator = torch.Generator().manual_seed(count)
     shape = (count, 3, *clip)
     frames = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
@@ -219,7 +218,7 @@ def _first_line(error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what the exporters say to their own developers."""
+    """Silence the exporters' developer warnings."""
     logger = logging.getLogger('torch.onnx')
     level = logger.level
     logger.setLevel(logging.ERROR)

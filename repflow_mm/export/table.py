@@ -1,4 +1,4 @@
-"""The table of exported networks: parameters, size, error and speed."""
+"""Table of exported networks: parameters, size, error and speed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ COLUMNS = (
 def export_with_progress(
     model: nn.Module, clip: Sequence[int], path: Path, console: Console
 ) -> Exported:
-    """:func:`repflow_mm.export.onnx.export_onnx` behind a spinner."""
+    """Run :func:`repflow_mm.export.onnx.export_onnx` with a progress spinner."""
     columns = SpinnerColumn(), TextColumn('{task.description}'), TimeElapsedColumn()
     silent = not console.is_terminal
     progress = Progress(*columns, console=console, transient=True, disable=silent)
@@ -39,7 +39,7 @@ def export_with_progress(
 def row(
     name: str, model: nn.Module, exported: Exported, clip: Sequence[int], repeats: int
 ) -> tuple:
-    """One line of the table, under :data:`COLUMNS`; measures the times."""
+    """Build one row of the table (:data:`COLUMNS`), measuring the times."""
     ort, torch = latency(model, exported.path, clip, repeats)
     return (
         name,

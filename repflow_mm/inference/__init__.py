@@ -1,3 +1,3 @@
-"""A trained network on videos of one's own: what it answers and what it sees."""
+"""Inference with trained networks: predictions, features, flow and Grad-CAM."""
 
 import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2

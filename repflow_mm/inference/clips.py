@@ -1,4 +1,4 @@
-"""Where clips with flow come from: a network on windows of a video, or bare frames."""
+"""Build clips with flow, from a network's windows of a video or from plain frames."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,20 +16,20 @@ from repflow_mm.packed import to_frames, unpack_views
 from repflow_mm.video import VideoError, VideoProcess
 from repflow_mm.visualization.flow_clip import FlowClip, Solver, join
 
-_ITERATIONS = 20  # as the layer's
+_ITERATIONS = 20  # the layer's default
 
 
 def look(model: nn.Module, video: WindowedVideo) -> Iterator[FlowClip]:
-    """Show a network a video, window by window.
+    """Run a network on a video, window by window.
 
     Args:
         model (nn.Module): From :func:`repflow_mm.inference.recognizer.load_recognizer`.
         video (WindowedVideo): The video.
 
     Yields:
-        FlowClip: One window: frames and flow of its last crop, which is the middle of
-        three; scores averaged over crops. Behind a temporal stride several frames show
-        the same flow, divided by it.
+        FlowClip: One window: frames and flow of its last crop, which is the centre one
+        of three; scores averaged over crops. After a temporal stride, several frames
+        share the same flow, divided by the stride.
 
     Raises:
         VideoError: If frames do not decode.
@@ -38,7 +38,7 @@ def look(model: nn.Module, video: WindowedVideo) -> Iterator[FlowClip]:
     for indices, packed in zip(video.indices, video, strict=True):
         views = unpack_views(packed['inputs'], len(indices))
         with FlowTap(model) as tap:
-            # MMAction2 has the pipeline's result already, and does the rest.
+            # The data is preprocessed already, so the pipeline is the identity.
             sample = inference_recognizer(model, packed, lambda data: data)
         times = indices / video.fps
         yield FlowClip(
@@ -46,7 +46,7 @@ def look(model: nn.Module, video: WindowedVideo) -> Iterator[FlowClip]:
             indices=indices,
             times=times,
             frames=to_frames(views[-1]).numpy(),
-            # A motion layer may be there that this network does not use.
+            # The network may hold motion layers that its forward pass does not use.
             solvers={
                 name: _solver(tap, name, len(views), len(indices))
                 for name in tap.layers
@@ -59,13 +59,13 @@ def look(model: nn.Module, video: WindowedVideo) -> Iterator[FlowClip]:
 
 
 def read_windows(model: nn.Module, path: str, start: float, count: int) -> FlowClip:
-    """A part of a video as a network sees it.
+    """Read a part of a video and run a network on it.
 
     Args:
         model (nn.Module): From :func:`repflow_mm.inference.recognizer.load_recognizer`.
         path (str): The video.
-        start (float): Seconds into it; the window that begins there or next is first.
-        count (int): Frames, in whole windows; one window at least.
+        start (float): Start time in seconds; reading begins with the next window.
+        count (int): Number of frames, rounded to whole windows, at least one window.
 
     Returns:
         FlowClip: The windows, joined.
@@ -84,24 +84,24 @@ def read_windows(model: nn.Module, path: str, start: float, count: int) -> FlowC
 def read_frames(
     path: str, start: float, count: int, interval: int, size: int, decoder: str
 ) -> FlowClip:
-    """A part of a video without a network: the solver on the brightness of its frames.
+    """Read a part of a video and run the solver on its greyscale frames, no network.
 
-    Without a pyramid the solver follows motions of about a pixel per frame: frames have
-    to be small, or slow. It has its start values.
+    Without a pyramid, the solver captures motion of about a pixel per frame, so frames
+    must be small or motion slow. Solver parameters have their initial values.
 
     Args:
         path (str): The video.
-        start (float): Seconds into it.
-        count (int): Frames, fewer where the video ends.
-        interval (int): From one to the next.
-        size (int): The shorter side, in pixels; smaller videos stay as they are.
+        start (float): Start time in seconds.
+        count (int): Number of frames; fewer if the video ends before.
+        interval (int): Step between frames.
+        size (int): Shorter side in pixels; smaller videos are not resized.
         decoder (str): As for :class:`repflow_mm.video.VideoProcess`.
 
     Returns:
-        FlowClip: With one layer, `'brightness'`.
+        FlowClip: A clip with one layer, `'brightness'`.
 
     Raises:
-        VideoError: If it cannot be read, or fewer than two frames are left.
+        VideoError: If the video cannot be read, or fewer than two frames remain.
     """
     process = VideoProcess(decoder)
     try:
@@ -125,7 +125,7 @@ def read_frames(
 
 
 def brightness_flow(frames: np.ndarray, n_iters: int | None = None) -> np.ndarray:
-    """The solver, with its start values, on frames.
+    """Run the solver, with its initial parameters, on greyscale frames.
 
     Args:
         frames (np.ndarray): `(T, H, W, 3)`, uint8 RGB.
@@ -139,10 +139,10 @@ def brightness_flow(frames: np.ndarray, n_iters: int | None = None) -> np.ndarra
 
 
 def flow_of_flow(flow: np.ndarray) -> np.ndarray:
-    """How a flow moves: its x and y components are maps, and their flow is averaged.
+    """Flow of flow: the mean of the flows of the x and y components.
 
     Figures 5 and 7 of the paper. Components are normalised to [0, 255] over the clip
-    first, as the layer does.
+    first, as in the layer.
 
     Args:
         flow (np.ndarray): `(T, C, H, W, 2)`.
@@ -157,20 +157,20 @@ def flow_of_flow(flow: np.ndarray) -> np.ndarray:
 
 
 def _solver(tap: FlowTap, name: str, views: int, frames: int) -> Solver:
-    """The flow of a layer for the last of the views that a network was given.
+    """The flow of a layer for the last view of the network's input.
 
     Args:
-        tap (FlowTap): After the forward pass.
-        name (str): The layer.
-        views (int): Crops of the window.
-        frames (int): Frames of each, `T`.
+        tap (FlowTap): The tap after the forward pass.
+        name (str): Name of the layer.
+        views (int): Number of crops of the window.
+        frames (int): Frames per crop, `T`.
     """
     clips = tap.inputs[name]
-    # A neck without `num_segments` takes all crops for one clip.
+    # A neck without `num_segments` treats all crops as one clip.
     together = len(clips) == 1 and views > 1
     tap.inputs[name] = clips[-1:].clone() if len(clips) > 1 else clips
     count = clips.shape[2] // views if together else clips.shape[2]
-    # A layer behind another flow has a frame less, and no stride.
+    # A layer after another flow layer has one frame less, and no stride.
     stride = max(round(frames / count), 1)
 
     def solve(n_iters: int | None) -> np.ndarray | None:
@@ -185,7 +185,7 @@ def _solver(tap: FlowTap, name: str, views: int, frames: int) -> Solver:
 
 
 def _solve(maps: Tensor, n_iters: int | None = None) -> np.ndarray:
-    """Of maps `(T, C, H, W)`, flow `(T, C, H, W, 2)`."""
+    """Flow `(T, C, H, W, 2)` of maps `(T, C, H, W)`."""
     n_iters = n_iters or _ITERATIONS
     flow = torch.stack(representation_flow(maps[:-1], maps[1:], n_iters=n_iters), -1)
     return torch.cat((flow, flow[-1:])).numpy()

@@ -1,4 +1,4 @@
-"""Features of videos: what a network passes to its head."""
+"""Extract the features that a network passes to its head."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,20 +14,20 @@ from repflow_mm.packed import unpack_views
 
 
 def video_features(model: nn.Module, path: str | Path) -> dict[str, np.ndarray]:
-    """Features of a video, window by window.
+    """Extract the features of a video, window by window.
 
     Args:
         model (nn.Module): From :func:`repflow_mm.inference.recognizer.load_recognizer`.
         path (str | Path): The video.
 
     Returns:
-        dict[str, np.ndarray]: `clip` `(W, D)` and `frame` `(W, T, D)`, fp32, behind
+        dict[str, np.ndarray]: `clip` `(W, D)` and `frame` `(W, T, D)`, fp32, after
         backbone and neck, averaged over crops; `seconds` `(W, 2)`. `T` is that of the
-        features: `clip_len - 1` behind a flow layer, less behind temporal strides.
+        features: `clip_len - 1` after a flow layer, less after temporal strides.
 
     Raises:
         VideoError: If the video cannot be read.
-        ValueError: If the network's features are no maps.
+        InputError: If the network's features have an unsupported shape.
     """
     if not hasattr(model, 'extract_feat'):
         raise InputError(
@@ -48,20 +48,20 @@ def video_features(model: nn.Module, path: str | Path) -> dict[str, np.ndarray]:
 
 
 def pooled(features: Tensor | Sequence[Tensor], views: int) -> Tensor:
-    """Features averaged over space.
+    """Average features over space.
 
     Args:
         features (Tensor | Sequence[Tensor]): `(views, C, T, H, W)`,
-            `(views * T, C, H, W)` or `(views, C)`; several, such as SlowFast's, are
-            stacked, each frame with the nearest of the others. Of a network that
-            averages over its views, `(1, ...)`.
-        views (int): Crops of the window.
+            `(views * T, C, H, W)` or `(views, C)`; several tensors, such as SlowFast's,
+            are concatenated by channel, aligned to the nearest frame. `(1, ...)` from
+            a network that averages over views.
+        views (int): Number of crops of the window.
 
     Returns:
-        Tensor: `(views, T, C)`; `(1, T, C)` where views were averaged.
+        Tensor: `(views, T, C)`; `(1, T, C)` if the views were averaged.
 
     Raises:
-        ValueError: On other shapes.
+        InputError: On other shapes.
     """
     if not isinstance(features, Tensor):
         parts = [pooled(each, views) for each in features]

@@ -1,7 +1,7 @@
-"""Grad-CAM: where a class came from, at any stage of a network.
+"""Grad-CAM at any stage of a network.
 
-MMAction2's own takes a `Recognizer3D` for a 3D network; the paper's run a 2D network on
-every frame of a clip, whose maps are `(N * T, C, H, W)`.
+MMAction2's implementation assumes that a `Recognizer3D` is a 3D network; the paper's
+networks run a 2D network on every frame of a clip, with maps `(N * T, C, H, W)`.
 """
 
 from collections.abc import Iterator
@@ -24,29 +24,29 @@ def grad_cam(
     stages: list[str],
     label: int | None = None,
 ) -> tuple[dict[str, np.ndarray], int]:
-    """Heat maps of Selvaraju et al. (ICCV 2017) for one window.
+    """Grad-CAM heat maps (Selvaraju et al., ICCV 2017) for one window.
 
     Args:
         model (nn.Module): From :func:`repflow_mm.inference.recognizer.load_recognizer`.
-        packed (dict): What the test pipeline packed of the window.
-        frames (int): Its frames, `T`.
-        stages (list[str]): Sub-modules that give maps, `(N, C, T', H, W)` or
-            `(N * T', C, H, W)`, such as `'backbone.layer4'` or `'backbone.flow'`. Of
-            one that gives several, such as a backbone with `out_indices`, the last.
-        label (int, optional): The class. Defaults to the best one.
+        packed (dict): The window as packed by the test pipeline.
+        frames (int): Number of frames, `T`.
+        stages (list[str]): Sub-modules that output maps, `(N, C, T', H, W)` or
+            `(N * T', C, H, W)`, such as `'backbone.layer4'` or `'backbone.flow'`. If
+            there are several, as of a backbone with `out_indices`, the last is used.
+        label (int, optional): The class. Defaults to the highest-scoring class.
 
     Returns:
         tuple[dict[str, np.ndarray], int]: By stage, `(T, H, W)` fp32 in [0, 1] over the
-        clip, at the size of the frames; and the label. Only the last crop is shown to
-        the network, which is the one in the pictures.
+        clip, at the size of the frames; and the label. Only the last crop, which is the
+        one in the pictures, is passed to the network.
 
     Raises:
-        ValueError: If there is no such sub-module, it gives no maps, or the score does
+        InputError: If a sub-module does not exist or outputs no maps, or the score does
             not depend on it.
     """
     inputs = packed['inputs']
     shown = pack_views(unpack_views(inputs, frames)[-1:], like=inputs)
-    # As if learned: a stage whose weights are frozen has a gradient too.
+    # Inputs require gradients, so that stages with frozen weights have them too.
     packed = packed | dict(inputs=shown.float().requires_grad_())
     maps: dict[str, Tensor] = {}
     handles = [
@@ -77,14 +77,14 @@ def grad_cam(
 
 
 def _heat(activation: Tensor, slope: Tensor, size: tuple[int, int, int]) -> np.ndarray:
-    """Channels weighted by their mean gradient; what speaks for the class."""
+    """Sum of channels weighted by their mean gradient; positive evidence only."""
     if activation.dim() == 5 and len(activation) > 1:  # (T, C, 1, H, W)
         activation, slope = activation[:, :, 0], slope[:, :, 0]
     if activation.dim() == 4:
         activation, slope = (
             x.unflatten(0, (1, -1)).transpose(1, 2) for x in (activation, slope)
         )
-    # One weight per channel and frame: the 2D networks see frames one by one.
+    # One weight per channel and frame, since 2D networks process single frames.
     weight = slope.mean(dim=(-2, -1), keepdim=True)
     heat = (weight * activation).sum(dim=1, keepdim=True).relu()
     heat = F.interpolate(heat.float(), size, mode='trilinear')[0, 0]
@@ -103,7 +103,7 @@ def _module(model: nn.Module, stage: str) -> nn.Module:
 
 def _keep(maps: dict[str, Tensor], stage: str):
     def keep(_: nn.Module, args: tuple, output: object) -> None:
-        # A neck gives its features and auxiliary losses, a backbone a map per stage.
+        # A neck returns features and auxiliary losses, a backbone a map per stage.
         several = output if isinstance(output, tuple | list) else [output]
         for each in several:
             if isinstance(each, Tensor) and each.dim() in (4, 5):
@@ -114,7 +114,7 @@ def _keep(maps: dict[str, Tensor], stage: str):
 
 @contextmanager
 def _scores(model: nn.Module) -> Iterator[None]:
-    """Before softmax: a class that is sure of itself has no gradient behind it."""
+    """Return scores before softmax, whose gradient vanishes for confident classes."""
     heads = [m for m in model.modules() if hasattr(m, 'average_clips')]
     before = [head.average_clips for head in heads]
     for head in heads:

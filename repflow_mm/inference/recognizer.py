@@ -25,27 +25,27 @@ def load_recognizer(
     device: str | torch.device | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> nn.Module:
-    """Build a recognizer and load its weights, all of them.
+    """Build a recognizer and load all of its weights.
 
-    MMAction2's `init_recognizer` loads what fits and goes on; its inferencer takes the
-    config out of the checkpoint and executes it. Here a config is a file that you
-    name, and a checkpoint is data (`SECURITY.md`).
+    MMAction2's `init_recognizer` silently skips weights that do not fit, and its
+    inferencer executes the config stored in the checkpoint. Here the config is always
+    a file you name, and a checkpoint is only data (`SECURITY.md`).
 
     Args:
         config (str | Path): The config it was trained with.
-        checkpoint (str | Path): A file, or a URL.
-        device (str | torch.device, optional): Defaults to the GPU, or the CPU where
-            there is none.
-        options (Mapping[str, Any], optional): Overrides entries of the config.
+        checkpoint (str | Path): A file or URL.
+        device (str | torch.device, optional): Defaults to the GPU if there is one,
+            else the CPU.
+        options (Mapping[str, Any], optional): Overrides of config entries.
 
     Returns:
-        nn.Module: In evaluation mode; its config is `model.cfg`, the names of its
-        classes `model.class_names`. It gives probabilities, averaged over views.
+        nn.Module: The model in evaluation mode, with its config `model.cfg` and its
+        class names `model.class_names`; returns probabilities averaged over views.
 
     Raises:
-        MissingFileError: If there is no such file.
-        InputError: If the weights are refused or are another architecture's, or the
-            device is not there.
+        MissingFileError: If a file does not exist.
+        InputError: If the weights are rejected or belong to another architecture, or
+            the device is not available.
     """
     device = choose_device(device)
     cfg = read_config(config, options)
@@ -63,8 +63,8 @@ def load_recognizer(
     for module in model.modules():
         if hasattr(module, 'average_clips'):
             module.average_clips = 'prob'
-        # It bounds memory for the tens of views of a benchmark. A window has a few,
-        # which have to pass in one batch for the flow of the last to be found.
+        # max_testing_views bounds memory for dozens of views. A window has a few, which
+        # must form one batch so that the flow of the last view can be found.
         if getattr(module, 'test_cfg', None):
             module.test_cfg.pop('max_testing_views', None)
     meta = loaded.get('meta') or {}
@@ -73,17 +73,17 @@ def load_recognizer(
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
-    """The device that a user names.
+    """Validate the requested device.
 
     Args:
-        device (str | torch.device, optional): Defaults to the GPU, or the CPU where
-            there is none.
+        device (str | torch.device, optional): Defaults to the GPU if there is one,
+            else the CPU.
 
     Returns:
-        torch.device: One that is there.
+        torch.device: An available device.
 
     Raises:
-        InputError: If there is no such device.
+        InputError: If the device is not available.
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     try:
@@ -98,18 +98,18 @@ def choose_device(device: str | torch.device | None) -> torch.device:
 
 
 def numbered_classes(count: int) -> tuple[str, ...]:
-    """What classes are called where nothing names them."""
+    """Placeholder class names, used where no names are given."""
     return tuple(f'class {label}' for label in range(count))
 
 
 def _class_names(cfg: Config, meta: Mapping, count: int) -> tuple[str, ...]:
-    """The config's, the checkpoint's, or numbers."""
+    """Class names from the config or the checkpoint, else numbered ones."""
     names = cfg.get('class_names')
     if names is None:
         dataset = meta.get('dataset_meta')
         names = dataset.get('classes') if isinstance(dataset, Mapping) else None
         if not isinstance(names, list | tuple) or len(names) != count:
-            names = None  # what a checkpoint says is taken or left
+            names = None  # class names in a checkpoint are optional
     if names is None:
         names = numbered_classes(count)
     if isinstance(names, str):

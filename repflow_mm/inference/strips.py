@@ -1,4 +1,4 @@
-"""The pictures of `tools/visualize_flow.py`."""
+"""Pictures drawn by `tools/visualize_flow.py`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,29 +11,29 @@ from repflow_mm.visualization.flow_clip import FlowClip, even_steps, most_active
 from repflow_mm.visualization.sheet import Row, draw_sheet, save_png
 from repflow_mm.visualization.tvl1 import clip_tvl1
 
-# The last frame has no flow of its own, the last three none of the flow of flow.
+# The last frame has no flow of its own, the last three no flow of flow of flow.
 TAIL = 3
 _MAP_UNIT = 'pixels of the\nfeature map\nper frame'
 _FRAME_UNIT = 'pixels of the\nframe per frame'
 
 
 class Strips:
-    """Draws strips of one clip: frames at even steps, and flow below them.
+    """Draws strips of one clip: evenly spaced frames, with their flow below.
 
     Args:
-        clip (FlowClip): The clip; of several windows, the first is shown.
-        columns (int): Frames to show, at most.
+        clip (FlowClip): The clip; only its first window is shown.
+        columns (int): Maximum number of frames to show.
         layer (str, optional): The layer. Defaults to the first that computes a flow.
         channels (Sequence[int], optional): Channels to show.
-        top (int): If none are given, so many of the most active.
-        arrows (bool): Arrows on the flows too. Defaults to False.
+        top (int): Number of most active channels to show if none are given.
+        arrows (bool): Draw arrows on the flow too. Defaults to False.
 
     Attributes:
         layer (str): The layer.
         channels (list[int]): The channels.
 
     Raises:
-        InputError: If there is no such layer or channel, or no flow to draw.
+        InputError: If the layer or a channel does not exist, or there is no flow.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Strips:
         if not names:
             raise InputError(
                 'the network of this config has no motion layer: give a config with '
-                'one, or leave --config and --checkpoint out for the flow of the frames'
+                'one, or omit --config and --checkpoint for the flow of the frames'
             )
         if layer is not None and layer not in names:
             raise InputError(
@@ -76,12 +76,12 @@ class Strips:
         self._unit = _FRAME_UNIT if self._stride == 1 else _MAP_UNIT
 
     def draw_channels(self, path: Path) -> Path:
-        """Frames, and the flow of each channel."""
+        """Draw the frames, and the flow of each channel."""
         flows = {self._label(c): self.flow[:, c] for c in self.channels}
         return self._draw(flows, path, f'flow of {self.layer}', self._unit)
 
     def draw_iterations(self, path: Path) -> Path:
-        """How the flow of the first channel develops, iteration by iteration."""
+        """Draw the flow of the first channel after several numbers of iterations."""
         channel = self.channels[0]
         flows = {
             'flow' if n is None else f'{n} iteration{"s" * (n > 1)}': self.clip.flow(
@@ -93,9 +93,9 @@ class Strips:
         return self._draw(flows, path, title, self._unit)
 
     def draw_comparison(self, path: Path) -> Path:
-        """OpenCV's TV-L1 on the frames beside the layer (Figure 1 of the paper).
+        """Compare the layer with OpenCV's TV-L1 on the frames (Figure 1 of the paper).
 
-        Both in pixels of the frame.
+        Both are in pixels of the frame.
 
         Raises:
             InputError: If OpenCV has no TV-L1.
@@ -112,10 +112,10 @@ class Strips:
         return self._draw(flows, path, title, _FRAME_UNIT)
 
     def draw_flow_of_flow(self, path: Path) -> Path:
-        """The flow of the flow, and its flow again (Figures 5 and 7 of the paper).
+        """Draw the flow of flow, up to third order (Figures 5 and 7 of the paper).
 
-        Of a network with several flow layers in a row, each as it is; of one layer, by
-        the solver with its start values.
+        For consecutive flow layers, their own flows; for a single layer, computed by
+        the solver with its initial parameters.
         """
         chain = self.layer.rpartition('.')[0]
         layers = sorted(n for n in self.clip.solvers if n.startswith(f'{chain}.'))

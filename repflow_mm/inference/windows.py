@@ -1,7 +1,7 @@
-"""A video as the windows that a network sees of it, one after the other.
+"""Split a video into consecutive windows of network input.
 
-Only frames that a window samples are decoded, and only one window is in memory: a video
-may be as long as it likes.
+Only sampled frames are decoded, and only one window is held in memory, so that videos
+may be of any length.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,8 @@ from mmengine.dataset import Compose
 from repflow_mm.errors import InputError
 from repflow_mm.video import VideoError
 
-_SEGMENTS_SPAN = 10  # seconds, a clip of Kinetics
-# MMAction2's readers of videos, for which ours stand in: they crash on broken files.
+_SEGMENTS_SPAN = 10  # seconds, the length of a Kinetics clip
+# Replacements for MMAction2's video readers, which crash on broken files.
 _SAFE = dict(DecordInit='VideoInit', DecordDecode='VideoDecode')
 
 
@@ -25,9 +25,9 @@ class Sampling:
     """How a config samples frames.
 
     Args:
-        frames (int): Frames that the network sees at once.
-        interval (int): From one to the next in the video; 0 where the config spreads
-            segments over the whole of a video, and a window is ten seconds.
+        frames (int): Frames per window.
+        interval (int): Step between sampled frames; 0 if the config spreads segments
+            over the whole video, in which case a window is ten seconds.
     """
 
     frames: int
@@ -35,25 +35,25 @@ class Sampling:
 
     @classmethod
     def of(cls, sampler: Mapping) -> 'Sampling':
-        """Read it from the config of `SampleFrames` or one of its kind."""
+        """Read the sampling from the config of `SampleFrames` or the like."""
         length = sampler.get('clip_len', 1)
         if length == 1:
             return cls(sampler.get('num_clips', 1), 0)
         return cls(length, sampler.get('frame_interval', 1))
 
     def windows(self, total: int, fps: float) -> list[np.ndarray]:
-        """Frame numbers of each window; the last one ends with the video.
+        """Frame indices of each window; the last window ends with the video.
 
         Args:
-            total (int): Frames of the video.
-            fps (float): Frames a second; 0 if unknown.
+            total (int): Number of frames of the video.
+            fps (float): Frames per second; 0 if unknown.
 
         Returns:
-            list[np.ndarray]: `(frames,)` each. What a short video lacks is its last
-            frame again, which shows no motion, where a loop would show a jump.
+            list[np.ndarray]: `(frames,)` each. Short videos are padded with their last
+            frame, which adds no motion, whereas looping would add a jump.
 
         Raises:
-            ValueError: If more than half of the only window would be such repeats.
+            InputError: If more than half of the only window would be padding.
         """
         if self.interval:
             span = self.frames * self.interval
@@ -75,21 +75,21 @@ class Sampling:
 
 
 class WindowedVideo:
-    """A video, cut into the windows of a test pipeline.
+    """A video, iterated over as windows that a test pipeline has transformed.
 
     Args:
         path (str | Path): The video.
-        cfg (Config): Its test pipeline opens, samples, decodes and transforms; all
-            but the sampling stays as it is, crops too.
+        cfg (Config): A config whose test pipeline opens, samples, decodes and
+            transforms; everything but the sampling is used unchanged, including crops.
 
     Attributes:
-        indices (list[np.ndarray]): Frame numbers of each window.
-        fps (float): Frames a second of the video.
-        total_frames (int): Frames of the video.
+        indices (list[np.ndarray]): Frame indices of each window.
+        fps (float): Frame rate of the video.
+        total_frames (int): Number of frames of the video.
 
     Raises:
         VideoError: If the video cannot be opened, or is too short.
-        ValueError: If the pipeline does not begin by reading a video.
+        InputError: If the pipeline does not begin by reading a video.
     """
 
     def __init__(self, path: str | Path, cfg: Config) -> None:
@@ -114,13 +114,13 @@ class WindowedVideo:
             raise VideoError(str(path), f'is too short: {error}') from None
 
     def skip_to(self, second: float) -> None:
-        """Leave out the windows that begin before.
+        """Drop the windows that begin before a time.
 
         Args:
-            second (float): Of the video.
+            second (float): Time in seconds.
 
         Raises:
-            VideoError: If there is none after it.
+            VideoError: If no window begins after it.
         """
         frame = second * self.fps - 0.5
         last = self.indices[-1][0]
@@ -136,7 +136,7 @@ class WindowedVideo:
         return len(self.indices)
 
     def __iter__(self) -> Iterator[dict]:
-        """What the pipeline packs of each window: `inputs` and `data_samples`."""
+        """Yield each window as packed by the pipeline: `inputs` and `data_samples`."""
         for indices in self.indices:
             dense = self._sampling.interval > 0
             sampled = dict(

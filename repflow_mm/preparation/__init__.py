@@ -1,1 +1,1 @@
-"""Annotation lists from what is on disk. Needs no MMAction2."""
+"""Generate annotation lists from datasets on disk. Does not need MMAction2."""

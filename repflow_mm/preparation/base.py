@@ -1,4 +1,4 @@
-"""The protocol: what preparing a dataset takes, apart from what they all share."""
+"""Base class of dataset preparations: the steps that differ between datasets."""
 
 import argparse
 from abc import ABC, abstractmethod
@@ -8,20 +8,20 @@ from repflow_mm.preparation.plan import Plan
 
 
 class Preparation(ABC):
-    """From what is on disk to annotation lists; a subclass per dataset.
+    """Generates the annotation lists of a dataset; one subclass per dataset.
 
     :func:`repflow_mm.preparation.run.run` calls :meth:`plan`, checks the videos and
     re-encodes them, calls :meth:`finish`, and writes the lists and the report.
 
     Attributes:
         name (str): The subcommand, `'hmdb51'`.
-        help (str): In half a line.
-        description (str): In a sentence.
-        out (str): Default folder of the lists.
-        videos (str | None): Default folder of the videos; None where the lists are made
-            from other lists, and no video is looked at.
-        configs (tuple[str, ...]): Patterns, below `configs/`, of the configs that read
-            the lists.
+        help (str): Half-line summary for the list of subcommands.
+        description (str): One-sentence description for `--help`.
+        out (str): Default output folder of the lists.
+        videos (str | None): Default folder of the videos; None where the lists are
+            derived from other lists and no video is read.
+        configs (tuple[str, ...]): Glob patterns, below `configs/`, of the configs that
+            read the lists.
     """
 
     name: str
@@ -32,65 +32,65 @@ class Preparation(ABC):
     configs: tuple[str, ...] = ()
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:  # noqa: B027
-        """Add the options that only this dataset has.
+        """Add the options specific to this dataset.
 
         Args:
-            parser (argparse.ArgumentParser): Already has `--out`, and those of videos.
+            parser (argparse.ArgumentParser): Has `--out` and the video options already.
         """
 
     def check_arguments(self, args: argparse.Namespace) -> None:  # noqa: B027
-        """Raise an InputError if an option of :meth:`add_arguments` cannot be."""
+        """Raise an InputError if an option of :meth:`add_arguments` is invalid."""
 
     @abstractmethod
     def plan(self, args: argparse.Namespace) -> Plan:
-        """The lists, if every video can be used.
+        """Build the lists, assuming that every video is usable.
 
         Args:
-            args (argparse.Namespace): Of the command line.
+            args (argparse.Namespace): The parsed command line.
 
         Returns:
             Plan: The lists, and what is known to be missing.
 
         Raises:
-            InputError: If what is on disk is not this dataset.
+            InputError: If the folder does not contain this dataset.
         """
 
     def finish(self, plan: Plan, args: argparse.Namespace) -> Plan:
-        """The lists, now that it is known which videos can be used.
+        """Finalize the lists once unusable videos have been removed.
 
         Args:
-            plan (Plan): Of :meth:`plan`, without those that cannot.
-            args (argparse.Namespace): Of the command line.
+            plan (Plan): The result of :meth:`plan`, without unusable videos.
+            args (argparse.Namespace): The parsed command line.
 
         Returns:
-            Plan: As it is to be written.
+            Plan: The plan to write.
         """
         return plan
 
     def expected(self, args: argparse.Namespace, name: str) -> Path:
-        """Where the configs look for the videos of a list.
+        """The folder in which the configs look for the videos of a list.
 
         Args:
-            args (argparse.Namespace): Of the command line.
-            name (str): The list.
+            args (argparse.Namespace): The parsed command line.
+            name (str): File name of the list.
 
         Returns:
-            Path: Their `data_prefix`, with `--out` for this dataset's folder.
+            Path: Their `data_prefix`, with `--out` in place of the default folder.
         """
         return args.out / 'videos'
 
     def next_steps(self, plan: Plan, args: argparse.Namespace) -> list[str]:
-        """What to do with the lists.
+        """Instructions for using the lists.
 
         Args:
-            plan (Plan): As it was written.
-            args (argparse.Namespace): Of the command line.
+            plan (Plan): The plan as written.
+            args (argparse.Namespace): The parsed command line.
 
         Returns:
             list[str]: Lines to print.
         """
         where = ' '.join(f'configs/{pattern}' for pattern in self.configs)
-        lines = [f'these read the lists: {where}']
+        lines = [f'configs that read the lists: {where}']
         if args.out.resolve() != Path(self.out).resolve():
             lines.append(
                 f'they look in {self.out}: link {args.out} there, or set ann_file and '

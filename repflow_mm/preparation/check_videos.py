@@ -1,4 +1,4 @@
-"""Whether videos decode: at their start, in the middle and at the end."""
+"""Check that videos decode at the start, in the middle and at the end."""
 
 import threading
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from repflow_mm.video import VideoError, VideoProcess, candidates
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a video.
+    """Result of checking a video.
 
     Args:
-        frames (int): How many it has; 0 if it cannot be opened.
-        reason (str): Why it is broken; empty if it is not.
+        frames (int): Number of frames; 0 if the video cannot be opened.
+        reason (str): Why the video is broken; empty if it is not.
     """
 
     frames: int
@@ -27,15 +27,15 @@ class Verdict:
 
 
 def check_plan(plan: Plan, verdicts: dict[str, Verdict], min_frames: int) -> Plan:
-    """Leave broken and short videos out.
+    """Remove broken and short videos from a plan.
 
     Args:
         plan (Plan): The lists.
-        verdicts (dict[str, Verdict]): One for each file.
-        min_frames (int): Videos with fewer are left out.
+        verdicts (dict[str, Verdict]): The verdict per file.
+        min_frames (int): Videos with fewer frames are removed.
 
     Returns:
-        Plan: The lists without them, and why.
+        Plan: The remaining samples, with a problem for each removed video.
     """
     kept, problems = {}, []
     for sample in plan.samples():
@@ -53,24 +53,24 @@ def check_plan(plan: Plan, verdicts: dict[str, Verdict], min_frames: int) -> Pla
 def check_videos(
     files: Sequence[str], record: Path, decoder: str, timeout: float, workers: int
 ) -> dict[str, Verdict]:
-    """Decode frames of each video in processes that may crash or hang.
+    """Decode frames of each video in subprocesses, which may crash or hang.
 
     Args:
         files (Sequence[str]): The videos.
-        record (Path): Verdicts of earlier runs, which are taken over for files that
-            have not changed since; the new ones are added.
+        record (Path): Verdicts of earlier runs, reused for files that have not changed
+            since; new verdicts are appended.
         decoder (str): As for :class:`VideoProcess`.
-        timeout (float): Seconds after which a decoder hangs.
-        workers (int): Videos at a time.
+        timeout (float): Seconds after which a decoder counts as hung.
+        workers (int): Number of videos to check in parallel.
 
     Returns:
-        dict[str, Verdict]: Of each file.
+        dict[str, Verdict]: The verdict per file.
 
     Raises:
-        InputError: If the decoder is not installed; without it every video would
-            be broken.
+        InputError: If the decoder is not installed, which would make every video
+            look broken.
     """
-    candidates(decoder)  # raises if there is none
+    candidates(decoder)  # raises if the decoder is not installed
     local, processes = threading.local(), []
 
     def work(file: str) -> Verdict:
@@ -91,7 +91,7 @@ def check_videos(
     with Record(record) as known:
         for file in files:
             verdict = known.find(file, decoder)
-            # With more patience than then, what hung may do.
+            # Retry failures if the timeout is longer now: the video may decode.
             if verdict and (not verdict['reason'] or timeout <= verdict['timeout']):
                 verdicts[file] = Verdict(verdict['frames'], verdict['reason'])
         if verdicts:
@@ -104,15 +104,15 @@ def check_videos(
 def check_video(process: VideoProcess, file: str) -> Verdict:
     """Decode the first, the middle and the last frame of a video.
 
-    The middle one is read in order from the start as well where training would seek:
-    both have to be the same picture.
+    Where training would seek, the middle frame is also decoded sequentially from the
+    start, and the two results must be identical.
 
     Args:
-        process (VideoProcess): Decodes.
+        process (VideoProcess): The decoder process.
         file (str): The video.
 
     Returns:
-        Verdict: What came of it.
+        Verdict: The result.
     """
     frames, where = 0, ''
     try:

@@ -1,4 +1,4 @@
-"""Class names: their order is that of the labels, their spelling varies."""
+"""Class names of the datasets, in the order of their labels."""
 
 from importlib import resources
 
@@ -18,12 +18,12 @@ def class_names(dataset: str) -> list[str]:
 
 
 def bare(name: str) -> str:
-    """A name without what folders and files spell differently.
+    """Normalise a name whose spelling varies between folders, files and lists.
 
     Args:
-        name (str): Such as `'Arm_wrestling'`.
+        name (str): For example `'Arm_wrestling'`.
 
     Returns:
-        str: Letters and digits alone, in lower case: `'armwrestling'`.
+        str: Its letters and digits only, in lower case: `'armwrestling'`.
     """
     return ''.join(c for c in name.lower() if c.isalnum())

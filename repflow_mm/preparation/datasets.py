@@ -1,4 +1,4 @@
-"""The datasets that can be prepared: a module each, and an entry here."""
+"""Registry of the datasets that can be prepared: one module and one entry each."""
 
 from repflow_mm.preparation.base import Preparation
 from repflow_mm.preparation.hmdb51 import HMDB51

@@ -1,4 +1,4 @@
-"""Small datasets whose official protocol is cross-validation over groups of clips."""
+"""Lists of small datasets evaluated by cross-validation over groups of clips."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from repflow_mm.preparation.plan import Plan, Problem, Sample
 
 @dataclass(frozen=True)
 class Clip:
-    """A video of such a dataset.
+    """A video of a cross-validated dataset.
 
     Args:
         path (str): Relative to the folder of the videos, with `/`.
-        name (str): What it is called officially; no two have one name.
-        label (int): Its class.
-        group (str): Who or what must not be on both sides: a person, a sequence.
+        name (str): Official name, unique within the dataset.
+        label (int): Class label.
+        group (str): The person or sequence, which must not be in both parts of a split.
     """
 
     path: str
@@ -31,19 +31,19 @@ def list_folds(
     folds: Mapping[str, tuple[Collection[str], Collection[str]]],
     problems: Iterable[Problem],
 ) -> Plan:
-    """Lists of every fold.
+    """Build the lists of every fold.
 
     Args:
-        dataset (str): Its name in those of the lists.
+        dataset (str): Dataset name, used in the file names of the lists.
         videos (Path): The folder of the videos.
-        clips (Iterable[Clip]): Those found.
-        folds (Mapping[str, tuple[Collection[str], Collection[str]]]): The groups that
-            each trains and validates on.
-        problems (Iterable[Problem]): What was found wrong so far.
+        clips (Iterable[Clip]): The clips found.
+        folds (Mapping[str, tuple[Collection[str], Collection[str]]]): Training and
+            validation groups by fold.
+        problems (Iterable[Problem]): Problems found so far.
 
     Returns:
-        Plan: `DATASET_{train,val}_split_FOLD_videos.txt`. A clip that is there twice is
-        listed once.
+        Plan: `DATASET_{train,val}_split_FOLD_videos.txt`. Duplicate clips are listed
+        once.
     """
     problems, unique = list(problems), {}
     # Shortest first: NAME.avi before CLASS/NAME.avi.

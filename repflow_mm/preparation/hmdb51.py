@@ -1,4 +1,4 @@
-"""HMDB51's lists from its official splits and the class folders of its videos."""
+"""HMDB51 lists, from the official splits and the class folders of the videos."""
 
 import argparse
 import os
@@ -42,21 +42,21 @@ class HMDB51(Preparation):
 
 
 def plan(videos: Path, splits: Path) -> Plan:
-    """Lists of the three splits.
+    """Build the lists of the three splits.
 
     Args:
         videos (Path): Folder of class folders, `class/video.avi` or, as unrar may
             leave it, `class/class/video.avi`.
-        splits (Path): Folder of the 153 files `CLASS_test_split{1,2,3}.txt`, or the
-            one above it.
+        splits (Path): Folder of the 153 files `CLASS_test_split{1,2,3}.txt`, or its
+            parent.
 
     Returns:
         Plan: `hmdb51_{train,val}_split_{1,2,3}_videos.txt`, labels in alphabetical
         order.
 
     Raises:
-        FileNotFoundError: If a folder, or one of the 153 files, is missing.
-        ValueError: If a line is malformed, two folders are the same class, or no
+        MissingFileError: If a folder, or one of the 153 files, is missing.
+        InputError: If a line is malformed, two folders are of the same class, or no
             video is found.
     """
     assigned = read_splits(splits)
@@ -94,15 +94,15 @@ def read_splits(folder: Path) -> dict[str, dict[str, list[str]]]:
     """Read the official splits.
 
     Args:
-        folder (Path): Of the 153 files, or the one above it.
+        folder (Path): The folder of the 153 files, or its parent.
 
     Returns:
-        dict[str, dict[str, list[str]]]: Of each class, its videos' names and the
-        lists that each is on.
+        dict[str, dict[str, list[str]]]: By class and video name, the lists that the
+        video belongs to.
 
     Raises:
-        FileNotFoundError: If a file is missing.
-        ValueError: If a line is not `name.avi flag` with flag 0, 1 or 2, or a file
+        MissingFileError: If a file is missing.
+        InputError: If a line is not `name.avi flag` with flag 0, 1 or 2, or a file
             is not text.
     """
     nested = folder / 'testTrainMulti_7030_splits'
@@ -129,16 +129,15 @@ def read_splits(folder: Path) -> dict[str, dict[str, list[str]]]:
 
 
 def match(videos: list[str], paths: list[str]) -> dict[str, str]:
-    """Find the videos of a class, whose names unpackers and converters change.
+    """Find the videos of a class, tolerating names altered by unpackers or converters.
 
     Args:
         videos (list[str]): Names in the splits.
         paths (list[str]): Files of the class.
 
     Returns:
-        dict[str, str]: Name to path. The name itself goes before another suffix,
-        and that before a name which has the same letters and digits, where only
-        one has.
+        dict[str, str]: Name to path. In order of preference: the exact name, the name
+        with another suffix, and a name with the same letters and digits, if unique.
     """
     found = {}
     # Shortest first: class/video.avi before class/class/video.avi.
@@ -164,7 +163,7 @@ def _read(source: Path) -> list[tuple[str, int]]:
         with open(source, encoding='utf-8') as file:
             text = file.read().splitlines()
     except UnicodeDecodeError:
-        raise InputError(f'{source} is not text: unpack the splits anew') from None
+        raise InputError(f'{source} is not text: unpack the splits again') from None
     for number, line in enumerate(text, 1):
         if not line.strip():
             continue

@@ -1,4 +1,4 @@
-"""Kinetics-400's lists from its CSVs and the videos in any usual layout."""
+"""Kinetics-400 lists, from the CSVs and the videos in any common layout."""
 
 import argparse
 import re
@@ -28,7 +28,7 @@ class Kinetics400(Preparation):
     help = 'from its CSVs and videos, or from class folders'
     description = (
         'Write the lists of Kinetics-400 from train.csv, validate.csv and the videos '
-        'in any usual layout; without the CSVs, from class folders'
+        'in any common layout; without the CSVs, from class folders'
     )
     out = videos = 'data/kinetics400'
     configs = ('*_kinetics400.py', 'table9_comparison/*_kinetics400.py', 'legacy/*.py')
@@ -38,7 +38,7 @@ class Kinetics400(Preparation):
         parser.add_argument('--csv', type=Path, help='folder of the CSVs, if elsewhere')
 
     def plan(self, args: argparse.Namespace) -> Plan:
-        """See :func:`plan`; the CSVs are looked for beside the videos and the lists."""
+        """See :func:`plan`; CSVs are searched for next to the videos and the lists."""
         folders = [args.csv] if args.csv else [args.videos, args.out]
         folders += [folder / 'annotations' for folder in folders]
         csvs = read_csvs(folders)
@@ -51,26 +51,26 @@ class Kinetics400(Preparation):
         return plan(args.videos, csvs)
 
     def expected(self, args: argparse.Namespace, name: str) -> Path:
-        """A folder for each part."""
+        """One folder per part."""
         return args.out / f'videos_{"train" if "train" in name else "val"}'
 
 
 def plan(videos: Path, csvs: Mapping[str, Sequence[Clip]]) -> Plan:
-    """Lists of the two parts.
+    """Build the training and validation lists.
 
     Args:
-        videos (Path): Folder of the videos, with a folder for each part or one for
+        videos (Path): Folder of the videos, with one folder per part or one for
             both, flat or in class folders.
-        csvs (Mapping[str, Sequence[Clip]]): The clips of `'train'` and `'val'`.
-            Without, a folder for each part is needed, and the class folders give
-            the labels.
+        csvs (Mapping[str, Sequence[Clip]]): The clips of `'train'` and `'val'`. If
+            empty, one folder per part is required, and labels come from the class
+            folders.
 
     Returns:
         Plan: `kinetics400_{train,val}_list_videos.txt`, labels in MMAction2's order.
 
     Raises:
-        FileNotFoundError: If a folder is missing.
-        ValueError: If two folders may be the one of a part, or no video is found.
+        MissingFileError: If a folder is missing.
+        InputError: If two folders match one part, or no video is found.
     """
     roots = find_roots(videos)
     if not csvs and (len(set(roots.values())) < 2 or None in roots.values()):
@@ -110,18 +110,18 @@ def plan(videos: Path, csvs: Mapping[str, Sequence[Clip]]) -> Plan:
 
 
 def find_roots(videos: Path) -> dict[str, Path | None]:
-    """Folders of the two parts.
+    """Find the folders of the two parts.
 
     Args:
-        videos (Path): Folder that holds them, or one folder of all videos.
+        videos (Path): Their parent folder, or one folder of all videos.
 
     Returns:
-        dict[str, Path | None]: The folder of `'train'` and of `'val'`, which may be
-        the same; None where only the other part has one.
+        dict[str, Path | None]: The folders of `'train'` and `'val'`, possibly the
+        same; None for a part without a folder if the other has one.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If two different folders may be the one of a part.
+        MissingFileError: If the folder does not exist.
+        InputError: If two different folders match one part.
     """
     if not videos.is_dir():
         raise MissingFileError(f'no folder {videos}: give the folder of the videos')
@@ -144,7 +144,7 @@ def find_roots(videos: Path) -> dict[str, Path | None]:
 def match(
     clips: Sequence[Clip], paths: Iterable[str], here: Iterable[Clip]
 ) -> tuple[dict[str, int], list[Problem]]:
-    """Find the videos of clips by ID, and by time stamps where names have them.
+    """Match clips to videos by ID, and by time stamps if file names have them.
 
     Args:
         clips (Sequence[Clip]): The clips of one part.
@@ -152,8 +152,8 @@ def match(
         here (Iterable[Clip]): The clips of all parts that share the folder.
 
     Returns:
-        tuple[dict[str, int], list[Problem]]: Labels of the paths, and what is
-        missing, there twice, or cannot be told.
+        tuple[dict[str, int], list[Problem]]: Label by path, and the missing,
+        duplicate, misplaced and ambiguous clips.
     """
     plain, stamped = defaultdict(list), defaultdict(list)
     for path in sorted(paths):
@@ -182,7 +182,7 @@ def match(
         if not candidates:
             problems.append(Problem('missing', what, f'in {source}, not on disk'))
             continue
-        # A file in the folder of another class is the business of a person.
+        # A file in the folder of another class needs manual inspection.
         right = [
             path
             for path in candidates
@@ -203,14 +203,14 @@ def match(
 
 
 def labels_of_folders(paths: Iterable[str]) -> tuple[dict[str, int], list[Problem]]:
-    """Labels from the class folders, however they are spelled.
+    """Take labels from the class folders, tolerating spelling variants.
 
     Args:
         paths (Iterable[str]): Videos, `class/video.mp4`.
 
     Returns:
-        tuple[dict[str, int], list[Problem]]: Labels of the paths, and the videos
-        whose folder is no class of Kinetics-400.
+        tuple[dict[str, int], list[Problem]]: Label by path, and the videos whose
+        folder is not a class of Kinetics-400.
     """
     folders = {bare(name): k for k, name in enumerate(class_names('kinetics400'))}
     labels, problems = {}, []

@@ -1,4 +1,4 @@
-"""The CSVs of Kinetics, as DeepMind and CVDF hand them out."""
+"""Reader of the Kinetics CSVs as distributed by DeepMind and CVDF."""
 
 import csv
 import re
@@ -16,7 +16,7 @@ _NAME = re.compile(r'(?:k400|kinetics400|kinetics)?(train|val|validate|validatio
 
 @dataclass(frozen=True)
 class Clip:
-    """A line of a CSV: `start` to `end` seconds of a video on YouTube."""
+    """A CSV row: seconds `start` to `end` of a YouTube video."""
 
     id: str
     start: int
@@ -31,18 +31,18 @@ class Clip:
 def read_csvs(folders: Sequence[Path]) -> dict[str, list[Clip]]:
     """Read the CSVs of both parts from the first folder that has them.
 
-    `test.csv` is not read: no config has a list of the test videos.
+    `test.csv` is not read: no config uses the test videos.
 
     Args:
-        folders (Sequence[Path]): Folders to look into.
+        folders (Sequence[Path]): Folders to search.
 
     Returns:
-        dict[str, list[Clip]]: Clips of `'train'` and `'val'`, none twice; empty if
-        there is no CSV.
+        dict[str, list[Clip]]: Unique clips of `'train'` and `'val'`; empty if there
+        is no CSV.
 
     Raises:
-        FileNotFoundError: If only one of the two is there.
-        ValueError: As :func:`read_csv`, or if two files may be the CSV of a part.
+        MissingFileError: If only one of the two CSVs is found.
+        InputError: As :func:`read_csv`, or if two files match one part.
     """
     for folder in folders:
         found = {}
@@ -72,20 +72,20 @@ def read_csv(path: Path, part: str) -> list[Clip]:
     """Read a CSV.
 
     Args:
-        path (Path): With the columns `label,youtube_id,time_start,time_end`, and
-            perhaps `split` and others.
-        part (str): `'train'` or `'val'`, which `split` has to agree with.
+        path (Path): CSV with the columns `label,youtube_id,time_start,time_end`, and
+            optionally `split` and others.
+        part (str): `'train'` or `'val'`, which `split` must agree with.
 
     Returns:
-        list[Clip]: In the order of the lines, none twice.
+        list[Clip]: Unique clips in the order of the lines.
 
     Raises:
-        ValueError: If a column is missing, a class is not one of Kinetics-400, a
-            line is malformed or of another part, or two lines contradict.
+        InputError: If a column is missing, a class is not in Kinetics-400, a line is
+            malformed or of another part, or two lines contradict each other.
     """
     labels = {bare(name): k for k, name in enumerate(class_names('kinetics400'))}
     clips = {}
-    # utf-8-sig: spreadsheets put a mark in front.
+    # utf-8-sig: spreadsheet programs write a byte order mark.
     with open(path, encoding='utf-8-sig', newline='') as file:
         reader = csv.DictReader(file)
         try:
@@ -110,7 +110,7 @@ def read_csv(path: Path, part: str) -> list[Clip]:
         if 'split' in row and not bare(row['split'] or '').startswith(part):
             raise InputError(
                 f'{where}: the split is {_quoted(row["split"])}, where {part} is '
-                'expected: are the files named rightly?'
+                'expected: are the files named correctly?'
             )
         try:
             start, end = int(float(row['time_start'])), int(float(row['time_end']))

@@ -1,4 +1,4 @@
-"""Threads that wait for other processes, with a progress bar."""
+"""A thread pool for work done in subprocesses, with a progress bar."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -24,17 +24,17 @@ def run_all(
     done: Callable[[Item, Result], None],
     stop: Callable[[], None],
 ) -> None:
-    """Do something with every item, several at a time.
+    """Process items in parallel threads.
 
     Args:
-        work (Callable): What to do.
-        items (Sequence): With what.
-        workers (int): How many at a time.
-        title (str): Of the progress bar.
-        done (Callable): Called in this thread with each item and what `work`
-            returned, in the order in which they are finished.
-        stop (Callable): Makes `work` return soon; called at the end, on Ctrl-C and
-            when something raises.
+        work (Callable): Processes one item.
+        items (Sequence): The items.
+        workers (int): Number of threads.
+        title (str): Title of the progress bar.
+        done (Callable): Called in this thread with each item and the result of
+            `work`, in order of completion.
+        stop (Callable): Makes `work` return soon; called at the end, including on
+            Ctrl-C and after an exception.
     """
     if not items:
         return

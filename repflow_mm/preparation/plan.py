@@ -1,4 +1,4 @@
-"""What becomes a list and what does not, and why."""
+"""The lists to write, the samples left out, and the reasons."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,8 @@ class Sample:
 
     Args:
         root (Path): Folder that `path` is relative to, a config's `data_prefix`.
-        path (str): The video, with `/`.
-        label (int): Its label.
+        path (str): Path of the video, with `/`.
+        label (int): Class label.
     """
 
     root: Path
@@ -25,18 +25,18 @@ class Sample:
 
     @property
     def file(self) -> str:
-        """Where the video is."""
+        """Path of the video, including `root`."""
         return os.path.join(self.root, self.path)
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """Something that is in no list, or should be looked at.
+    """Something left out of the lists, or that needs attention.
 
     Args:
-        kind (str): In a word or two, such as `'missing'`.
+        kind (str): Category in a word or two, for example `'missing'`.
         what (str): The file, clip or class.
-        why (str): For people.
+        why (str): Human-readable reason.
     """
 
     kind: str
@@ -46,13 +46,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class Plan:
-    """Lists to be written, and what will not be on them.
+    """The lists to write, and what was left out of them.
 
     Args:
-        lists (Mapping[str, Sequence[Sample]]): File name of each list and its
-            samples; one sample may be on several.
-        problems (Sequence[Problem]): What was found wrong so far.
-        texts (Mapping[str, Sequence[str]]): Lines of other files to write.
+        lists (Mapping[str, Sequence[Sample]]): Samples by file name of the list; a
+            sample may be in several lists.
+        problems (Sequence[Problem]): Problems found so far.
+        texts (Mapping[str, Sequence[str]]): Lines of other files to write, by name.
     """
 
     lists: Mapping[str, Sequence[Sample]]
@@ -60,17 +60,17 @@ class Plan:
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def samples(self) -> list[Sample]:
-        """Every sample once, by path."""
+        """The unique samples, sorted by path."""
         every = {s.file: s for samples in self.lists.values() for s in samples}
         return [every[file] for file in sorted(every)]
 
     def keep(self, kept: Mapping[str, Sample], problems: Sequence[Problem]) -> 'Plan':
-        """The plan with some samples only, or with others in their places.
+        """Filter the samples of the plan, or replace them.
 
         Args:
-            kept (Mapping[str, Sample]): What becomes of the sample of a file; those
-                of files that are not in it are left out.
-            problems (Sequence[Problem]): Why the others are left out.
+            kept (Mapping[str, Sample]): Replacement samples by file; samples of files
+                that are not in it are removed.
+            problems (Sequence[Problem]): Why the others are removed.
 
         Returns:
             Plan: A new plan.
@@ -83,23 +83,23 @@ class Plan:
 
 
 def lines(samples: Sequence[Sample]) -> list[str]:
-    """Lines of a list in the order of the paths.
+    """Format samples as the lines of a list, sorted by path.
 
     Args:
         samples (Sequence[Sample]): The samples.
 
     Returns:
-        list[str]: `path label`.
+        list[str]: Lines `path label`.
     """
     return [f'{s.path} {s.label}' for s in sorted(samples, key=lambda s: s.path)]
 
 
 def write_texts(folder: Path, texts: Mapping[str, Sequence[str]]) -> None:
-    """Write text files, each of them atomically.
+    """Write text files, each atomically.
 
     Args:
-        folder (Path): Made if need be.
-        texts (Mapping[str, Sequence[str]]): File names and their lines.
+        folder (Path): The folder, created if missing.
+        texts (Mapping[str, Sequence[str]]): Lines by file name.
 
     Raises:
         OutputError: If a file cannot be written.
@@ -109,13 +109,13 @@ def write_texts(folder: Path, texts: Mapping[str, Sequence[str]]) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, unless it is there.
+    """Create a folder and its parents if missing.
 
     Args:
         folder (Path): The folder.
 
     Raises:
-        OutputError: If it cannot be made.
+        OutputError: If it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What was done with which file, kept on disk so that a killed run can go on."""
+"""On-disk record of per-file results, so that a killed run can continue."""
 
 import json
 import os
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 class Record:
-    """A JSON-lines file of results, each for a file as it is.
+    """A JSON-lines file of results per file.
 
-    A file counts as the same while its path, size and modification time are.
+    A file counts as unchanged while its path, size and modification time are the same.
 
     Args:
-        path (Path): Of the record; made if need be.
+        path (Path): Path of the record, created if missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,24 +35,24 @@ class Record:
         self._file.close()
 
     def find(self, file: str, how: str) -> dict | None:
-        """Look a file up.
+        """Look up the result of a file.
 
         Args:
             file (str): The file.
-            how (str): What was done with it, and with which options.
+            how (str): The operation and its options.
 
         Returns:
-            dict | None: The result, if there is one for the file as it is.
+            dict | None: The result, or None if there is none or the file has changed.
         """
         return self._results.get(_key(file, how))
 
     def add(self, file: str, how: str, result: dict) -> None:
-        """Keep a result.
+        """Record a result.
 
         Args:
             file (str): The file.
             how (str): As for :meth:`find`.
-            result (dict): What JSON can hold.
+            result (dict): JSON-serializable result.
         """
         key = _key(file, how)
         self._results[key] = result

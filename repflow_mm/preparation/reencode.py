@@ -1,4 +1,4 @@
-"""Smaller copies of the videos, for storage and for decoding speed."""
+"""Re-encode videos at lower resolution, to save storage and decoding time."""
 
 import os
 import shutil
@@ -13,27 +13,27 @@ from repflow_mm.preparation.record import Record
 
 _RECORD = 'reencoded.jsonl'
 _HALF_MADE = '.half_made'
-_LONGEST = 3600  # seconds; ffmpeg takes a few for a clip
+_LONGEST = 3600  # seconds; ffmpeg needs a few per clip
 
 
 def find_ffmpeg(source: Path, target: Path) -> str:
-    """Find out, before hours of checking, whether re-encoding can start.
+    """Verify, before hours of checking videos, that re-encoding can start.
 
     Args:
         source (Path): The folder of the videos.
         target (Path): The folder of the copies.
 
     Returns:
-        str: The program.
+        str: Path of ffmpeg.
 
     Raises:
-        FileNotFoundError: If there is no ffmpeg.
-        ValueError: If the folder of the copies is not one of our making.
+        MissingFileError: If ffmpeg is not found.
+        InputError: If the folder of the copies holds files of other origin.
     """
     ffmpeg = shutil.which('ffmpeg')
     if not ffmpeg:
         raise MissingFileError(
-            'there is no ffmpeg on the PATH: install it, or leave --reencode-to out'
+            'there is no ffmpeg on the PATH: install it, or omit --reencode-to'
         )
     resolved = target.resolve()
     if resolved == source.resolve() or source.resolve() in resolved.parents:
@@ -55,20 +55,20 @@ def find_ffmpeg(source: Path, target: Path) -> str:
 def reencode_plan(
     plan: Plan, ffmpeg: str, source: Path, target: Path, short_side: int, workers: int
 ) -> Plan:
-    """Re-encode the videos of a plan into another folder; the lists name the copies.
+    """Re-encode the videos of a plan into another folder and list the copies.
 
-    A copy of an earlier run is kept while its source and the short side are the same.
+    Copies of an earlier run are reused if the source and the short side are the same.
 
     Args:
         plan (Plan): The lists.
-        ffmpeg (str): The program.
-        source (Path): The folder that all videos are below; nothing in it changes.
+        ffmpeg (str): Path of ffmpeg.
+        source (Path): Root folder of all videos; nothing in it is modified.
         target (Path): The folder of the copies, `.mp4` under the same relative paths.
-        short_side (int): Of the copies in pixels; smaller videos are not enlarged.
-        workers (int): Videos at a time.
+        short_side (int): Short side of the copies in pixels; videos are not enlarged.
+        workers (int): Number of videos to re-encode in parallel.
 
     Returns:
-        Plan: The same lists for the copies, without those that ffmpeg cannot make.
+        Plan: The same lists for the copies, without videos that ffmpeg cannot convert.
     """
     copies, problems, owners = {}, [], {}
     for sample in plan.samples():
@@ -129,17 +129,17 @@ def reencode_plan(
 def command(ffmpeg: str, source: str, target: str, short_side: int) -> list[str]:
     """The command line that re-encodes a video.
 
-    H.264 without sound, both sides even as it needs. Keyframes are near, since
-    training seeks; one thread and no dates, so that copies are alike everywhere.
+    H.264 without sound, both sides even as the codec requires. Keyframes are frequent,
+    since training seeks; one thread and no metadata make the copies reproducible.
 
     Args:
-        ffmpeg (str): The program.
+        ffmpeg (str): Path of ffmpeg.
         source (str): The video.
         target (str): The copy.
-        short_side (int): Of the copy in pixels, unless the video is smaller.
+        short_side (int): Short side of the copy in pixels, unless the video is smaller.
 
     Returns:
-        list[str]: For `subprocess`.
+        list[str]: Arguments for `subprocess`.
     """
     width = f'if(lt(iw,ih),trunc(min({short_side},iw)/2)*2,-2)'
     height = f'if(lt(iw,ih),-2,trunc(min({short_side},ih)/2)*2)'
@@ -153,7 +153,7 @@ def command(ffmpeg: str, source: str, target: str, short_side: int) -> list[str]
 
 
 def _run(arguments: list[str], running: set) -> str:
-    """Run ffmpeg; what it complains about if it fails."""
+    """Run ffmpeg; returns its last error line, or '' on success."""
     process = subprocess.Popen(
         arguments,
         stdin=subprocess.DEVNULL,
@@ -171,7 +171,7 @@ def _run(arguments: list[str], running: set) -> str:
     finally:
         running.discard(process)
     if process.returncode:
-        return complaint.splitlines()[-1] if complaint else 'failed and said nothing'
+        return complaint.splitlines()[-1] if complaint else 'failed without a message'
     return ''
 
 

@@ -1,4 +1,4 @@
-"""What was written and what was not: for people and for machines."""
+"""Human- and machine-readable reports of what was listed and what was not."""
 
 import json
 from collections import Counter, defaultdict
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from repflow_mm.preparation.plan import Plan
 
-_SHOWN = 200  # of each kind in report.md; report.jsonl has all
+_SHOWN = 200  # problems per kind in report.md; report.jsonl has all
 
 
 def report_md(dataset: str, plan: Plan) -> list[str]:
-    """The report for people.
+    """The human-readable report.
 
     Args:
-        dataset (str): Its name.
-        plan (Plan): What was written.
+        dataset (str): Name of the dataset.
+        plan (Plan): The plan as written.
 
     Returns:
         list[str]: Lines of Markdown.
@@ -37,14 +37,14 @@ def report_md(dataset: str, plan: Plan) -> list[str]:
 
 
 def report_jsonl(plan: Plan) -> list[str]:
-    """The report for machines.
+    """The machine-readable report.
 
     Args:
-        plan (Plan): What was written.
+        plan (Plan): The plan as written.
 
     Returns:
-        list[str]: JSON objects: `state` (`'listed'` or the kind of a problem) and
-        `path`, with `label` and `lists` of those listed and `why` of the others.
+        list[str]: JSON objects with `state` (`'listed'` or the kind of the problem)
+        and `path`; listed videos have `label` and `lists`, the others `why`.
     """
     on = defaultdict(list)
     for name, samples in plan.lists.items():
@@ -59,13 +59,13 @@ def report_jsonl(plan: Plan) -> list[str]:
 
 
 def summary(plan: Plan) -> Mapping[str, int]:
-    """How many problems there are of each kind.
+    """Count the problems of each kind.
 
     Args:
-        plan (Plan): What was written.
+        plan (Plan): The plan as written.
 
     Returns:
-        Mapping[str, int]: By kind, in alphabetical order.
+        Mapping[str, int]: Count by kind, in alphabetical order.
     """
     counts = Counter(problem.kind for problem in plan.problems)
     return dict(sorted(counts.items()))

@@ -1,4 +1,4 @@
-"""Checks the videos of a dataset, re-encodes them, writes the lists and reports."""
+"""Check the videos of a dataset, re-encode them, and write the lists and reports."""
 
 import argparse
 
@@ -11,15 +11,16 @@ from repflow_mm.preparation.report import report_jsonl, report_md, summary
 
 
 def run(dataset: Preparation, args: argparse.Namespace) -> None:
-    """Write the lists of a dataset, and say what was written.
+    """Write the lists of a dataset, and print a summary.
 
     Args:
-        dataset (Preparation): Which.
-        args (argparse.Namespace): Its options and, where it has videos, those that all
-            such datasets share.
+        dataset (Preparation): The dataset.
+        args (argparse.Namespace): Its options and, if it has videos, the common video
+            options.
 
     Raises:
-        InputError: If there is nothing to be listed, or the lists cannot be written.
+        InputError: If there is nothing to list.
+        OutputError: If the lists cannot be written.
     """
     dataset.check_arguments(args)
     if dataset.videos is None:
@@ -31,13 +32,13 @@ def run(dataset: Preparation, args: argparse.Namespace) -> None:
             'report.md': report_md(dataset.name, plan),
             'report.jsonl': report_jsonl(plan),
         }
-    # The configs would stop at an empty list, so there is none.
+    # Training rejects an empty list, so none is written.
     texts = {name: lines(listed) for name, listed in plan.lists.items() if listed}
     if not texts:
         write_texts(args.out, report)
         raise InputError(
-            f'no list written, for no video can be used: {args.out / "report.md"} '
-            'says why of each'
+            f'no list written, because no video is usable: {args.out / "report.md"} '
+            'gives the reason for each'
         )
     write_texts(args.out, texts | dict(plan.texts) | report)
     _tell(dataset, plan, args)
@@ -79,7 +80,7 @@ def _tell(dataset: Preparation, plan: Plan, args: argparse.Namespace) -> None:
     for name, samples in plan.lists.items():
         if not samples:
             old = ' (the one there is older)' if (args.out / name).exists() else ''
-            print(f'{args.out / name}: not written, it would be empty{old}')
+            print(f'{args.out / name}: not written, as it would be empty{old}')
             continue
         print(f'{args.out / name}: {len(samples)} videos')
         root, expected = samples[0].root, dataset.expected(args, name)

@@ -35,7 +35,7 @@ class TinyKinetics(Preparation):
         )
 
     def plan(self, args: argparse.Namespace) -> Plan:
-        """Both lists; see :func:`select`."""
+        """Build both lists; see :func:`select`."""
         lists = {}
         for part in PARTS:
             source = args.kinetics400 / f'kinetics400_{part}_list_videos.txt'
@@ -60,25 +60,25 @@ class TinyKinetics(Preparation):
         return Plan(lists)
 
     def expected(self, args: argparse.Namespace, name: str) -> Path:
-        """Those of Kinetics-400."""
+        """The video folders of Kinetics-400."""
         part = 'train' if 'train' in name else 'val'
         return args.kinetics400 / f'videos_{part}'
 
 
 def select(lines: Iterable[str], source: str) -> list[tuple[str, int]]:
-    """Lines of a Kinetics-400 list that Tiny-Kinetics keeps, relabelled.
+    """Select and relabel the Tiny-Kinetics lines of a Kinetics-400 list.
 
     Args:
         lines (Iterable[str]): `path label`, labels 0 to 399 in MMAction2's order.
-        source (str): Where they are from, for messages.
+        source (str): Name of the list, for messages.
 
     Returns:
         list[tuple[str, int]]: Path and label of the 150 classes, labels 0 to 149, in
-        the order they came.
+        the original order.
 
     Raises:
-        ValueError: On a line without a label of Kinetics-400, or whose folder is
-            another class than its label: the list is numbered otherwise.
+        InputError: On a line without a label of Kinetics-400, or whose folder and
+            label disagree, which means that the list is numbered differently.
     """
     names = class_names('kinetics400')
     folders = {bare(name): label for label, name in enumerate(names)}
@@ -99,7 +99,7 @@ def select(lines: Iterable[str], source: str) -> list[tuple[str, int]]:
             raise InputError(
                 f'{source}, line {number}: label {label} is {names[label]!r} and the '
                 f'folder is {folder!r}, so the list is not numbered in alphabetical '
-                "order, as MMAction2's is: make it anew"
+                "order, as MMAction2's is: regenerate it"
             )
         if names[label] in kept:
             selected.append((path, kept[names[label]]))

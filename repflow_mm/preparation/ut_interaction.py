@@ -1,4 +1,4 @@
-"""UT-Interaction's lists: one sequence left out of a set, or one set for the other."""
+"""UT-Interaction lists: leave one sequence out within a set, or cross-set splits."""
 
 import argparse
 import re
@@ -23,7 +23,7 @@ class UTInteraction(Preparation):
     """`ut-interaction`."""
 
     name = 'ut-interaction'
-    help = 'one sequence left out of a set, or one set for the other'
+    help = 'leave one sequence out within a set, or train on one set, test on the other'
     description = (
         'Write the lists of UT-Interaction, sets 1 and 2, segmented: one sequence left '
         'out within a set (set1_seq01 ... set2_seq20), set1_to_set2 and set2_to_set1'
@@ -38,7 +38,7 @@ class UTInteraction(Preparation):
 
 
 def plan(videos: Path) -> Plan:
-    """Lists of the 22 splits.
+    """Build the lists of the 22 splits.
 
     Args:
         videos (Path): Folder of the official archives (`.../segmented_set1/0_1_4.avi`,
@@ -49,8 +49,8 @@ def plan(videos: Path) -> Plan:
         Plan: `ut_interaction_{train,val}_split_SPLIT_videos.txt`.
 
     Raises:
-        InputError: If no video of the dataset is found, or it cannot be told which
-            number in the official names is the sequence's.
+        InputError: If no video of the dataset is found, or it is ambiguous which
+            number in the official names is the sequence.
     """
     found, problems = find_videos(videos)
     names, clips, official = class_names('ut_interaction'), [], defaultdict(list)
@@ -83,7 +83,7 @@ def plan(videos: Path) -> Plan:
             'class folders'
         )
     folds = _folds(clips)
-    # Not by class: one sequence has no punch, and another has two.
+    # Not checked by class: one sequence has no punch, and another has two.
     absent = {group for _, val in folds.values() for group in val}
     absent -= {clip.group for clip in clips}
     problems += [Problem('missing', group, 'no video') for group in sorted(absent)]
@@ -98,7 +98,7 @@ def _clip(
     label: int,
     problems: list,
 ) -> list[Clip]:
-    """The clip; sequences of set 2 may be counted from 1 or from 11."""
+    """The clip; sequences of set 2 may be numbered from 1 or from 11."""
     if number == 2 and sequence in _SETS[1]:
         sequence += 10
     if sequence not in _SETS[number]:
@@ -113,7 +113,7 @@ def _group(number: int, sequence: int) -> str:
 
 
 def _column_of_sequences(rows: list[tuple], videos: Path) -> int:
-    """Clips are numbered through, six or so to a sequence."""
+    """Find the sequence column: clip numbers run on, about six per sequence."""
     distinct = [len({row[column] for row in rows}) for column in (1, 2)]
     if distinct[0] == distinct[1]:
         raise InputError(
@@ -124,7 +124,7 @@ def _column_of_sequences(rows: list[tuple], videos: Path) -> int:
 
 
 def _folds(clips: list[Clip]) -> dict[str, tuple[set[str], set[str]]]:
-    """Of the sets that are there."""
+    """Training and validation groups by split, for the sets found."""
     there = {int(clip.group[3]) for clip in clips}
     groups = {n: {_group(n, s) for s in _SETS[n]} for n in sorted(there)}
     folds = {

@@ -1,4 +1,4 @@
-"""The videos of a folder tree, by paths that a list can hold."""
+"""Find the videos of a folder tree whose paths an annotation list can hold."""
 
 import os
 from collections import defaultdict
@@ -14,19 +14,19 @@ VIDEO_SUFFIXES = (
 
 
 def find_videos(root: Path) -> tuple[list[str], list[Problem]]:
-    """Videos anywhere below a folder; links are followed, hidden files skipped.
+    """Find videos anywhere below a folder, following links, skipping hidden files.
 
     Args:
         root (Path): The folder.
 
     Returns:
-        tuple[list[str], list[Problem]]: Paths relative to `root`, with `/`, sorted,
-        and every other file: videos that no line of a list can hold, and, in one
-        problem per folder and suffix, files that are no video by their suffix.
+        tuple[list[str], list[Problem]]: Sorted paths relative to `root`, with `/`, and
+        every other file: videos whose path a list cannot hold, and, as one problem per
+        folder and suffix, files without a video suffix.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If a folder cannot be read.
+        MissingFileError: If the folder does not exist.
+        InputError: If a folder cannot be read.
     """
     if not root.is_dir():
         raise MissingFileError(f'no folder {root}: give the folder of the videos')
@@ -38,7 +38,7 @@ def find_videos(root: Path) -> tuple[list[str], list[Problem]]:
             folders.clear()
             continue
         seen.add(real)
-        # Which of two links to a folder comes first has to be the same everywhere.
+        # Sorted: which of two links to a folder comes first must be deterministic.
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
         for name in files:
             if name.startswith('.'):
@@ -49,7 +49,7 @@ def find_videos(root: Path) -> tuple[list[str], list[Problem]]:
                 continue
             reason = unlistable(path)
             if not os.path.isfile(os.path.join(folder, name)):
-                reason = 'it is no file, or a link that leads nowhere'
+                reason = 'it is not a file, or a dangling link'
             if reason:
                 problems.append(Problem('unusable', repr(path), reason))
             else:
@@ -67,9 +67,9 @@ def _printable(path: str) -> str:
 
 
 def unlistable(path: str) -> str:
-    """Why a line of a list cannot begin with a path, such as a folder's name; or ''."""
+    """Why a list cannot hold a path (or a folder's name), or '' if it can."""
     if path != path.strip() or len(path.splitlines()) > 1:
-        return 'a line of a list cannot begin with a blank or hold a line break'
+        return 'a line of a list cannot begin with a space or contain a line break'
     try:
         path.encode()
     except UnicodeEncodeError:

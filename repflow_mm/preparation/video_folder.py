@@ -1,4 +1,4 @@
-"""Lists of one's own videos: a folder for each class, split by a seed."""
+"""Lists of custom videos: one folder per class, split by a seed."""
 
 import argparse
 import hashlib
@@ -32,10 +32,10 @@ class VideoFolder(Preparation):
     """`folder`."""
 
     name = 'folder'
-    help = 'your own videos, a folder for each class'
+    help = 'your own videos, one folder per class'
     description = (
         'Write train.txt, val.txt and classes.txt for your own videos, CLASS/VIDEO; '
-        'clips that were cut from one recording may come to lie on both sides'
+        'clips cut from one recording may end up in both parts'
     )
     out = 'data/own'
     videos = 'data/own/videos'
@@ -47,14 +47,14 @@ class VideoFolder(Preparation):
             '--val-share',
             type=float,
             default=0.2,
-            help='of each class, for validation (%(default)s)',
+            help='share of each class for validation (%(default)s)',
         )
         parser.add_argument(
-            '--seed', type=int, default=0, help='of the split (%(default)s)'
+            '--seed', type=int, default=0, help='seed of the split (%(default)s)'
         )
 
     def check_arguments(self, args: argparse.Namespace) -> None:
-        """The share has to leave something on both sides."""
+        """Check that the share is between 0 and 1."""
         if not 0 < args.val_share < 1:
             raise InputError(
                 '--val-share has to be between 0 and 1, such as 0.2, got '
@@ -70,7 +70,7 @@ class VideoFolder(Preparation):
         return split(plan, args.val_share, args.seed)
 
     def next_steps(self, plan: Plan, args: argparse.Namespace) -> list[str]:
-        """Entries for a config."""
+        """Config entries to paste."""
         (root,) = {sample.root for sample in plan.samples()}
         files = {name: str(args.out / f'{name}.txt') for name in ('train', 'val')}
         if not plan.lists['val.txt']:
@@ -85,22 +85,22 @@ class VideoFolder(Preparation):
 
 
 def plan(videos: Path) -> Plan:
-    """All videos of a folder of class folders, in one list that is yet to be split.
+    """List all videos of a folder of class folders, to be split later.
 
-    A class whose files cannot be listed is refused rather than left out: the labels of
-    the classes behind it would be others as soon as it is there.
+    A class none of whose files can be listed is an error rather than skipped: adding
+    it later would shift the labels of the classes after it.
 
     Args:
-        videos (Path): The folder; below a class folder there may be others.
+        videos (Path): The folder; class folders may have subfolders.
 
     Returns:
         Plan: One list, and `classes.txt`, the class names in the order of the labels,
         which is alphabetical.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If no video is in a class folder, a folder holds other files alone,
-            or two folders spell one name.
+        MissingFileError: If the folder does not exist.
+        InputError: If no video is in a class folder, a folder holds only other files,
+            or two folder names are spellings of the same class.
     """
     found, problems = find_videos(videos)
     classes = sorted({path.split('/')[0] for path in found if '/' in path})
@@ -116,7 +116,7 @@ def plan(videos: Path) -> Plan:
             problems.append(Problem('not a class', folder.name, why))
     spelled = {}
     for name in classes:
-        # A name without letters and digits is no spelling of another.
+        # A name without letters and digits has no spelling variants.
         key = bare(unicodedata.normalize('NFC', name)) or name
         if spelled.setdefault(key, name) != name:
             raise InputError(
@@ -135,7 +135,7 @@ def plan(videos: Path) -> Plan:
 
 
 def _check_empty(folder: Path) -> None:
-    """Refuse a class folder whose files all have to be left out."""
+    """Reject a class folder none of whose files can be listed."""
     found, others = find_videos(folder)
     reason = unlistable(folder.name)
     if others and not found:
@@ -149,16 +149,16 @@ def _check_empty(folder: Path) -> None:
 
 
 def split(plan: Plan, val_share: float, seed: int) -> Plan:
-    """Split every class by itself.
+    """Split each class separately.
 
-    Which videos are for validation follows from the seed and their paths alone: not
-    from the machine, nor from what is in the other classes.
+    The split depends only on the seed and the paths of the class: not on the machine,
+    nor on the other classes.
 
     Args:
-        plan (Plan): One list, of :func:`plan`.
-        val_share (float): Of each class, between 0 and 1, rounded; at least one video
-            of a class is for training, and, of two or more, one for validation.
-        seed (int): Another seed is another split.
+        plan (Plan): One list, from :func:`plan`.
+        val_share (float): Validation share of each class, between 0 and 1, rounded. At
+            least one video is for training and, of two or more, one for validation.
+        seed (int): Seed of the split.
 
     Returns:
         Plan: `train.txt` and `val.txt`.
@@ -170,7 +170,7 @@ def split(plan: Plan, val_share: float, seed: int) -> Plan:
     for label, name in enumerate(plan.texts['classes.txt']):
         samples = sorted(of_class[label], key=lambda s: (_draw(s.path, seed), s.path))
         if len(samples) < 2:
-            why = f'{len(samples)} usable videos: none is left for validation'
+            why = f'{len(samples)} usable videos, so none for validation'
             problems.append(Problem('too small a class', name, why))
         count = min(max(round(val_share * len(samples)), 1), len(samples) - 1)
         count = max(count, 0)
@@ -180,7 +180,6 @@ def split(plan: Plan, val_share: float, seed: int) -> Plan:
 
 
 def _draw(path: str, seed: int) -> str:
-    # Some file systems hand out accents as characters of their own. Re-encoding
-    # changes suffixes.
+    # Some file systems return decomposed accents. Re-encoding changes suffixes.
     path = unicodedata.normalize('NFC', path.rpartition('.')[0])
     return hashlib.sha256(f'{seed} {path}'.encode()).hexdigest()

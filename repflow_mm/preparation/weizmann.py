@@ -1,4 +1,4 @@
-"""Weizmann's lists: each of the nine persons is left out once."""
+"""Weizmann lists: leave-one-person-out splits of the nine persons."""
 
 import argparse
 import re
@@ -19,7 +19,7 @@ class Weizmann(Preparation):
     """`weizmann`."""
 
     name = 'weizmann'
-    help = 'nine splits, each without one person'
+    help = 'nine leave-one-person-out splits'
     description = (
         'Write the lists of the nine leave-one-person-out splits of the Weizmann '
         'actions from PERSON_CLASS.avi, in one folder or in class folders'
@@ -34,12 +34,11 @@ class Weizmann(Preparation):
 
 
 def plan(videos: Path) -> Plan:
-    """Lists of the nine splits, which are called by the person left out.
+    """Build the lists of the nine splits, named after the person left out.
 
     Args:
         videos (Path): Folder of `PERSON_CLASS.avi`, as in the official archives, at any
-            depth. Where a person does something twice (`lena_run1`, `lena_run2`), both
-            clips count.
+            depth. Repeated actions of a person (`lena_run1`, `lena_run2`) are all used.
 
     Returns:
         Plan: `weizmann_{train,val}_split_PERSON_videos.txt`.

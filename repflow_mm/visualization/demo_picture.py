@@ -1,4 +1,4 @@
-"""The demo's picture: what the network sees of each motion, and how it learned."""
+"""The demo's picture: the flow of each class of motion, and learning curves."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,12 +20,12 @@ def draw_demo(
     curves: Mapping[str, Curve],
     path: Path,
 ) -> None:
-    """Draw a column per class with the flow of three channels, and both curves.
+    """Draw one column per class with the flow of three channels, and both curves.
 
     Args:
-        names (Sequence[str]): The classes.
-        clips (Sequence[FlowClip]): One of each, as the network sees it; the flow is
-            that of the first layer, the mean over the clip.
+        names (Sequence[str]): Class names.
+        clips (Sequence[FlowClip]): One clip per class, as the network sees it; the flow
+            of the first layer is shown, averaged over the clip.
         curves (Mapping[str, Curve]): Validation accuracy in [0, 1] of two networks, by
             name.
         path (Path): The PNG file to write.

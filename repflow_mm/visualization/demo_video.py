@@ -1,4 +1,4 @@
-"""A video again, with the flow that a network sees beside it and its answer below."""
+"""Render a video with the network's flow beside it and its predictions below."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -27,8 +27,8 @@ class DemoVideo:
     """Writes the mp4 and the gif of one video, as a context manager.
 
     Args:
-        path (Path): Of the files, without their suffix.
-        fps (float): Frames per second of what is written.
+        path (Path): Path of the files, without suffix.
+        fps (float): Frame rate of the output.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
@@ -49,7 +49,7 @@ class DemoVideo:
         self._files.__exit__(*error)
 
     def add(self, window: FlowClip) -> None:
-        """Write the frames of a window that the one before did not have."""
+        """Write the frames of a window that have not been written yet."""
         if self._layer is None:
             self._layer = window.first_flow()
         flow, caption = None, 'no flow in this network'
@@ -79,7 +79,7 @@ class DemoVideo:
 def _draw_moment(
     frame: np.ndarray, flow: np.ndarray | None, scale: float, foot: Image.Image
 ) -> np.ndarray:
-    """The frame, its flow beside it, and the foot; uint8 RGB."""
+    """One output frame: the video frame, its flow and the footer; uint8 RGB."""
     canvas = Image.new('RGB', (foot.width, _SIZE + 2 * _MARGIN + _FOOT), PAPER)
     for column, tile in enumerate((frame, flow)):
         if tile is not None:
@@ -96,7 +96,7 @@ def _draw_moment(
 def _draw_foot(
     caption: str, scale: float | None, answers: Sequence[tuple[str, float]]
 ) -> Image.Image:
-    """The answers below the frame, and the legend below the flow."""
+    """The footer: predictions below the frame, the legend below the flow."""
     foot = Image.new('RGB', (2 * _SIZE + 3 * _MARGIN, _FOOT), PAPER)
     draw = ImageDraw.Draw(foot)
     font = text_font(15)

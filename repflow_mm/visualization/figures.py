@@ -1,7 +1,7 @@
 """The figures of `docs/layer.md`.
 
-A texture is moved in ways that are known exactly, and the solver's answer is drawn
-beside the truth, all in one scale. Bitwise identical at every run.
+A texture undergoes exactly known motions, and the solver's flow is drawn beside the
+ground truth at the same scale. Every run gives bitwise identical figures.
 """
 
 import numpy as np
@@ -12,11 +12,11 @@ from repflow_mm.ops.tvl1 import representation_flow
 from repflow_mm.visualization.sheet import Row, draw_sheet, render
 
 SIZE = 96  # pixels of a map
-FASTEST = 1.0  # pixels per frame: the speed of full colour in every picture
+FASTEST = 1.0  # pixels per frame: the speed shown in full colour in every figure
 _UNIT = 'pixel per frame'
 ITERATIONS = (1, 2, 5, 10, 20, 50, 100)  # drawn
 PLOTTED = range(5, 101, 5)
-# Flow at (x, y) of the map's centre being (0, 0): pixels, +x right and +y down.
+# Flow at (x, y), relative to the centre of the map: pixels, +x right and +y down.
 MOTIONS = {
     'right': lambda x, y: (0.7 + 0 * x, 0 * y),
     'down': lambda x, y: (0 * x, 0.7 + 0 * y),
@@ -28,11 +28,11 @@ MOTIONS = {
 def moved_texture(motion: str, seed: int = 0) -> tuple[np.ndarray, ...]:
     """A smooth random texture before and after one of :data:`MOTIONS`.
 
-    It is a sum of waves, so that it is known between the pixels too.
+    It is a sum of sine waves, so that it is defined between pixels too.
 
     Args:
         motion (str): A key of :data:`MOTIONS`.
-        seed (int): Draws the waves.
+        seed (int): Random seed of the waves.
 
     Returns:
         tuple[np.ndarray, ...]: First and second map `(SIZE, SIZE)` in [0, 255], and the
@@ -47,7 +47,7 @@ def moved_texture(motion: str, seed: int = 0) -> tuple[np.ndarray, ...]:
         along = np.cos(angle) * x + np.sin(angle) * y
         return np.sin(frequency * along + phase).sum(0)
 
-    # What is at p now is what was at p - flow: to first order in the slow motion.
+    # The value now at p was at p - flow, to first order in the motion.
     flow = np.stack(MOTIONS[motion](x, y), axis=-1)
     first = texture(x, y)
     second = texture(x - flow[..., 0], y - flow[..., 1])
@@ -64,12 +64,12 @@ def solve(first: np.ndarray, second: np.ndarray, **options) -> np.ndarray:
 
 
 def end_point_error(flow: np.ndarray, truth: np.ndarray) -> float:
-    """Mean distance to the truth in pixels."""
+    """Mean end-point error in pixels."""
     return float(np.hypot(*np.moveaxis(flow - truth, -1, 0)).mean())
 
 
 def known_motions() -> np.ndarray:
-    """Four motions of a map: the true flow, and the solver's after 20 and 100.
+    """Draw four motions: true flow, and the solver's after 20 and 100 iterations.
 
     Returns:
         np.ndarray: `(H, W, 3)`, uint8 RGB.
@@ -90,7 +90,7 @@ def known_motions() -> np.ndarray:
 
 
 def convergence() -> np.ndarray:
-    """How the flow of a rotating map grows, and how the error falls.
+    """Draw the convergence of the flow of a rotating map, and of the error.
 
     Returns:
         np.ndarray: `(H, W, 3)`, uint8 RGB.

@@ -1,4 +1,4 @@
-"""A clip with its flow: what pictures, pages and videos of flow are drawn from."""
+"""A clip with its flow, the input of all pictures, pages and videos of flow."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Solver:
-    """What computes the flow of one layer over a clip.
+    """Computes the flow of one layer over a clip.
 
     Args:
         solve (Callable): Given a number of iterations, or None for the layer's own,
@@ -16,18 +16,18 @@ class Solver:
             pixels of the `h x w` map, +x right and +y down; the last frame, which has
             no successor, repeats the flow before it. None where the layer computes no
             flow.
-        n_iters (int, optional): Iterations of the layer, if it finds flow iteratively.
+        n_iters (int, optional): Iterations of the layer, if it is iterative.
     """
 
     solve: Callable[[int | None], np.ndarray | None]
     n_iters: int | None = None
 
     def iterations(self) -> list[int | None]:
-        """Iterations after which to look: 1, 2, 5, 10, 20, 50, ... and the layer's.
+        """Iteration counts to show: 1, 2, 5, 10, 20, 50, ... and the layer's own.
 
         Returns:
-            list[int | None]: Increasing; at most five, the last ones. `[None]` of a
-            layer that does not iterate.
+            list[int | None]: The last five of them, increasing. `[None]` for a layer
+            that is not iterative.
         """
         if self.n_iters is None:
             return [None]
@@ -40,19 +40,18 @@ class FlowClip:
     """Frames of a video, and the flow of each motion layer that sees them.
 
     Args:
-        name (str): Of the video, to be shown.
-        indices (np.ndarray): Numbers of the frames in the video, `(T,)`.
-        times (np.ndarray): Their seconds in the video, `(T,)`.
-        frames (np.ndarray): `(T, H, W, 3)`, uint8 RGB: what the network sees.
+        name (str): Display name of the video.
+        indices (np.ndarray): Frame indices in the video, `(T,)`.
+        times (np.ndarray): Frame times in seconds, `(T,)`.
+        frames (np.ndarray): `(T, H, W, 3)`, uint8 RGB: the network's input.
         solvers (dict[str, Solver]): By layer, in the network's order. Defaults to none.
-        scores (np.ndarray, optional): `(W, K)`, class scores of each window that the
-            network saw. Defaults to None, as `windows`: there is no network.
-        windows (np.ndarray, optional): `(W, 2)`, first and last second of each.
+        scores (np.ndarray, optional): `(W, K)`, class scores per window. None (the
+            default), like `windows`, if there is no network.
+        windows (np.ndarray, optional): `(W, 2)`, start and end of each in seconds.
         class_names (Sequence[str]): `(K,)`. Defaults to none.
 
     Raises:
-        ValueError: On shapes that do not fit each other, an empty clip, or times that
-            decrease.
+        ValueError: On inconsistent shapes, an empty clip, or decreasing times.
     """
 
     name: str
@@ -79,24 +78,24 @@ class FlowClip:
             check_shape('windows', self.windows, (len(self.scores), 2))
 
     def flow(self, layer: str, n_iters: int | None = None) -> np.ndarray | None:
-        """The flow of a layer, see :class:`Solver`."""
+        """Compute the flow of a layer; see :class:`Solver`."""
         return self.solvers[layer].solve(n_iters)
 
     def first_flow(self) -> str | None:
-        """The first layer that computes a flow, if any does."""
-        # One iteration is enough to see whether there is one.
+        """Name of the first layer that computes a flow, or None."""
+        # One iteration suffices to find out.
         return next((n for n in self.solvers if self.flow(n, 1) is not None), None)
 
 
 def join(clips: Sequence[FlowClip]) -> FlowClip:
-    """Consecutive windows of one video as one clip.
+    """Join consecutive windows of one video into one clip.
 
     Args:
-        clips (Sequence[FlowClip]): With the same layers and classes. They may overlap:
-            a frame that was there before is left out.
+        clips (Sequence[FlowClip]): Clips with the same layers and classes. They may
+            overlap: repeated frames are dropped.
 
     Returns:
-        FlowClip: With the scores of all.
+        FlowClip: The joined clip, with the scores of all windows.
     """
     numbers = np.concatenate([clip.indices for clip in clips])
     before = np.maximum.accumulate(numbers)
@@ -122,35 +121,35 @@ def join(clips: Sequence[FlowClip]) -> FlowClip:
 
 
 def most_active(flow: np.ndarray, top: int) -> list[int]:
-    """The channels that move most.
+    """Find the channels with the most motion.
 
     Args:
         flow (np.ndarray): `(T, C, H, W, 2)`, pixels.
-        top (int): How many.
+        top (int): Number of channels.
 
     Returns:
-        list[int]: Their numbers, the most active first, by their mean speed.
+        list[int]: Channel indices by decreasing mean speed.
     """
     speed = np.hypot(flow[..., 0], flow[..., 1]).mean(axis=(0, 2, 3))
     return [int(channel) for channel in (-speed).argsort(kind='stable')[:top]]
 
 
 def even_steps(count: int, columns: int) -> np.ndarray:
-    """Frames to show of a clip, equally far apart.
+    """Choose evenly spaced frames of a clip.
 
     Args:
-        count (int): Frames that there are.
-        columns (int): Frames to show, at most.
+        count (int): Number of frames of the clip.
+        columns (int): Maximum number of frames to choose.
 
     Returns:
-        np.ndarray: Increasing numbers below `count`, from 0.
+        np.ndarray: Increasing frame indices, from 0.
     """
     step = max((count - 1) // max(columns - 1, 1), 1)
     return np.arange(0, count, step)[:columns]
 
 
 def check_shape(name: str, array: np.ndarray, shape: Sequence[int | None]) -> None:
-    """Raise `ValueError` unless an array has a shape (None is any) and is not empty."""
+    """Raise `ValueError` if an array is empty or not of a shape (None: any size)."""
     if array.ndim != len(shape) or any(
         have == 0 or want not in (None, have)
         for have, want in zip(array.shape, shape, strict=True)

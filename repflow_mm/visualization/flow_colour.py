@@ -1,4 +1,4 @@
-"""Flow in the usual colour wheel (Baker et al., IJCV 2011)."""
+"""Colour coding of flow with the standard colour wheel (Baker et al., IJCV 2011)."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ import numpy as np
 # Pixels per frame: a smaller scale would show noise.
 LEAST = 0.05
 
-# Transitions of the wheel: from red over yellow, green, cyan, blue and magenta
-# back, and how many of its 55 colours each takes (the eye's share).
+# Transitions of the wheel: red, yellow, green, cyan, blue, magenta and back to red,
+# and how many of its 55 colours each takes (by perceptual similarity).
 _TRANSITIONS = (
     (15, (1, 0, 0), (1, 1, 0)),
     (6, (1, 1, 0), (0, 1, 0)),
@@ -26,16 +26,16 @@ _WHEEL = np.concatenate(
 
 
 def flow_scale(flows: Sequence[np.ndarray]) -> float:
-    """The speed of full colour, for pictures that are to be compared.
+    """The speed to show in full colour, common to pictures that are compared.
 
-    The 99th percentile: outliers do not make the rest pale, and what moves in a small
-    part of a still picture keeps its colour.
+    The 99th percentile, so that outliers do not wash out the rest, and motion in a
+    small part of a static picture keeps its colour.
 
     Args:
         flows (Sequence[np.ndarray]): `(..., 2)` each, pixels.
 
     Returns:
-        float: In pixels, at least :data:`LEAST`.
+        float: Speed in pixels, at least :data:`LEAST`.
     """
     speeds = [np.hypot(flow[..., 0], flow[..., 1]).ravel() for flow in flows]
     return max(float(np.percentile(np.concatenate(speeds), 99)), LEAST)
@@ -48,15 +48,15 @@ def flow_to_rgb(flow: np.ndarray, max_flow: float | None = None) -> np.ndarray:
 
     Args:
         flow (np.ndarray): `(H, W, 2)`, pixels, +x right and +y down.
-        max_flow (float, optional): Speed of full saturation; anything faster has full
-            saturation too. Pictures to be compared need the same. Defaults to the
-            largest speed in `flow`.
+        max_flow (float, optional): Speed of full saturation; higher speeds saturate.
+            Use the same value for pictures to be compared. Defaults to the largest
+            speed in `flow`.
 
     Returns:
         np.ndarray: `(H, W, 3)`, RGB, uint8.
 
     Raises:
-        ValueError: On another shape, or a `max_flow` that is not positive.
+        ValueError: If the shape is wrong or `max_flow` is not positive.
     """
     if flow.ndim != 3 or flow.shape[-1] != 2:
         raise ValueError(f'flow must have shape (H, W, 2), got {flow.shape}')
@@ -75,13 +75,13 @@ def flow_to_rgb(flow: np.ndarray, max_flow: float | None = None) -> np.ndarray:
 
 
 def colour_wheel(size: int = 151) -> np.ndarray:
-    """The legend: a disc in which each place has the colour of its direction.
+    """The legend: a disc coloured by direction from the centre.
 
     Args:
         size (int): Height and width in pixels.
 
     Returns:
-        np.ndarray: `(size, size, 4)`, RGBA, uint8, transparent off the disc.
+        np.ndarray: `(size, size, 4)`, RGBA, uint8, transparent outside the disc.
     """
     axis = np.linspace(-1, 1, size)
     flow = np.stack(np.meshgrid(axis, axis), axis=-1)

@@ -1,4 +1,4 @@
-"""Learning curves of trainings, one over the other."""
+"""Plot the learning curves of several training runs together."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -27,19 +27,19 @@ _COLUMNS = 4
 def choose_keys(
     runs: Mapping[str, Mapping[str, Curve]], patterns: Sequence[str] | None = None
 ) -> list[str]:
-    """Names of what is in the logs, in the order in which it is asked for.
+    """Select logged keys by name or pattern, in the order of the patterns.
 
     Args:
-        runs (Mapping[str, Mapping[str, Curve]]): By the run's name, what
-            :func:`read_run` gave.
-        patterns (Sequence[str], optional): Names, or patterns of the shell. Defaults
-            to those of :data:`KEYS` that there are.
+        runs (Mapping[str, Mapping[str, Curve]]): Results of :func:`read_run`, by name
+            of the run.
+        patterns (Sequence[str], optional): Names or shell-style patterns. Defaults to
+            :data:`KEYS`, as far as they were logged.
 
     Returns:
-        list[str]: Each once.
+        list[str]: Unique keys.
 
     Raises:
-        ValueError: If one of `patterns` is in no run; it lists what is.
+        InputError: If a pattern matches nothing; the message lists the logged keys.
     """
     there = sorted({key for curves in runs.values() for key in curves})
     chosen: dict[str, None] = {}
@@ -54,12 +54,12 @@ def choose_keys(
 def draw_curves(
     runs: Mapping[str, Mapping[str, Curve]], keys: Sequence[str], path: Path
 ) -> None:
-    """Draw one panel a key with a line for each run that logged it.
+    """Draw one panel per key, with a line for each run that logged it.
 
     Args:
         runs (Mapping[str, Mapping[str, Curve]]): As for :func:`choose_keys`; the names
             go into the legend.
-        keys (Sequence[str]): What to draw, at least one.
+        keys (Sequence[str]): Keys to draw, at least one.
         path (Path): The PNG file to write.
     """
     columns = min(len(keys), _COLUMNS)
@@ -80,7 +80,7 @@ def draw_curves(
                 curve.values,
                 color=_COLOURS[index % len(_COLOURS)],
                 linestyle='-' if index < len(_COLOURS) else '--',
-                linewidth=max(2.2 - 0.4 * index, 1.2),  # none hides another
+                linewidth=max(2.2 - 0.4 * index, 1.2),  # coinciding lines stay visible
                 marker='o' if len(curve.steps) <= 30 else None,
                 markersize=4,
             )

@@ -1,4 +1,4 @@
-"""What MMEngine logged of a training, over all the times it was resumed."""
+"""Read the MMEngine logs of a training run, including all resumptions."""
 
 import json
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from repflow_mm.errors import InputError, MissingFileError
 
 @dataclass
 class Curve:
-    """One logged number over a training.
+    """One logged scalar over a training run.
 
     Args:
-        steps (list[int]): Where it was logged, ascending.
-        values (list[float]): What was logged there.
-        unit (str): What `steps` count: `'iteration'` or `'epoch'`.
+        steps (list[int]): Steps at which it was logged, ascending.
+        values (list[float]): Logged values.
+        unit (str): Unit of `steps`: `'iteration'` or `'epoch'`.
     """
 
     steps: list[int]
@@ -24,21 +24,21 @@ class Curve:
 
 
 def read_run(work_dir: Path) -> dict[str, Curve]:
-    """Read the scalars of a training, finished or not.
+    """Read the scalars of a training run, finished or not.
 
-    A sitting is what ran from a start or `--resume` to an end or a kill. Where a later
-    one begins again, what earlier ones logged from there on was lost with them.
+    Each start or `--resume` writes a log of its own. From the step at which a later log
+    begins, values of earlier logs are discarded, since those iterations were repeated.
 
     Args:
-        work_dir (Path): Its work directory, with `*/vis_data/scalars.json` in it.
+        work_dir (Path): Work directory that contains `*/vis_data/scalars.json`.
 
     Returns:
-        dict[str, Curve]: By name, as logged. What a validation logs counts epochs, and
-        is called `val/...` where it is no metric (`time`, `data_time`).
+        dict[str, Curve]: Curves by logged name. Steps of validation values are epochs;
+        those that are not metrics (`time`, `data_time`) are prefixed with `val/`.
 
     Raises:
-        FileNotFoundError: If there is no such folder, or no log in it.
-        ValueError: If a line of a log cannot be read.
+        MissingFileError: If the folder does not exist or contains no log.
+        InputError: If a line of a log cannot be parsed.
     """
     if not work_dir.is_dir():
         raise MissingFileError(f'there is no folder {work_dir}')
@@ -64,7 +64,7 @@ def read_run(work_dir: Path) -> dict[str, Curve]:
     if not curves:
         raise MissingFileError(
             f'{work_dir} holds no log of a training: there is nothing in '
-            '*/vis_data/scalars.json. Name the folder that was its --work-dir'
+            '*/vis_data/scalars.json. Give the folder that was its --work-dir'
         )
     return {
         name: Curve(
@@ -83,5 +83,5 @@ def _rows(log: Path) -> Iterator[dict]:
             yield json.loads(line)
         except json.JSONDecodeError:
             if not line.endswith('\n'):
-                return  # it is just being written, or its process was killed
+                return  # still being written, or its process was killed
             raise InputError(f'{log}, line {number}: this is no JSON') from None

@@ -1,4 +1,4 @@
-"""Tiles in rows and columns: frames and flows in one scale, with its legend."""
+"""Grids of frames and flows at a common scale, with a legend."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from repflow_mm.visualization.flow_colour import (
 PAPER, INK, QUIET, EDGE = '#ffffff', '#1f2328', '#656d76', '#d0d7de'
 _GAP = 6
 _ARROWS = 10  # along the longer side of a tile
-_FINE = 4  # arrows are drawn so many times larger, and shrunk
+_FINE = 4  # supersampling factor for arrows
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Row:
     """One row of tiles.
 
     Args:
-        label (str): What stands before it.
+        label (str): Row label.
         tiles (Sequence[np.ndarray | None]): Pictures `(H, W, 3)`, uint8 RGB, and flows
-            `(h, w, 2)`, in pixels, +x right and +y down; None leaves a place empty.
-        notes (Sequence[str]): What stands below each tile. Defaults to nothing.
+            `(h, w, 2)`, in pixels, +x right and +y down; None leaves a cell empty.
+        notes (Sequence[str]): Captions below the tiles. Defaults to none.
     """
 
     label: str
@@ -47,24 +47,24 @@ def draw_sheet(
     arrows: bool = False,
     size: int = 168,
 ) -> np.ndarray:
-    """Draw rows of tiles. All flows share one scale, and the wheel is its legend.
+    """Draw rows of tiles. All flows share one scale; the colour wheel is the legend.
 
     Args:
-        rows (Sequence[Row]): From top to bottom.
-        heading (str): Above all. Defaults to nothing.
-        columns (Sequence[str]): Above each column. Defaults to nothing.
-        unit (str): Of the flows, for the legend.
+        rows (Sequence[Row]): Rows from top to bottom.
+        heading (str): Title of the sheet. Defaults to none.
+        columns (Sequence[str]): Column titles. Defaults to none.
+        unit (str): Unit of the flows, for the legend.
         scale (float, optional): Speed of full colour. Defaults to :func:`flow_scale` of
             all flows.
         arrows (bool): Draw arrows on the flows. Defaults to False.
-        size (int): The longer side of a tile, in pixels; its shape is that of the first
-            tile, at most 2:1. Defaults to 168.
+        size (int): Longer side of a tile in pixels; the aspect ratio is that of the
+            first tile, at most 2:1. Defaults to 168.
 
     Returns:
         np.ndarray: `(H, W, 3)`, uint8 RGB.
 
     Raises:
-        ValueError: If there is no tile, or one is neither a picture nor a flow.
+        ValueError: If there are no tiles, or a tile is neither a picture nor a flow.
     """
     tiles = [tile for row in rows for tile in row.tiles if tile is not None]
     if not tiles:
@@ -123,20 +123,19 @@ def draw_tile(
     scale: float | None = None,
     arrows: bool = False,
 ) -> Image.Image:
-    """A picture or a flow in a given size.
+    """Draw a picture or a flow at a given size.
 
     Args:
-        tile (np.ndarray): As in :class:`Row`. A vector of a flow stays a block where it
-            is enlarged.
+        tile (np.ndarray): As in :class:`Row`. Flow is enlarged without interpolation.
         box (tuple[int, int]): Width and height in pixels.
-        scale (float, optional): Speed of full colour, of a flow.
+        scale (float, optional): Speed of full colour, for a flow.
         arrows (bool): Draw arrows on a flow. Defaults to False.
 
     Returns:
         Image.Image: RGB.
 
     Raises:
-        ValueError: If it is neither a picture nor a flow.
+        ValueError: If the tile is neither a picture nor a flow.
     """
     if not _is_flow(tile):
         if tile.ndim != 3 or tile.shape[-1] != 3 or tile.dtype != np.uint8:
@@ -150,14 +149,14 @@ def draw_tile(
         picture = picture.resize([_FINE * side for side in box], Image.Resampling.BOX)
         _draw_arrows(picture, tile, scale)
     picture = picture.resize(box, Image.Resampling.BOX)
-    # No motion is white, as the paper is.
+    # An outline, since both no motion and the background are white.
     ImageDraw.Draw(picture).rectangle((0, 0, box[0] - 1, box[1] - 1), outline=EDGE)
     return picture
 
 
 @lru_cache
 def draw_wheel(size: int) -> Image.Image:
-    """The colour wheel on paper, `size` pixels high and wide."""
+    """The colour wheel on the background colour, `size` pixels high and wide."""
     wheel = Image.fromarray(colour_wheel(4 * size))
     picture = Image.new('RGB', wheel.size, PAPER)
     picture.paste(wheel, (0, 0), wheel)
@@ -165,11 +164,11 @@ def draw_wheel(size: int) -> Image.Image:
 
 
 def render(figure, width: int, dpi: int = 110) -> np.ndarray:
-    """A figure of matplotlib as pixels, to stand below a sheet.
+    """Render a matplotlib figure to pixels, to be placed below a sheet.
 
     Args:
         figure (matplotlib.figure.Figure): The figure; its height in inches is kept.
-        width (int): Of the picture, in pixels.
+        width (int): Width of the picture in pixels.
         dpi (int): Pixels per inch. Defaults to 110.
 
     Returns:
@@ -185,7 +184,7 @@ def render(figure, width: int, dpi: int = 110) -> np.ndarray:
 
 
 def save_png(picture: np.ndarray, path: Path) -> Path:
-    """Write a picture `(H, W, 3)`, uint8 RGB, atomically; its folder is made."""
+    """Write a picture `(H, W, 3)`, uint8 RGB, atomically, creating its folder."""
     with atomic_path(path) as unfinished:
         Image.fromarray(picture).save(unfinished, format='PNG')
     return path
@@ -193,7 +192,7 @@ def save_png(picture: np.ndarray, path: Path) -> Path:
 
 @lru_cache
 def text_font(size: int) -> ImageFont.FreeTypeFont:
-    """Pillow's own font, in pixels."""
+    """Pillow's default font; size in pixels."""
     return ImageFont.load_default(size)
 
 
@@ -208,7 +207,7 @@ def _extent(text: str, font: ImageFont.FreeTypeFont) -> tuple[int, int]:
 
 
 def _legend(scale: float, unit: str) -> Image.Image:
-    """The wheel, and what its rim means."""
+    """The colour wheel and its scale."""
     font = text_font(13)
     text = f'full colour: {scale:.2g}\n{unit}'.strip()
     width, height = _extent(text, font)
@@ -222,7 +221,7 @@ def _legend(scale: float, unit: str) -> Image.Image:
 
 
 def _draw_arrows(picture: Image.Image, flow: np.ndarray, scale: float) -> None:
-    """An arrow of the mean flow of each cell; full speed and more fills the cell."""
+    """Draw the mean flow of each cell as an arrow; full speed fills the cell."""
     cell = max(1, -(-max(flow.shape[:2]) // _ARROWS))
     height, width = (size // cell for size in flow.shape[:2])
     cells = flow[: height * cell, : width * cell]
@@ -232,7 +231,7 @@ def _draw_arrows(picture: Image.Image, flow: np.ndarray, scale: float) -> None:
     for (row, column), speed in np.ndenumerate(np.hypot(*np.moveaxis(mean, -1, 0))):
         if speed < 0.12 * scale:
             continue
-        # About the centre of the cell, so that it stays inside.
+        # Centred in the cell, so that it stays inside.
         centre = (np.array((column, row)) + 0.5) * cell * step
         along = 0.85 * cell * step * mean[row, column] / max(speed, scale)
         tip, tail = centre + along / 2, centre - along / 2

@@ -1,4 +1,4 @@
-"""OpenCV's TV-L1, to compare with: pyramids and warping, and nothing learned."""
+"""OpenCV's TV-L1 for comparison: with pyramid and warping, not learned."""
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ def opencv_tvl1(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         np.ndarray: `(H, W, 2)`, fp32, pixels, +x right and +y down.
 
     Raises:
-        ValueError: If this OpenCV was built without its contributed modules.
+        InputError: If this OpenCV was built without its contributed modules.
     """
     if not hasattr(cv2, 'optflow'):
         raise InputError(
@@ -35,8 +35,8 @@ def clip_tvl1(frames: np.ndarray) -> np.ndarray:
         frames (np.ndarray): `(T, H, W, 3)`, uint8 RGB.
 
     Returns:
-        np.ndarray: `(T, H, W, 2)`, see :func:`opencv_tvl1`; the last frame has no next
-        one and shows the flow before it.
+        np.ndarray: `(T, H, W, 2)`, see :func:`opencv_tvl1`; the last frame, which has
+        no successor, repeats the flow before it.
     """
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     flow = [opencv_tvl1(*pair) for pair in zip(grey, grey[1:], strict=False)]

@@ -1,4 +1,4 @@
-"""A checkpoint of before: today's code scores and resumes as the code that wrote it."""
+"""Backward compatibility: an old checkpoint gives the same scores and resumes."""
 
 import torch
 
@@ -12,7 +12,7 @@ def assert_equal(found: dict, expected: dict) -> None:
         torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-7)
 
 
-def test_a_checkpoint_of_before_gives_the_same_numbers(plugin, tmp_path):
+def test_an_old_checkpoint_gives_the_same_results(plugin, tmp_path):
     from tests.data import checkpoint_of_before as before
 
     content = load_checkpoint(before.FILE)

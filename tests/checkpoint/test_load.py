@@ -1,4 +1,4 @@
-"""Checkpoints: MMEngine's load, hostile and broken ones do not."""
+"""Loading checkpoints: MMEngine's load, hostile and broken ones are refused."""
 
 import io
 import json
@@ -24,7 +24,7 @@ from tests.helpers.faults.pickles import Call
 
 @pytest.fixture
 def loaders(plugin):
-    """By our function, and by MMEngine's own entry."""
+    """Load with our function, and with MMEngine's entry point."""
     return (
         load_checkpoint,
         lambda path: CheckpointLoader.load_checkpoint(str(path), 'cpu'),
@@ -129,8 +129,8 @@ def test_a_configuration_inside_is_not_left_where_resume_would_execute_it(tmp_pa
     assert meta == dict(config_text='import os', epoch=1)
 
 
-def test_what_others_allow_is_theirs(tmp_path):
-    """What a program allows torch to unpickle is refused here, and stays allowed."""
+def test_globals_allowed_by_the_program_are_refused(tmp_path):
+    """torch's own allowlist does not apply here, and is left unchanged."""
     trace, path = tmp_path / 'ran', tmp_path / 'hostile.pth'
     torch.save(dict(extra=Call(os.mkdir, str(trace))), path)
     torch.save(as_mmengine_saves(), tmp_path / 'good.pth')
@@ -146,7 +146,7 @@ def test_what_others_allow_is_theirs(tmp_path):
 
 
 def test_tensors_own_their_memory_and_stay_tied(tmp_path):
-    """A checkpoint may be overwritten while what was loaded from it is in use."""
+    """A checkpoint may be overwritten while its tensors are in use."""
     whole = torch.arange(6.0)
     state = OrderedDict(whole=whole, part=whole[2:], same=whole, t=torch.rand(2, 3).T)
     state._metadata = {'': dict(version=2)}
@@ -180,7 +180,7 @@ def test_weights_of_any_device_load_into_host_memory(tmp_path):
 
 
 def test_what_pytorch_0_1_saved_loads(tmp_path):
-    """A tensor was its type, called without arguments, and a state."""
+    """Tensors were pickled as their type, called without arguments, and a state."""
     old = Call(torch.FloatTensor, state=(faults.Storage(4), 1, (3,), (1,)))
     data = faults.pickled(OrderedDict(weight=old), legacy=True)
     numbers = np.arange(4, dtype=np.float32)
@@ -190,7 +190,7 @@ def test_what_pytorch_0_1_saved_loads(tmp_path):
 
 @pytest.fixture(scope='module')
 def results(run_python, tmp_path_factory) -> list[dict]:
-    """What loading each fault did, in a process of its own."""
+    """The outcome of loading each fault, in a separate process."""
     folder = tmp_path_factory.mktemp('faults') / 'files'
     ran = run_python(
         '-m', 'tests.helpers.faults.checkpoints', folder, '--damaged', '100'

@@ -1,4 +1,4 @@
-"""Slim weights: the right ones, nothing else, and one name for one content."""
+"""Slim weights: the right weights, nothing else, and names that match the content."""
 
 import hashlib
 import re
@@ -20,7 +20,7 @@ from repflow_mm.errors import InputError
 
 
 class Model(BaseModel):
-    """A linear map and a batch norm that learn, and have statistics."""
+    """A linear map and a batch norm, with learned weights and statistics."""
 
     def __init__(self):
         super().__init__()
@@ -32,7 +32,7 @@ class Model(BaseModel):
 
 @pytest.fixture(scope='module')
 def trained(plugin, tmp_path_factory):
-    """A run with EMA that wrote a checkpoint, and that checkpoint."""
+    """A run with EMA, and the checkpoint that it wrote."""
     work = tmp_path_factory.mktemp('work')
     model = Model()
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
@@ -86,7 +86,7 @@ def test_either_kind_of_weights_and_nothing_else(trained, tmp_path, capsys):
     assert len(list((tmp_path / 'new').iterdir())) == 2
 
 
-def test_safetensors_hold_the_same_numbers(trained, tmp_path, plugin):
+def test_safetensors_hold_the_same_values(trained, tmp_path, plugin):
     _, checkpoint = trained
     target = tmp_path / 'x.safetensors'
     path = publish(checkpoint, target)
@@ -139,7 +139,7 @@ def test_damaged_safetensors_end_in_one_line(tmp_path, damage):
 
 
 def test_weights_as_they_are_stored(tmp_path):
-    """Precisions stay; of a tensor that is part of another, only the part goes out."""
+    """Dtypes are kept; of a view of a larger tensor, only the view is written."""
     whole = torch.rand(100_000)
     state = dict(half=whole[:4].half(), part=whole[:4], count=torch.tensor(3))
     meta = dict(dataset_meta=dict(classes=('run', 'jump'), root='/home/me'))

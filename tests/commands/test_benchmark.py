@@ -1,4 +1,4 @@
-"""The benchmark at its smallest, and that it times no kernel that is wrong."""
+"""The benchmark on small inputs; incorrect kernels are not timed."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_the_layer(plugin, monkeypatch):
     assert [len(row) for row in table.rows] == [len(table.columns)]
 
 
-def test_a_network_beside_its_twin(plugin, monkeypatch):
+def test_a_network_beside_its_rgb_baseline(plugin, monkeypatch):
     small = torch.rand(1, 3, 8, 32, 32)
     monkeypatch.setattr(tables.torch, 'rand', lambda *size, **options: small)
     table = tables.model_table(['2D ResNet'], [18], torch.device('cpu'), 1)

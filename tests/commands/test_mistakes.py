@@ -1,6 +1,6 @@
-"""Every tool on plausible mistakes: one line that says what to do, and exit status 2.
+"""Plausible mistakes with every tool: a one-line error and exit status 2.
 
-In one process, and nothing is trained.
+All run in one process, and nothing is trained.
 """
 
 import importlib
@@ -102,7 +102,7 @@ def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     yield
-    MMLogger._instance_dict.clear()  # they hold the stream that pytest gave one test
+    MMLogger._instance_dict.clear()  # they hold the stream of a single test
 
 
 @pytest.mark.parametrize('line', MISTAKES)

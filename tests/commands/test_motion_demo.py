@@ -1,4 +1,4 @@
-"""The demo at its smallest, as a subprocess: table, picture, and going on."""
+"""The demo on small data, as a subprocess: table, picture, and resuming."""
 
 import cv2
 import pytest
@@ -21,7 +21,7 @@ def test_demo_end_to_end_and_again(run_python, tmp_path):
 
     again = run_python(*args)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert again.stdout.count('is trained already') == 2
+    assert again.stdout.count('already trained') == 2
     assert [
         line for line in again.stdout.splitlines() if line.startswith('| ResNet')
     ] == rows

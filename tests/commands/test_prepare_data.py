@@ -1,4 +1,4 @@
-"""The command: lists, report and messages, killed and resumed, wrong and right."""
+"""The command: lists, report, messages, resuming after a kill, and wrong input."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from repflow_mm.preparation.plan import Plan, Sample
 from tests.helpers.paths import ROOT
 from tests.preparation.test_check_videos import encode
 
-# For every Python that starts, the decoding processes too: files take a while.
+# Runs in every Python process, including the decoders: makes each file slow.
 SLOW = """
 import time
 import repflow_mm.video.decoders as decoders
@@ -70,7 +70,7 @@ def test_own_videos(tmp_path, capsys):
         '',
         'paste this into a config:',
     ]
-    # What is pasted is all that a config needs.
+    # The pasted text is all that a config needs.
     base = "_base_ = 'repflow_mm::finetune_r2plus1d_r34_own_videos.py'"
     (root / 'mine.py').write_text('\n'.join([base, *out[told + 5 :]]))
     cfg = read_config(root / 'mine.py')
@@ -95,7 +95,7 @@ def test_own_videos(tmp_path, capsys):
     assert val == [
         f'{root}/videos/{line.rpartition(" ")[0]}' for line in read(root / 'val.txt')
     ]
-    # What the configs read it with finds every file and label.
+    # The dataset class of the configs finds every file and label.
     for part, count in (('train', 8), ('val', 2)):
         data = CheckedVideoDataset(
             str(root / f'{part}.txt'),
@@ -150,12 +150,12 @@ def test_stopped_half_way_and_run_again(tmp_path, how):
     while not record.is_file() or len(read(record)) < 5:
         assert first.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
-    # As the terminal does it: the decoders get it too.
+    # Like a terminal: the decoders receive the signal too.
     os.killpg(first.pid, how) if how == signal.SIGINT else first.kill()
     error = first.communicate(timeout=20)[1]
     if how == signal.SIGINT:
         assert first.returncode == 130
-        assert error.strip() == 'stopped: the same command goes on from here'
+        assert error.strip() == 'stopped: run the same command again to continue'
     assert not (root / 'train.txt').exists()
     done = [json.loads(line)[0] for line in read(record)]
     assert 5 <= len(done) < 22
@@ -183,7 +183,7 @@ def test_kinetics_lists_are_where_the_configs_look(tmp_path, capsys):
     main([*options, '--out', str(root)])
     out = capsys.readouterr().out
     assert 'labels: from the CSVs' in out and 'the configs look' not in out
-    assert 'these read the lists: configs/*_kinetics400.py' in out
+    assert 'configs that read the lists: configs/*_kinetics400.py' in out
     assert f'missing: 1 ({root}/report.md)' in out
     train, val = (root / f'kinetics400_{p}_list_videos.txt' for p in ('train', 'val'))
     assert read(train) == ['arm wrestling/abc_1_d-e_f.mp4 6']
@@ -203,7 +203,7 @@ def test_kinetics_lists_are_where_the_configs_look(tmp_path, capsys):
     (root / 'videos_val' / 'zumba' / 'abc_1_d-e_g_000003_000013.mp4').unlink()
     main([*options, '--out', str(tmp_path / 'else'), '--no-check'])
     assert (
-        'not written, it would be empty (the one there is older)'
+        'not written, as it would be empty (the one there is older)'
         in capsys.readouterr().out
     )
 
@@ -255,12 +255,12 @@ WRONG = {
     'frames': (['--min-frames', '-1'], '--min-frames has to be 1 or more, got -1'),
     'timeout': (['--timeout', 'nan'], '--timeout has to be between 0 .*, got nan'),
     'side': (['--short-side', '9', '--reencode-to', '{root}/s'], 'to be 16 or more'),
-    'side alone': (['--short-side', '99'], '--short-side is of the copies: give'),
+    'side alone': (['--short-side', '99'], '--short-side is for the copies: give'),
     'out': (['--out', '{root}/file/x'], 'cannot make the folder .*/file/x: Not a dir'),
     'in place': (['--reencode-to', '{root}/videos'], 'the copies cannot be in'),
     'unusable': (
         ['--min-frames', '99'],
-        'no list written, for no .*report.md says why',
+        'no list written, because no .*report.md gives the reason',
     ),
     'a class': (['--videos', '{root}/videos/jump'], 'the layout is .*CLASS/VIDEO.mp4'),
 }

@@ -1,4 +1,4 @@
-"""The tools as a user runs them: subprocesses, real files, both stacks."""
+"""The tools as users run them: subprocesses, real files, both stacks."""
 
 import os
 import pickle
@@ -86,7 +86,7 @@ def test_train_killed_resumed_and_tested(run_python, motion_set, tmp_path, stack
     assert re.search(r'acc/top1: [\d.]+', text)
     assert 'MultiScaleDeformableAttention' not in text  # noise of mmcv-lite
 
-    # What was tested are the averaged weights: the model as trained is the other.
+    # The averaged weights were tested, not the model as trained.
     checkpoint = torch.load(work / 'epoch_3.pth', weights_only=False)
     averaged, trained = checkpoint['state_dict'], checkpoint['ema_state_dict']
     key = 'backbone.layer4.1.conv2.conv.weight'
@@ -172,7 +172,7 @@ def test_two_epochs_and_a_test_on_real_videos(run_python, tmp_path):
 
 @pytest.fixture(scope='module')
 def zoo_model(plugin):
-    """The zoo's R(2+1)D-34 with weights of chance: its name and itself."""
+    """The zoo's R(2+1)D-34 with random weights: its name and the model."""
     import mmaction
     from mmaction.registry import MODELS
 
@@ -211,7 +211,7 @@ def test_a_zoo_model_is_fine_tuned_on_own_classes(
     _, donor = zoo_model
     path = tmp_path / 'zoo.pth'
     torch.save({'state_dict': donor.state_dict(), 'meta': {}}, path)
-    # Ten classes where the zoo has 400, in frames and sizes that two cores take.
+    # Ten classes instead of 400, with few and small frames for speed.
     own = tmp_path / 'own.py'
     own.write_text(f"""
 _base_ = {str(FINETUNE)!r}
@@ -242,7 +242,7 @@ default_hooks = dict(checkpoint=dict(save_best=None, save_optimizer=False))
     weights = torch.load(tmp_path / 'work/epoch_1.pth', weights_only=False)
     weights = weights['state_dict']
     assert weights['cls_head.fc_cls.weight'].shape == (10, 512)
-    # One step from the zoo's weights, not from new ones; the layer has begun to learn.
+    # One step from the zoo's weights, not random ones; the layer has begun to learn.
     start = donor.state_dict()['backbone.layer4.0.conv1.conv.conv_s.weight']
     after = weights['backbone.layer4.0.conv1.conv.conv_s.weight']
     assert 0 < (after - start).norm() < 0.1 * start.norm()

@@ -1,4 +1,4 @@
-"""The command lines on wrong input: one line that names the fix, exit 2."""
+"""`train` and `test` with wrong input: a one-line error that names the fix, exit 2."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ RGB = ROOT / 'configs' / 'rgb_r18_motion.py'
 
 @pytest.fixture(autouse=True)
 def _fresh_loggers():
-    """MMEngine keeps loggers, and they the stream that pytest gave one test."""
+    """MMEngine keeps loggers, which hold the stream of a single test."""
     yield
     MMLogger._instance_dict.clear()
 
@@ -51,7 +51,7 @@ def argv(motion_set, tmp_path):
 
 @pytest.fixture
 def error(capsys, plugin):
-    """Run a command line and return the one line it ends in."""
+    """Run a command line and return its one-line error."""
 
     def run(main, *argv) -> str:
         with pytest.raises(SystemExit) as stop:
@@ -147,7 +147,7 @@ def test_a_checkpoint_of_another_architecture(error, argv, tmp_path):
 
 def test_the_other_options(argv, tmp_path, plugin, capsys):
     options = ['--no-validate', '--seed', '3', '--auto-scale-lr', '--deterministic']
-    # Configs let workers persist: without workers that is no reason to fail.
+    # Configs set persistent_workers, which must not fail without workers.
     argv = [arg for arg in argv if 'persistent_workers' not in arg]
     train.main([str(REPFLOW), *options, *argv])
     screen = capsys.readouterr()

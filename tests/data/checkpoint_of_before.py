@@ -26,7 +26,7 @@ FILE = Path(__file__).with_suffix('.pth')
 
 @MODELS.register_module(force=True)
 class TinyFlowNet(nn.Module):
-    """A convolution and a flow layer that learns everything it can."""
+    """A convolution and a flow layer with all parameters learned."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ def make_runner(work_dir: Path, **options) -> Runner:
         ),
         train_cfg=dict(type='ResumableTrainLoop', max_epochs=2),
         optim_wrapper=dict(
-            # Biases before a batch norm have no gradient but rounding errors, which a
+            # Biases before a batch norm have only rounding errors as gradients, which a
             # small epsilon would amplify.
             optimizer=dict(type='AdamW', lr=1e-2, weight_decay=0.05, eps=1e-3),
             paramwise_cfg=dict(custom_keys=solver),

@@ -1,4 +1,4 @@
-"""Annotation lists: what is wrong is named, with its line."""
+"""Annotation lists: errors name the problem and its line."""
 
 import pickle
 import shutil
@@ -119,7 +119,7 @@ PIPELINE = [
 
 @pytest.fixture
 def with_a_bad_video(plugin, motion_set, tmp_path):
-    """Build a set of which video 1 of 3 is no video."""
+    """Build a dataset of three videos, of which number 1 is broken."""
 
     def build(**options) -> CheckedVideoDataset:
         for name in ('0.mp4', '2.mp4'):
@@ -173,7 +173,7 @@ def test_other_errors_stay_errors(with_a_bad_video):
 def test_a_sample_says_that_another_decoder_read_it(
     with_a_bad_video, tmp_path, monkeypatch
 ):
-    # Every Python that starts runs this, the decoding process too.
+    # Runs in every Python process, including the decoding process.
     (tmp_path / 'sitecustomize.py').write_text("""
 import repflow_mm.video.decoders as decoders
 def fail(self, position):

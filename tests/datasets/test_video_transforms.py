@@ -1,4 +1,4 @@
-"""Opening and decoding as transforms: MMAction2's results, without its risks."""
+"""Transforms that open and decode videos: the same results as MMAction2's."""
 
 import functools
 import threading
@@ -49,7 +49,7 @@ def test_two_videos_open_at_once(plugin, motion_set, clip):
 
 
 class Frames:
-    """A dataset of first frames, read in whichever process asks."""
+    """A dataset of first frames, decoded in the calling process."""
 
     def __init__(self, clip):
         self.clip, self.open, self.decode = clip, VideoInit(), VideoDecode()

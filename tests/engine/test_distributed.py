@@ -1,4 +1,4 @@
-"""Two processes train, average and test as one does, and none outlives the other."""
+"""Two processes train, average and test like one, and neither outlives the other."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from tests.helpers.faults.runs import losses
 
 @pytest.fixture
 def in_double(plugin):
-    """What runs in this process has fp64 for as long as the test."""
+    """Use fp64 in this process for the duration of a test."""
     import tests.helpers.faults.double  # noqa: F401  sets it, when it is imported first
 
     torch.set_default_dtype(torch.float64)
@@ -25,7 +25,7 @@ def in_double(plugin):
 
 @pytest.mark.slow
 def test_two_processes_train_and_test_as_one(in_double, motion_set, tmp_path):
-    """One test, for its trainings take their time: each is done once."""
+    """A single test, so that each slow training run is done only once."""
     base = runs.write_config(tmp_path, motion_set, workers=0)
     one = ddp.write_config(tmp_path, base, batch_size=4)
     two = ddp.write_config(tmp_path, base, batch_size=2)
@@ -56,7 +56,7 @@ def _check_training(folder: Path) -> None:
 
 
 def _check_gathering(folder: Path, config: Path, motion_set: Path) -> None:
-    """Nine results of two processes: none is missing, none there twice."""
+    """Nine results of two processes: none missing, none duplicated."""
     lines = (motion_set / 'motion_val_list_videos.txt').read_text().splitlines()
     nine = folder / 'nine.txt'
     nine.write_text('\n'.join(lines[:9]))

@@ -1,4 +1,4 @@
-"""Killed and resumed, a run ends in the same bits as one that was not."""
+"""A killed and resumed run is bitwise identical to an uninterrupted one."""
 
 import random
 
@@ -13,14 +13,14 @@ from tests.helpers.faults.runs import differences, losses, train_here, write_con
 
 @pytest.fixture(scope='module')
 def uncut(plugin, motion_set, tmp_path_factory):
-    """A run that nothing happens to."""
+    """An uninterrupted run."""
     folder = tmp_path_factory.mktemp('uncut')
     config = write_config(folder, motion_set, workers=0)
     train_here(config, folder / 'work', '--seed', '5')
     return folder / 'work'
 
 
-def test_a_killed_run_ends_in_the_same_bits(uncut, run_python, motion_set, tmp_path):
+def test_a_killed_run_is_bitwise_identical(uncut, run_python, motion_set, tmp_path):
     """Killed inside the second epoch, with two workers where the other had none."""
     work = tmp_path / 'work'
     config = write_config(tmp_path, motion_set, workers=2)
@@ -56,7 +56,7 @@ def _check_that_differences_are_seen(wanted: dict, given: dict) -> None:
 
 
 class Draws(torch.utils.data.Dataset):
-    """Samples of pure chance."""
+    """Random samples."""
 
     def __len__(self):
         return 10

@@ -1,4 +1,4 @@
-"""The solver's rate in each optimizer constructor, and who has the last word."""
+"""The solver's learning rate in each optimizer constructor, and its precedence."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ class Model(nn.Module):
 
 
 def rates(model, constructor='DefaultOptimWrapperConstructor', **paramwise):
-    """Rate and decay of each parameter that is optimized."""
+    """Learning rate and weight decay of each optimized parameter."""
     from mmengine.optim import build_optim_wrapper
 
     cfg = dict(type='OptimWrapper', optimizer=SGD, constructor=constructor)
@@ -38,7 +38,7 @@ def rates(model, constructor='DefaultOptimWrapperConstructor', **paramwise):
 
 
 def solver(found: dict) -> set:
-    """The different rates of the solver."""
+    """The distinct learning rates of the solver."""
     return {rate for name, rate in found.items() if '.solver.' in name}
 
 
@@ -78,8 +78,8 @@ def test_a_rate_for_the_backbone_reaches_the_solver_too(plugin):
     assert solver(found) == {(0.0005, 0)}
 
 
-def test_a_config_that_names_the_solver_keeps_the_groups_of_before(plugin):
-    # Optimizers in checkpoints know parameters by position.
+def test_a_config_that_names_the_solver_keeps_its_parameter_groups(plugin):
+    # Optimizer states in checkpoints identify parameters by position.
     from mmengine.optim import build_optim_wrapper
 
     model = Model()

@@ -1,4 +1,4 @@
-"""A model as a program of its own: ONNX, torch.export and TorchScript."""
+"""Standalone models: ONNX, torch.export and TorchScript."""
 
 import io
 import types
@@ -51,7 +51,7 @@ def built(cfg):
     return model
 
 
-def test_the_tool_writes_what_answers_as_the_models_own_test_does(
+def test_the_exported_file_gives_the_scores_of_the_models_own_test(
     config, tmp_path, capsys
 ):
     import onnxruntime
@@ -82,7 +82,7 @@ def test_the_tool_writes_what_answers_as_the_models_own_test_does(
     )
 
 
-def test_a_file_that_answers_otherwise_is_not_written(config, tmp_path, monkeypatch):
+def test_a_file_with_different_outputs_is_not_written(config, tmp_path, monkeypatch):
     from mmengine.config import Config
 
     from repflow_mm.export import onnx
@@ -153,7 +153,7 @@ def test_every_kind_of_backbone(plugin, tmp_path, name):
     assert exported.error < 1e-4 and exported.path.stat().st_size > 4 * 1e4
 
 
-# A kernel that is not on this machine, too: recording does not run it.
+# Also for kernels missing on this machine: recording does not run them.
 @pytest.mark.parametrize(
     ('layer', 'backend', 'strict'),
     [

@@ -1,4 +1,4 @@
-"""Our configs, each read once: for reading only, so copy what a test changes."""
+"""Our configs, each read once. They are shared: copy them before modifying."""
 
 import functools
 from pathlib import Path
@@ -17,7 +17,7 @@ PATHS = sorted(
 
 @functools.cache
 def config(path: Path | str) -> Config:
-    """A config, by its path or its name below `configs/`."""
+    """A config by path or by name below `configs/`."""
     return Config.fromfile(FOLDER / path)
 
 

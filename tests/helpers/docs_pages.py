@@ -1,4 +1,4 @@
-"""Code blocks, links and commands of the pages; tests/test_docs.py has the rules."""
+"""Parse code blocks, links and commands of pages, by the rules of tests/test_docs.py."""
 
 import ast
 import re
@@ -19,8 +19,8 @@ class Command:
     """One command line of a ```bash block, without comment.
 
     Args:
-        page (str): Where it stands.
-        words (tuple[str, ...]): As the shell splits it, variables in front left out.
+        page (str): The page that contains it.
+        words (tuple[str, ...]): As split by the shell, without leading variables.
     """
 
     page: str
@@ -31,7 +31,7 @@ class Command:
 
     @property
     def tool(self) -> tuple[Path, tuple[str, ...]] | None:
-        """A Python tool of ours in it, and the words behind."""
+        """Our Python tool that it runs, and its arguments."""
         for i, word in enumerate(self.words):
             if word == 'quickstart.py' or word.startswith('tools/') and '.py' in word:
                 return ROOT / word, self.words[i + 1 :]
@@ -42,20 +42,20 @@ class Command:
 
 
 def blocks(page: Path, *languages: str) -> list[str]:
-    """The fenced blocks of a page in some languages."""
+    """The fenced blocks of a page in the given languages."""
     found = _FENCE.findall(page.read_text(encoding='utf-8'))
     return [code for language, code in found if language in languages]
 
 
 def commands(page: Path) -> list[Command]:
-    """The command lines of a page: in its ```bash blocks, and `python ...` in a line.
+    """The command lines of a page: in ```bash blocks, and inline `python ...`.
 
-    Scripts (`#!`) are none, and neither is a line with an ellipsis.
+    Scripts (`#!`) and lines with an ellipsis are excluded.
     """
     lines = []
     for block in blocks(page, 'bash'):
         if not block.startswith('#!'):
-            # What is in quotes may have lines of its own.
+            # Quoted arguments may contain line breaks.
             joined = block.replace('\\\n', ' ')
             lines += re.split(r'\n(?=(?:[^"]*"[^"]*")*[^"]*$)', joined)
     prose = _FENCE.sub('', page.read_text(encoding='utf-8'))
@@ -71,7 +71,7 @@ def commands(page: Path) -> list[Command]:
 
 
 def links(page: Path) -> list[str]:
-    """Targets of the links and pictures of a page that are within the project."""
+    """Targets within the project of a page's links and pictures."""
     text = _FENCE.sub('', page.read_text(encoding='utf-8'))
     return [link for link in _LINK.findall(text) if '://' not in link]
 

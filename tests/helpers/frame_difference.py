@@ -1,4 +1,4 @@
-"""A motion layer of ten lines, as someone who uses the package would write it."""
+"""A ten-line motion layer, as a user of the package would write it."""
 
 from torch import Tensor, nn
 
@@ -7,7 +7,7 @@ from repflow_mm.layers import BottleneckMotion, register_layer
 
 @register_layer('FrameDifference')
 class FrameDifference(BottleneckMotion):
-    """The next frame minus this one; a kernel that is learned may smooth it first."""
+    """Difference of the next frame and this one, optionally smoothed by a kernel."""
 
     def make_motion(self, channels: int, kernel: int = 3) -> int:
         size = 1, kernel, kernel

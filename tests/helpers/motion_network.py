@@ -1,4 +1,4 @@
-"""Fixtures: an untrained network of the demo's config, and videos for it."""
+"""Fixtures: an untrained network from the demo's config, and videos for it."""
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
-"""Videos whose frames carry their number as a picture, in every kind FFmpeg can make.
+"""Videos whose frames show their number, in many formats that FFmpeg can write.
 
 Frame `i` shows `i` as eight black or white blocks, two rows of four, so that a test
 reads from the pixels which frame a decoder gave. Faint moving texture keeps encoders
-from skipping frames.
+from dropping frames.
 """
 
 import subprocess
@@ -101,7 +101,7 @@ COPIES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     'fast_start.mp4': ('h264_b.mov', (), ('-movflags', '+faststart')),
 }
 NAMES = (*KINDS, *COPIES)
-# Quarter turns to the left that the metadata asks for.
+# Quarter turns to the left requested by the metadata.
 TURNS = {'rotated_90.mp4': 1, 'rotated_180.mp4': 2, 'rotated_270.mp4': 3}
 TURNS['rotated_90.mov'] = 1
 
@@ -115,7 +115,7 @@ def ffmpeg() -> str:
 
 
 def picture(number: int, width: int = 64, height: int = 48) -> np.ndarray:
-    """The frame of a number below 256, `(height, width, 3)` uint8 RGB."""
+    """The frame that shows a number below 256, `(height, width, 3)` uint8 RGB."""
     y, x = np.mgrid[:height, :width]
     block = 4 * (2 * y // height) + 4 * x // width
     bit = (number >> block) & 1
@@ -126,7 +126,7 @@ def picture(number: int, width: int = 64, height: int = 48) -> np.ndarray:
 
 
 def number_of(frame: np.ndarray, turns: int = 0) -> int:
-    """The number that a frame shows, which was turned to the left so many times."""
+    """The number shown by a frame that was rotated left by quarter turns."""
     grey = np.rot90(frame, -turns).astype(float).mean(2)
     height, width = grey.shape
     number = 0
@@ -147,7 +147,7 @@ def _inner(block: int, side: float) -> slice:
 def make(
     folder: Path, name: str, frames: int = 120, size: tuple[int, int] = (64, 48)
 ) -> Path:
-    """Encode or copy a video of a kind, unless it is there."""
+    """Encode or copy a video of a format, unless it exists."""
     path = folder / name
     if path.exists():
         return path

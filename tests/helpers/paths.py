@@ -1,4 +1,4 @@
-"""Where things are that tests need."""
+"""Paths used by tests."""
 
 import sys
 from pathlib import Path

@@ -46,7 +46,7 @@ def test_frames_are_those_of_the_video(seen, long_video):
 
 
 def features_of(model, views):
-    """What the motion layer behind layer1 is given, for views `(V, 3, T, H, W)`."""
+    """Input of the motion layer after layer1, for views `(V, 3, T, H, W)`."""
     with torch.no_grad():
         packed = dict(inputs=views, data_samples=ActionDataSample())
         data = model.data_preprocessor(pseudo_collate([packed]), False)
@@ -64,7 +64,7 @@ def test_flow_is_the_layers(model, seen):
     np.testing.assert_allclose(found[2, 5, ..., 0], u_x[0, 5, 2], atol=1e-5)
     np.testing.assert_allclose(found[2, 5, ..., 1], u_y[0, 5, 2], atol=1e-5)
     np.testing.assert_array_equal(found[7], found[6])
-    # Stopped early it is another; after all iterations it is the layer's.
+    # Early stopping gives another flow; all iterations give the layer's.
     n_iters = clip.solvers['backbone.flow'].n_iters
     assert n_iters == layer.n_iters == 8
     np.testing.assert_array_equal(clip.flow('backbone.flow', n_iters), found)
@@ -115,7 +115,7 @@ def test_which_flow_belongs_to_a_frame(plugin, frames, features, shown, stride):
 
 
 def test_of_crops_in_one_row_the_last(plugin):
-    """As a neck of Recognizer2D without `num_segments` works on them."""
+    """A neck of Recognizer2D without `num_segments` treats them as one clip."""
     from repflow_mm.inference.clips import _solver
     from repflow_mm.layers import FlowTap, RepresentationFlow
 
@@ -129,7 +129,7 @@ def test_of_crops_in_one_row_the_last(plugin):
 
 
 def moving(step: np.ndarray, count: int = 3) -> np.ndarray:
-    """Frames of a smooth texture, moved by a 2x3 matrix at a time about the centre."""
+    """Frames of a smooth texture, transformed about the centre by 2x3 matrices."""
     noise = np.random.default_rng(0).standard_normal((2 * SIZE, 2 * SIZE))
     texture = cv2.GaussianBlur(noise, (0, 0), 3)
     texture = np.clip(128 + 50 * texture / texture.std(), 0, 255)

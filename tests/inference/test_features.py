@@ -44,7 +44,7 @@ def test_a_list_of_videos(features, checkpoint, model, long_video, tmp_path, cap
     assert found['frame'].shape == (4, 7, 512)  # 8 frames have 7 flows
     np.testing.assert_allclose(found['frame'].mean(1), found['clip'], rtol=1e-6)
     np.testing.assert_allclose(found['seconds'][1], (8 / 25, 15 / 25))
-    # What the head makes of them is what the network says.
+    # The head's output for them is the network's prediction.
     from repflow_mm.inference.clips import look
     from repflow_mm.inference.windows import WindowedVideo
 

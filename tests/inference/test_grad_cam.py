@@ -14,7 +14,7 @@ def grad_cam(plugin):
 
 
 class Corner(nn.Module):
-    """Class 1 is what is bright in one corner, in frame 2; class 0 nothing."""
+    """Class 1 responds to brightness in one corner of frame 2; class 0 to nothing."""
 
     def __init__(self, folded: bool) -> None:
         super().__init__()

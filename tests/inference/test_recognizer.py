@@ -25,7 +25,7 @@ def test_a_checkpoint_of_another_architecture(load, checkpoint):
 
 
 def test_a_config_inside_a_checkpoint_is_not_executed(load, checkpoint, tmp_path):
-    """MMEngine's inferencer does: it builds the model from it."""
+    """MMEngine's inferencer builds the model from it, which executes it."""
     canary = tmp_path / 'canary'
     hostile = tmp_path / 'hostile.pth'
     content = torch.load(checkpoint, weights_only=True)

@@ -1,4 +1,4 @@
-"""The tools on MMAction2's Recognizer2D, with a neck and with a spliced backbone."""
+"""The tools with MMAction2's Recognizer2D, with a neck and with a spliced backbone."""
 
 import json
 
@@ -133,7 +133,7 @@ def test_flow_grad_cam_and_features(save, video, name):
     assert heats['backbone'].max() == 1
     assert video_features(model, video)['clip'].shape == (1, 512)
 
-    # Alone, the crop that is shown has the same flow as among three.
+    # The displayed crop has the same flow alone as among three.
     cfg = Config.fromfile(config)
     cfg.test_pipeline[4] = dict(type='CenterCrop', crop_size=64)
     (alone,) = look(model, WindowedVideo(video, cfg))

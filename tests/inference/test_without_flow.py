@@ -1,4 +1,4 @@
-"""A motion layer that computes no flow: everything works but drawing it."""
+"""A motion layer without flow: everything works except drawing it."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""The authors' later layer, held to data from their (corrected) code, in fp64."""
+"""The authors' later layer, compared with data from their (corrected) code, in fp64."""
 
 import numpy as np
 import pytest

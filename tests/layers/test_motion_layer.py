@@ -1,4 +1,4 @@
-"""The contract: a layer of ten lines, options, few frames, formats, parameters."""
+"""The layer interface: a ten-line layer, options, few frames, formats, parameters."""
 
 import io
 
@@ -121,8 +121,8 @@ def test_slow_parameters_and_prefixes():
     assert all(k.startswith(motion_prefixes(model)) for k in model.state_dict())
 
 
-def test_a_checkpoint_of_before_loads_in_the_same_order():
-    # Optimizers in checkpoints know parameters by position.
+def test_an_old_checkpoint_loads_with_the_same_parameter_order():
+    # Optimizer states in checkpoints identify parameters by position.
     layer = RepresentationFlow(6, **SMALL)
     names = [name for name, _ in layer.named_parameters()]
     solver = [f'solver.{n}' for n in ('tau', 'lam', 'theta', 'div_x', 'div_y')]

@@ -1,6 +1,6 @@
-"""Numbers that hold: half precision, any input, broken clips, absurd learning rates.
+"""Numerical robustness: half precision, extreme input, broken clips, learning rates.
 
-Hypothesis draws the cases, the same ones at every run.
+Hypothesis draws the cases deterministically.
 """
 
 import os
@@ -17,7 +17,7 @@ from repflow_mm.ops.tvl1.custom_op import KERNELS
 
 FP64 = torch.rand(1, 1, 1, 1, dtype=torch.float64)
 BACKENDS = ['reference', *(n for n, k in KERNELS.items() if not k.reason(FP64))]
-# `quickstart.py stress` asks for more.
+# `quickstart.py stress` runs more.
 EXAMPLES = int(os.environ.get('REPFLOW_EXAMPLES', 25))
 CASES = settings(derandomize=True, deadline=None, max_examples=EXAMPLES, database=None)
 SHAPES = st.tuples(  # N, C, T, H, W
@@ -41,14 +41,14 @@ def gradients_are_finite(module: nn.Module) -> bool:
 
 
 def has_statistics(x: torch.Tensor) -> bool:
-    """Whether batch norm has two values a channel; it refuses to train on one."""
+    """Whether batch norm has two values per channel, which it requires for training."""
     n, _, t, h, w = x.shape
     return n * (t - 1) * h * w > 1
 
 
 @st.composite
 def clips(draw, dtypes=(torch.float32, torch.float64)) -> torch.Tensor:
-    """Noise of any scale and offset; frames or all of it may stand still."""
+    """Noise of any scale and offset, with some or all frames repeated."""
     shape = draw(SHAPES)
     generator = torch.Generator().manual_seed(draw(st.integers(0, 99)))
     x = torch.rand(shape, generator=generator, dtype=draw(st.sampled_from(dtypes)))

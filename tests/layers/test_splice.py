@@ -1,4 +1,4 @@
-"""add_motion in networks written by hand: places, names, freezing, conversion."""
+"""add_motion in hand-written networks: positions, names, freezing, conversion."""
 
 import copy
 import io
@@ -34,7 +34,7 @@ class Cnn(nn.Module):
 
 
 class ChannelsLast(nn.Module):
-    """ConvNeXt's kind: normed over channels in the last dimension, maps outside."""
+    """Like ConvNeXt: normalised over channels in the last dimension."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class ChannelsLast(nn.Module):
 
 
 def scramble(model) -> None:
-    """Leave the identity, so that the layers show."""
+    """Leave the identity, so that the layers have an effect."""
     for name, module in model.named_modules():
         if name.endswith('flow.bn') or name.endswith('flow2.bn'):
             nn.init.normal_(module.weight)
@@ -222,7 +222,7 @@ def test_attention_over_tokens_is_refused():
 
 
 def network_of(library: str):
-    """How a library makes a network by name; skips where it cannot be imported."""
+    """A library's function to create networks by name; skips if it is missing."""
     try:
         module = __import__(library)
     except (ImportError, RuntimeError) as error:  # compiled for another PyTorch

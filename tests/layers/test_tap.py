@@ -19,7 +19,7 @@ class Difference(BottleneckMotion):
 
 
 class Neck(RepresentationFlow):
-    """As in MMAction2: takes a list, and several views in one row."""
+    """As in MMAction2: takes a list, and several views in sequence."""
 
     def forward(self, x):
         return super().forward(

@@ -1,4 +1,4 @@
-"""The solver's parameters: what is learned, and that they cannot run away."""
+"""The solver's parameters: which are learned, and that they stay bounded."""
 
 import pytest
 import torch

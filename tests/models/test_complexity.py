@@ -1,4 +1,4 @@
-"""What the layer costs, held to what the paper says of it."""
+"""Cost of the layer, compared with the paper."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_flops_are_those_of_the_convolutions(plugin, family):
     plain = build(family, 18, 'RGB')
     assert flops(plain, 4, 64) > 2 * 2e8
     more = flops(build(family, 18, 'RepFlow'), 4, 64)
-    # One frame less behind the layer saves more than the layer's 1x1 kernels cost.
+    # One frame less after the layer saves more than the layer's 1x1 kernels cost.
     assert 0.7 < more / flops(plain, 4, 64) < 1.1
 
 

@@ -1,4 +1,4 @@
-"""The splice: copies, saving, freezing, and what it says of wrong input."""
+"""The splice: copies, saving, freezing, and errors for wrong input."""
 
 import copy
 import io
@@ -35,7 +35,7 @@ def _registered(plugin):
 
 
 def scramble(model) -> None:
-    """Leave the identity, so that the layer shows."""
+    """Leave the identity, so that the layer has an effect."""
     nn.init.normal_(model.flow.bn.weight)
 
 

@@ -1,4 +1,4 @@
-"""A layer of ten lines in MMAction2: built, trained, logged, checked, exported."""
+"""A custom ten-line layer in MMAction2: built, trained, logged, checked, exported."""
 
 import pytest
 import torch

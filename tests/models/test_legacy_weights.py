@@ -1,4 +1,4 @@
-"""The authors' whole network through the converter, and what is not it."""
+"""Conversion of the authors' complete network, and rejection of other weights."""
 
 import json
 
@@ -25,7 +25,7 @@ START = dict(
 
 @pytest.fixture(scope='module')
 def weights() -> dict[str, torch.Tensor]:
-    """The state dict that the golden logits belong to, made by its recipe."""
+    """The state dict of the golden logits, recreated by its recipe."""
     rng = np.random.default_rng(GOLDEN['seed'])
     made = {}
     for key, shape in GOLDEN['keys']:

@@ -16,7 +16,7 @@ NECK = dict(type='RepFlow', in_channels=512, flow_channels=4, n_iters=2)
 
 
 def train_step(model, inputs: torch.Tensor) -> None:
-    """One step of the optimiser, after which the whole solver has moved."""
+    """One optimizer step, after which all solver parameters have changed."""
     before = [p.detach().clone() for p in model.neck.solver.parameters()]
     samples = [ActionDataSample().set_gt_label(n % 5) for n in range(len(inputs))]
     optimizer = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
@@ -27,7 +27,7 @@ def train_step(model, inputs: torch.Tensor) -> None:
 
 
 def test_step(model, inputs: torch.Tensor) -> torch.Tensor:
-    """Scores of the clips, which are probabilities."""
+    """Scores of the clips, checked to be probabilities."""
     samples = [ActionDataSample().set_gt_label(0) for _ in inputs]
     model.eval()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""MMAction2's configs with motion, trained by the optimizers that they name."""
+"""MMAction2's configs with a motion layer, trained with their own optimizers."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The 2D backbone: placements, twins, pretrained weights, freezing."""
+"""The 2D backbone: placements, RGB baselines, pretrained weights, freezing."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ BLOCKS = ('input', 'block1', 'block2', 'block3', 'block4', 'block5')
 
 
 def torchvision_keys(state_dict: dict) -> dict:
-    """MMAction2's names of a 2D ResNet's weights to torchvision's."""
+    """Map MMAction2's names of a 2D ResNet's weights to torchvision's."""
     renamed = {}
     for key, value in state_dict.items():
         if 'downsample' in key:

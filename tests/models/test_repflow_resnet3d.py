@@ -1,4 +1,4 @@
-"""3D and (2+1)D backbones: placements, twins, zoo weights, freezing."""
+"""3D and (2+1)D backbones: placements, RGB baselines, zoo weights, freezing."""
 
 import pytest
 import torch

@@ -1,8 +1,8 @@
-"""Every CNN recognizer that the mmaction2 wheel carries, with motion added.
+"""Every CNN recognizer in the mmaction2 wheel, with motion layers added.
 
-Each is built from its own config with a layer behind a sub-module (`FlowAugmented`)
-and, where it can have one, another as its neck, takes a training step in which both
-learn, and tests.
+Each is built from its own config with a layer after a sub-module (`FlowAugmented`) and,
+where possible, another one as its neck, takes a training step in which both learn, and
+runs a test step.
 """
 
 import sys
@@ -152,7 +152,7 @@ ZOO = {
         None,
     ),
 }
-# Where a neck cannot be, and why: what comes out are no maps of one kind.
+# Models that cannot have a neck, since their output is not a single kind of map.
 NO_NECK = {
     'TPN, SlowOnly': 'has a neck, TPN',
     'TPN, TSM': 'has a neck, TPN',
@@ -165,7 +165,7 @@ NO_NECK = {
 
 @pytest.fixture(autouse=True)
 def _wheel(plugin, monkeypatch):
-    """TIN needs compiled ops of full mmcv: a shift by nothing stands in for its own."""
+    """TIN needs compiled ops of full mmcv, replaced here by a zero shift."""
     ops = types.ModuleType('mmcv.ops')
     ops.tin_shift = lambda x, offsets: x + 0 * offsets.sum()
     monkeypatch.setitem(sys.modules, 'mmcv.ops', ops)
@@ -199,7 +199,7 @@ def spliced(name: str) -> dict:
 
 
 def with_neck(cfg: dict, shape: tuple[int, ...]) -> tuple[dict, tuple[int, ...]]:
-    """The config with a neck, and a shape of clips that leaves it frames."""
+    """The config with a neck, and a clip shape that leaves enough frames for it."""
     mobile = 'MobileNetV2' in str(cfg.backbone)
     channels = 1280 if mobile else cfg.cls_head.in_channels
     cfg.neck = dict(type='RepFlow', in_channels=channels, **FLOW)

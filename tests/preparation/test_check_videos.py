@@ -1,4 +1,4 @@
-"""Checking finds what does not decode, once, whatever the decoder does."""
+"""Checking finds undecodable videos, once, whatever the decoder does."""
 
 import os
 import threading
@@ -30,7 +30,7 @@ def encode(path, frames: int = 8, size=(32, 64), seed: int = 0):
 
 
 class ScriptedProcess:
-    """Instead of a decoder: what it does with a file is in the file's name."""
+    """A fake decoder whose behaviour is given by the name of the file."""
 
     opened: Counter[str] = Counter()
     read: list[int] = []
@@ -124,7 +124,9 @@ def test_a_file_is_checked_again_only_if_there_is_reason(tmp_path, scripted):
     assert opened() == set()
 
 
-def test_a_failure_of_ours_stops_and_closes(tmp_path, scripted, monkeypatch):
+def test_an_internal_error_stops_and_closes_the_processes(
+    tmp_path, scripted, monkeypatch
+):
     def full(*_):
         raise OSError('No space left on device')
 

@@ -1,4 +1,4 @@
-"""Weizmann and UT-Interaction: no person and no sequence is on both sides."""
+"""Weizmann and UT-Interaction: no person or sequence is in both parts of a split."""
 
 import re
 
@@ -65,7 +65,7 @@ def test_weizmanns_second_clips_and_what_is_none_of_it(tmp_path):
 
 
 def official(order: str, per_set: int = 60):
-    """Official names; `order` says which number comes first."""
+    """Official names; `order` determines which number comes first."""
     for number in (1, 2):
         for clip in range(per_set):
             sequence = clip // 6 + (1 if number == 1 else 11)

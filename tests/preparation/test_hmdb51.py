@@ -1,4 +1,4 @@
-"""HMDB51's lists are its official splits."""
+"""The HMDB51 lists match the official splits."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Kinetics-400 from whatever layout people have it in."""
+"""Kinetics-400 in all common layouts."""
 
 import pytest
 
@@ -107,7 +107,7 @@ def test_a_video_without_time_stamps_cannot_be_two_clips(tmp_path, csvs):
     assert 'a_12_345678.mp4 has no time stamps' in ambiguous[0].why
 
 
-def test_what_is_missing_twice_misplaced_or_unused_is_told(tmp_path, csvs):
+def test_missing_duplicate_misplaced_and_unused_videos_are_reported(tmp_path, csvs):
     root = touch(
         tmp_path / 'k',
         'train/arm wrestling/a_12_345678.mp4',
@@ -211,7 +211,7 @@ def test_a_wrong_csv(tmp_path, text, message):
         read_csv(path, 'train')
 
 
-def test_a_csv_with_a_mark_fractions_and_a_line_twice(tmp_path):
+def test_a_csv_with_a_byte_order_mark_fractions_and_a_duplicate_line(tmp_path):
     path = tmp_path / 'train.csv'
     line = 'zumba,x,1.0,11.0\r\n'
     header = 'label,youtube_id,time_start,time_end\r\n'

@@ -1,4 +1,4 @@
-"""Work is done by several threads, and stops when it is told to."""
+"""Work is done by several threads, and stops on request."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ import pytest
 from repflow_mm.preparation.parallel import run_all
 
 
-def test_everything_is_done_once_and_told_in_this_thread():
+def test_everything_is_done_once_and_reported_in_this_thread():
     told, stopped = {}, []
 
     def done(item: int, result: int) -> None:
@@ -20,7 +20,7 @@ def test_everything_is_done_once_and_told_in_this_thread():
 
 
 @pytest.mark.parametrize('error', [KeyboardInterrupt, OSError])
-def test_what_waits_is_not_begun_after_a_stop(error):
+def test_pending_work_is_not_started_after_a_stop(error):
     begun, released = [], threading.Event()
 
     def work(item: int) -> None:

@@ -1,4 +1,4 @@
-"""Copies are smaller, whole, and never in the place of anything."""
+"""Copies are smaller, complete, and never overwrite other files."""
 
 import hashlib
 import os

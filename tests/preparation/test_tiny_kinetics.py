@@ -1,4 +1,4 @@
-"""Tiny-Kinetics is a selection of Kinetics-400, and says so when it cannot be."""
+"""Tiny-Kinetics is selected from Kinetics-400; other lists are refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One's own videos: every class is split by itself, and always the same way."""
+"""Custom videos: each class is split separately and deterministically."""
 
 import os
 
@@ -122,13 +122,11 @@ def test_every_other_file_is_reported_by_its_suffix(tmp_path):
     ('name', 'reason'),
     [
         ('run/1.gif', r'1\.gif: \.gif is no suffix of a video'),
-        ('run/deep/leads_nowhere.mp4', 'leads nowhere'),
-        (' run/1.mp4', 'cannot begin with a blank'),
+        ('run/deep/leads_nowhere.mp4', 'dangling link'),
+        (' run/1.mp4', 'cannot begin with a space'),
     ],
 )
-def test_a_class_of_unknown_files_is_no_smaller_number_of_classes(
-    tmp_path, name, reason
-):
+def test_a_class_without_listable_files_is_an_error(tmp_path, name, reason):
     root = fill(tmp_path, jump=1, walk=1)
     (root / name).parent.mkdir(parents=True)
     if 'nowhere' in name:

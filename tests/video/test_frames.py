@@ -1,6 +1,6 @@
-"""Frame `i` is the `i`-th decoded picture, in whatever file, whoever decodes it.
+"""Frame `i` is the `i`-th decoded picture, for every file format and decoder.
 
-Frames carry their number as a picture, so the number is read from the pixels.
+Frames show their number, which is read from the pixels.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.helpers.paths import VIDEOS
 REAL = VIDEOS.with_name('real_videos')
 DECODERS = tuple(decoders.CLASSES)
 
-# Kinds of which each can trap a decoder in another way.
+# Formats, each of which is difficult for decoders in a different way.
 QUICK = (
     'h264_closed.mp4',
     'h264_open_gop.mp4',
@@ -35,7 +35,7 @@ QUICK = (
     'rotated_90.mp4',
     'no_stamps.h264',
 )
-# What decoders refuse, and say so. They must refuse no more and no less.
+# Formats that decoders refuse with an error: exactly these.
 REFUSED = {
     'decord': {
         *(name for name in numbered.NAMES if name.endswith('.ts')),
@@ -62,7 +62,7 @@ def process(request) -> Iterator[VideoProcess]:
 
 
 def from_the_start(path: Path) -> np.ndarray:
-    """All frames, by a plain loop of PyAV's."""
+    """All frames, decoded by a plain PyAV loop."""
     frames = []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):

@@ -1,4 +1,4 @@
-"""The decoding process: right frames, and whatever happens to it, an error."""
+"""The decoding process: correct frames, and an error on every failure."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ FRAMES = 24
 
 @pytest.fixture(scope='module')
 def video(tmp_path_factory):
-    """Frame i is a grey of its own."""
+    """Each frame has a distinct grey level."""
     path = tmp_path_factory.mktemp('video') / 'a b.mp4'
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), 25, (64, 48))
     for i in range(FRAMES):
@@ -38,7 +38,7 @@ def video(tmp_path_factory):
 
 
 def process_of(decoder: str) -> VideoProcess:
-    """A decoding process, if the decoder is there."""
+    """A decoding process, if the decoder is installed."""
     if decoder != 'auto':
         pytest.importorskip(decoders.MODULES[decoder])
     return VideoProcess(decoder, timeout=20)
@@ -128,7 +128,7 @@ def test_a_clip_too_large_for_memory(video, monkeypatch):
         process.frames([1, 1, 1])
 
 
-def test_is_renewed_after_so_many_videos(video):
+def test_is_restarted_after_a_number_of_videos(video):
     process = VideoProcess(max_videos=2)
     pids = []
     for _ in range(5):
@@ -190,7 +190,7 @@ def test_a_decoder_that_is_not_installed(monkeypatch):
 
 
 def scripted(tmp_path, monkeypatch, script: str) -> None:
-    """Change the decoders: every Python that starts runs this, theirs too."""
+    """Modify the decoders in every Python process, including the decoding process."""
     (tmp_path / 'sitecustomize.py').write_text(
         'import os, repflow_mm.video.decoders as decoders\n' + script
     )
@@ -222,7 +222,9 @@ decoders.PyAV.{when} = fail
     assert log.read_text() == 'x'
 
 
-def test_what_the_file_lacks_is_asked_of_no_other_decoder(video, tmp_path, monkeypatch):
+def test_faults_of_the_file_are_not_retried_with_other_decoders(
+    video, tmp_path, monkeypatch
+):
     scripted(
         tmp_path,
         monkeypatch,
@@ -239,7 +241,7 @@ decoders.PyAV._decode = fail
     assert process.used == 'pyav'
 
 
-def test_signs_of_life_while_frames_are_counted(video, tmp_path, monkeypatch):
+def test_heartbeats_while_frames_are_counted(video, tmp_path, monkeypatch):
     log = tmp_path / 'log'
     scripted(
         tmp_path,

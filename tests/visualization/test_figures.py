@@ -1,4 +1,4 @@
-"""The figures of the documentation show what is said beside them."""
+"""The figures of the documentation match its text."""
 
 import cv2
 import numpy as np

@@ -13,7 +13,7 @@ from repflow_mm.visualization.flow_clip import (
 
 
 def window(first: int, count: int = 4, flow: bool = True) -> FlowClip:
-    """Of a video of 10 frames per second, whose flow is the frame's number."""
+    """A clip at 10 frames per second, whose flow is the frame number."""
     indices = np.arange(first, first + count)
 
     def solve(n_iters):

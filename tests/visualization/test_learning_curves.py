@@ -1,4 +1,4 @@
-"""Logs of MMEngine, cut and resumed, as curves in a picture."""
+"""MMEngine logs, interrupted and resumed, as plotted curves."""
 
 import json
 
@@ -11,7 +11,7 @@ from repflow_mm.visualization.run_log import read_run
 
 
 def sitting(work_dir, name, iterations, epochs=(), value=0.0, end='', **scalars):
-    """What a training of five iterations an epoch logs from a start to an end."""
+    """Log lines of a run with five iterations per epoch, from a start to an end."""
     rows = [
         dict(loss=value + i, lr=0.1, time=0.5, epoch=i // 5 + 1, iter=i, step=i)
         for i in iterations
@@ -25,7 +25,7 @@ def sitting(work_dir, name, iterations, epochs=(), value=0.0, end='', **scalars)
 
 @pytest.fixture
 def runs(tmp_path):
-    """One that was cut at iteration 9 and resumed from 5, and one in one piece."""
+    """A run killed at iteration 9 and resumed from 5, and an uninterrupted one."""
     flow = {'flow/backbone.flow/tau': 0.25, 'flow/backbone.flow/div_x_0': -1.0}
     sitting(tmp_path / 'a' / 'work', '20260101_000000', range(1, 10), [1], **flow)
     sitting(
@@ -41,7 +41,7 @@ def runs(tmp_path):
     return [tmp_path / 'a' / 'work', tmp_path / 'b' / 'work']
 
 
-def test_sittings_join_and_the_later_one_wins(runs):
+def test_resumed_logs_are_joined_and_later_values_win(runs):
     log = read_run(runs[0])
     assert log['loss'].steps == [1, 2, 3, 4, 5, 6, 7, 8]  # iteration 9 was lost
     assert log['loss'].values == [1, 2, 3, 4, 5, 106, 107, 108]

@@ -1,4 +1,4 @@
-"""Sheets of tiles: places, sizes, colours and arrows."""
+"""Sheets of tiles: positions, sizes, colours and arrows."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_a_tile_has_its_size_and_vectors_stay_blocks():
 
 @pytest.mark.parametrize('vector', [(1, 0), (0, -1), (9, 9)])
 def test_arrows_stay_inside_their_cells(vector):
-    """So the ink of a tile whose outer cells are still does not reach them."""
+    """In a tile whose outer cells have no motion, they contain no ink."""
     flow = np.zeros((10, 10, 2))
     flow[3:7, 3:7] = vector
     box = (200, 200)

@@ -1,6 +1,6 @@
 'use strict';
 
-// The page has one state; whatever changes it calls change(), and draw() shows it.
+// The page has a single state: every update calls change(), and draw() renders it.
 
 const byId = (id) => document.getElementById(id);
 const read = (id) => JSON.parse(byId(id).textContent);
@@ -29,15 +29,15 @@ const figures = new Map(
 
 const state = {
   frame: 0,
-  channel: 0, // its place in about.channels
+  channel: 0, // index into about.channels
   snapshot: about.iterations.length - 1,
   view: 'all',
   arrows: false,
   playing: false,
-  place: [0.5, 0.5], // the marker, in parts of the picture's width and height
+  place: [0.5, 0.5], // position of the marker, relative to the picture's width and height
 };
 
-// Colours: flow_to_rgb of repflow_mm.visualization, with its numbers.
+// Colours: the same as flow_to_rgb of repflow_mm.visualization.
 
 const WHEEL = [
   [15, [1, 0, 0], [1, 1, 0]],
@@ -61,20 +61,20 @@ function hue(dx, dy) {
   return WHEEL[below].map((value, k) => (1 - share) * value + share * next[k]);
 }
 
-/** RGBA of a flow of `dx, dy` where 1 is full colour. */
+/** RGBA of flow `dx, dy`, where speed 1 is full colour. */
 function colour(dx, dy) {
   const saturation = Math.min(Math.hypot(dx, dy), 1);
   const mixed = hue(dx, dy).map((value) => 1 - saturation * (1 - value));
   return [...mixed.map((value) => Math.round(255 * value)), 255];
 }
 
-/** The same over a frame, which shows where `colour` has white. */
+/** The same for overlays: the frame shows through where `colour` is white. */
 function glaze(dx, dy) {
   const mixed = hue(dx, dy).map((value) => Math.round(255 * value));
   return [...mixed, Math.round(255 * Math.min(Math.hypot(dx, dy), 1))];
 }
 
-/** One kind of flow in the page: how to look up its colours and its vectors. */
+/** One kind of flow in the page: lookup of its colours and vectors. */
 class Flow {
   constructor({ full, step, levels, cut }, [height, width]) {
     Object.assign(this, { full, step, levels, cut, height, width });
@@ -84,7 +84,7 @@ class Flow {
     this.pixels = new Uint32Array(this.image.data.buffer);
   }
 
-  /** Colours of every vector that can be stored. */
+  /** Colours of all storable vectors. */
   table(paint) {
     if (!this.tables.has(paint)) {
       const side = 2 * this.levels + 1;
@@ -101,7 +101,7 @@ class Flow {
     return this.tables.get(paint);
   }
 
-  /** Picture number `index` of `stored`, one pixel a vector. */
+  /** Picture `index` of `stored`, one pixel per vector. */
   paint(context, stored, index, paint) {
     const table = this.table(paint);
     const { levels, pixels } = this;
@@ -113,7 +113,7 @@ class Flow {
     context.putImageData(this.image, 0, 0);
   }
 
-  /** The vector under a place, and whether it was cut when it was stored. */
+  /** The vector at a position, and whether it was clipped when stored. */
   vector(stored, index, [x, y]) {
     const column = clamp(Math.floor(x * this.width), 0, this.width - 1);
     const row = clamp(Math.floor(y * this.height), 0, this.height - 1);
@@ -127,7 +127,7 @@ class Flow {
 const flow = new Flow(about.flow, about.map);
 const tvl1 = about.tvl1 && new Flow(about.tvl1, about.tvl1.map);
 
-// Data: each part is unpacked when it is first wanted, and kept.
+// Data: each part is unpacked on first use and cached.
 
 const unpacked = new Map();
 
@@ -156,7 +156,7 @@ const flowIndex = (frame = state.frame) => state.snapshot * count + frame;
 
 const small = document.createElement('canvas');
 
-/** Draw flow over the whole of `canvas`, smooth or as the cells that it has. */
+/** Draw flow over the whole `canvas`, interpolated or as cells. */
 function drawFlow(canvas, kind, stored, index, paint, smooth) {
   small.width = kind.width;
   small.height = kind.height;
@@ -176,7 +176,7 @@ function drawFrame(canvas) {
   }
 }
 
-/** At most 16 arrows per row, each inside its cell; full colour is as long as one. */
+/** At most 16 arrows per row, each inside its cell; full colour fills the cell. */
 function drawArrows(canvas, kind, stored, index) {
   const context = canvas.getContext('2d');
   const apart = Math.max(1, Math.ceil(kind.width / 16));
@@ -211,7 +211,7 @@ function drawArrows(canvas, kind, stored, index) {
   }
 }
 
-/** Give a canvas the pixels that the screen has for it; false if it is not shown. */
+/** Match a canvas to the screen's resolution; false if it is hidden. */
 function fit(canvas) {
   const { width, height } = canvas.getBoundingClientRect();
   const size = [width, height].map((side) => Math.round(side * devicePixelRatio));
@@ -320,7 +320,7 @@ function drawThumbs() {
   }
 }
 
-/** How far the estimate still moved since the snapshot before. */
+/** Mean change of the estimate since the previous snapshot. */
 function drawChange() {
   const stored = channelData(state.channel);
   const before = state.snapshot - 1;
@@ -338,7 +338,7 @@ function drawChange() {
       );
     }
     const mean = ((sum / size) * flow.step).toFixed(3);
-    text = `moved ${mean} px on average since iteration ${about.iterations[before]}`;
+    text = `mean change of ${mean} px since iteration ${about.iterations[before]}`;
   }
   byId('change').textContent = text;
 }
@@ -368,7 +368,7 @@ function draw() {
 
 let scheduled = false;
 
-/** Change the state, and show it with the next picture of the screen. */
+/** Update the state, and render it in the next animation frame. */
 function change(changes = {}) {
   Object.assign(state, changes);
   if (!scheduled) {
@@ -380,7 +380,7 @@ function change(changes = {}) {
   }
 }
 
-// Playback: the clip's own time, over and over.
+// Playback: real time, looping.
 
 const first = about.times[0];
 const meanGap = count > 1 ? (about.times.at(-1) - first) / (count - 1) : 1;
@@ -439,13 +439,13 @@ function element(name, attributes, parent, text) {
   return made;
 }
 
-/** The next of 1, 2, 5, 10, 20, ... parts or multiples of a unit. */
+/** Round up to 1, 2 or 5 times a power of ten. */
 function roundStep(least) {
   const unit = 10 ** Math.floor(Math.log10(least));
   return unit * [1, 2, 5, 10].find((factor) => factor * unit >= least - 1e-9);
 }
 
-/** Lines through the windows' centres, drawn anew when the width changes. */
+/** Lines through the centres of the windows, redrawn when the width changes. */
 function drawPlot() {
   const svg = byId('plot');
   const { width, height } = svg.getBoundingClientRect();
@@ -500,7 +500,7 @@ function drawPlot() {
   };
 }
 
-/** Names at the lines' ends, moved apart where they would overlap. */
+/** Names at the ends of the lines, moved apart to avoid overlap. */
 function drawNames(svg, ends, right, [top, bottom], room) {
   const apart = 16;
   ends.sort((a, b) => a.at - b.at);
@@ -521,7 +521,7 @@ function drawNames(svg, ends, right, [top, bottom], room) {
   }
 }
 
-/** The window whose centre is nearest to a time. */
+/** The window whose centre is closest to a time. */
 function windowAt(time) {
   const far = about.scores.windows.map(([from, to]) => Math.abs((from + to) / 2 - time));
   return far.indexOf(Math.min(...far));
@@ -620,17 +620,17 @@ function precision() {
   const sentence = (name, { full, step, levels, cut, digits }) =>
     `${name} is stored in steps of ${step.toPrecision(2)} px; full colour is ` +
     `${full.toFixed(digits)} px, which at most one vector in a hundred exceeds` +
-    (cut ? `; ${cut < 1e-4 ? 'less than 0.01' : (100 * cut).toFixed(2)} % of the components are beyond ${(levels * step).toFixed(digits)} px and cut there. ` : '. ');
+    (cut ? `; ${cut < 1e-4 ? 'less than 0.01' : (100 * cut).toFixed(2)} % of the components are beyond ${(levels * step).toFixed(digits)} px and clipped. ` : '. ');
   const left = about.left_out;
   return (
     sentence('Flow', flow) +
     (tvl1 ? sentence('TV-L1', tvl1) : '') +
     'Flow is from the frame shown to the next, +x right and +y down; 0° is right, 90° up.' +
-    (left.length ? ` To keep the page small, iterations ${left.join(', ')} are left out.` : '')
+    (left.length ? ` To keep the page small, iterations ${left.join(', ')} are omitted.` : '')
   );
 }
 
-/** Say what a key did, for those who do not see it. */
+/** Announce the effect of a key to screen readers. */
 const say = (text) => {
   byId('status').textContent = text;
 };

@@ -1,4 +1,4 @@
-"""Writes the explorer: one HTML file with frames, flow and scores inside."""
+"""Write the explorer: a self-contained HTML page with frames, flow and scores."""
 
 import base64
 import hashlib
@@ -18,11 +18,11 @@ from repflow_mm.files import write_bytes
 from repflow_mm.visualization.flow_clip import FlowClip, check_shape
 from repflow_mm.visualization.flow_colour import flow_scale
 
-# What 64 frames may take. A longer clip may take more, frame by frame.
+# Maximum size in bytes for 64 frames; in proportion for longer clips.
 _LIMIT = 5_000_000
 _LIMIT_FRAMES = 64
-# Tried in turn until the page fits: levels of flow on either side of zero, JPEG
-# quality, and one snapshot of the solver in how many is kept (the last always is).
+# Tried in order until the page fits: flow quantization levels on either side of zero,
+# JPEG quality, and N for keeping every Nth solver snapshot (the last is always kept).
 _PLANS = (
     (127, 85, 1),
     (127, 65, 1),
@@ -44,15 +44,15 @@ def write_page(
     channels: Sequence[int],
     tvl1: np.ndarray | None = None,
 ) -> Path:
-    """Write the page; it needs nothing but a browser of 2023 or later.
+    """Write the page, which works in any browser of 2023 or later, offline.
 
-    It has less than 5 MB for 64 frames, and for a longer clip in proportion. Where
-    that is not enough, flow is stored in coarser steps, then frames at a lower
-    quality, then fewer of the solver's snapshots; the page says which.
+    It is smaller than 5 MB for 64 frames, in proportion for longer clips. If necessary,
+    flow is quantized more coarsely, frames are compressed more, and fewer solver
+    snapshots are kept; the page says which.
 
     Args:
-        clip (FlowClip): What it shows; times have to increase.
-        path (Path): The `.html` file; its folder is made.
+        clip (FlowClip): The clip; its times must increase.
+        path (Path): The `.html` file; its folder is created if missing.
         layer (str): The layer whose flow is shown.
         channels (Sequence[int]): The channels.
         tvl1 (np.ndarray, optional): `(T, h, w, 2)`, OpenCV's TV-L1, in pixels of the
@@ -62,15 +62,15 @@ def write_page(
         Path: `path`.
 
     Raises:
-        InputError: If the clip has too many channels to fit even so.
+        InputError: If the clip has too many channels for the size limit.
         OutputError: If the file cannot be written.
-        ValueError: If times do not increase, or numbers are not finite.
+        ValueError: If times do not increase, or values are not finite.
     """
     if (np.diff(clip.times) <= 0).any():
         raise ValueError('times must increase')
     iterations = clip.solvers[layer].iterations()
     flow = np.stack([clip.flow(layer, n)[:, list(channels)] for n in iterations])
-    # As pixels of the map that is stored.
+    # In pixels of the stored map.
     flow = min(_SIZE / min(flow.shape[3:5]), 1) * _shrink(flow).swapaxes(1, 2)
     if tvl1 is not None:
         check_shape('tvl1', tvl1, (len(clip.frames), None, None, 2))
@@ -80,11 +80,11 @@ def write_page(
             raise ValueError(f'{name} holds numbers that are not finite')
     limit = _LIMIT * max(1, len(clip.frames) / _LIMIT_FRAMES)
     for levels, quality, thinning in _PLANS:
-        # The last, which the network uses, is always there.
+        # The last snapshot, which the network uses, is always kept.
         kept = slice((len(iterations) - 1) % thinning, None, thinning)
         about = {
             'layer': layer,
-            # A layer that does not iterate has one snapshot, and no number of it.
+            # A layer that is not iterative has one snapshot, without a count.
             'iterations': [n or 1 for n in iterations[kept]],
             'left_out': [n for n in iterations if n not in iterations[kept]],
         }
@@ -108,7 +108,7 @@ def _page(
     levels: int,
     quality: int,
 ) -> str:
-    """The page with `flow` `(I, C, T, h, w, 2)` and what else is known `about` it."""
+    """The page for `flow` `(I, C, T, h, w, 2)` and its metadata `about`."""
     activity = np.hypot(flow[-1, ..., 0], flow[-1, ..., 1]).mean((1, 2, 3))
     order = np.argsort(-activity, kind='stable')
     scale, stored = _quantise(flow, flow[-1], levels)
@@ -152,7 +152,7 @@ def _page(
 
 
 def _shrink(flow: np.ndarray) -> np.ndarray:
-    """Vectors `(..., h, w, 2)`, unchanged but fewer: finer maps would not fit."""
+    """Downsample flow `(..., h, w, 2)` to limit its size; vectors keep their scale."""
     height, width = flow.shape[-3:-1]
     scale = min(_SIZE / min(height, width), 1)
     size = round(width * scale), round(height * scale)
@@ -164,9 +164,9 @@ def _shrink(flow: np.ndarray) -> np.ndarray:
 def _quantise(
     flow: np.ndarray, final: np.ndarray, levels: int
 ) -> tuple[dict, np.ndarray]:
-    """Flow in whole steps, int8, and what they mean.
+    """Quantize flow to int8; returns the scale and the quantized flow.
 
-    Full colour is that of `final`; components beyond twice that speed are cut.
+    Full colour is that of `final`; components beyond twice that speed are clipped.
     """
     full = flow_scale([final])
     step = (min(2 * full, float(np.abs(flow).max())) or full) / levels
@@ -181,9 +181,9 @@ def _quantise(
 
 
 def _scores(clip: FlowClip) -> dict:
-    """The classes that are among the first five of any window, best on average first.
+    """Scores of classes in the top five of any window, by decreasing mean score.
 
-    Their lines need no others, and 400 classes would be most of a short page.
+    Other classes are never shown, and 400 classes would dominate a short page.
     """
     first = np.argsort(-clip.scores, axis=1)[:, :_TOP]
     kept = np.unique(first)
@@ -206,10 +206,10 @@ def _jpeg(frame: np.ndarray, quality: int) -> str:
 
 
 def _json(value: object) -> str:
-    """JSON that no HTML parser takes for the end of its element."""
+    """JSON that is safe inside an HTML script element."""
     return json.dumps(value, separators=(',', ':')).replace('<', '\\u003c')
 
 
 def _hash(source: str) -> str:
-    """What a content security policy calls the text of an element."""
+    """SHA-256 hash of an inline element for the content security policy."""
     return base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()

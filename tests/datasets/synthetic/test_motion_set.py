@@ -42,7 +42,7 @@ def test_clips_splits_and_seeds_differ():
 
 
 @pytest.mark.parametrize('name', CLASSES)
-def test_content_moves_as_the_class_says(name):
+def test_motion_matches_the_class(name):
     centre = np.arange(48) - 23.5
     x, y = np.meshgrid(centre, centre)
     measured = []

@@ -1,4 +1,4 @@
-"""Videos that cannot be read, in whole runs: counted, limited, never dropped."""
+"""Unreadable videos in complete runs: counted, limited, never dropped."""
 
 import re
 import shutil
@@ -149,7 +149,7 @@ def test_a_test_gives_no_figure_or_counts_them_as_wrong(
 def test_every_prediction_right_but_two_is_80_percent(
     plugin, config, options, tmp_path
 ):
-    """The figure that is reported counts the two as wrong, whatever is predicted."""
+    """The reported metric counts the two as wrong, regardless of predictions."""
     cfg = Config.fromfile(config)
     pairs = (option.split('=') for option in options(0)[3:])
     cfg.merge_from_dict({key: value for key, value in pairs})

@@ -1,4 +1,4 @@
-"""A sampler that leaves no motion to see is said once, before training."""
+"""A warning before training if sampled frames are too far apart to show motion."""
 
 from types import SimpleNamespace
 from unittest.mock import Mock

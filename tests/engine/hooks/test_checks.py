@@ -1,4 +1,4 @@
-"""Hooks: a NaN stops a run, an overflow of fp16 does not; weights must be weights."""
+"""Hooks: NaN stops a run, fp16 overflow does not; incompatible weights are refused."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ from repflow_mm.engine import CheckLossHook, CheckWeightsHook
 
 
 class Model(BaseModel):
-    """A loss of one weight, and what it is multiplied with by iteration."""
+    """A loss with one weight, multiplied by a given factor per iteration."""
 
     def __init__(self, factors):
         super().__init__()
@@ -25,7 +25,7 @@ class Model(BaseModel):
 
 
 class ScaledOptimWrapper(OptimWrapper):
-    """MMEngine's AmpOptimWrapper as it is on a GPU, whose gradients overflow once."""
+    """MMEngine's AmpOptimWrapper as on a GPU, with a single gradient overflow."""
 
     scaler = torch.amp.GradScaler('cpu', init_scale=2.0**127)
 

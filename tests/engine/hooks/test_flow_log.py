@@ -1,4 +1,4 @@
-"""The flow log: right numbers at right steps in every back end, and no effect."""
+"""The flow log: correct values and steps in every backend, no effect on training."""
 
 import json
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from tests.helpers.faults.runs import differences
 
 
 class Growth(BottleneckMotion):
-    """A motion layer without flow, which learns one number."""
+    """A motion layer without flow, with one learned parameter."""
 
     def make_motion(self, channels):
         self.gain = nn.Parameter(torch.tensor(2.0))
@@ -32,7 +32,7 @@ class Growth(BottleneckMotion):
 
 
 class Model(BaseModel):
-    """Two flow layers with a convolution between, which keep what they computed."""
+    """Two flow layers with a convolution between, which record their flows."""
 
     def __init__(self, flow: str = 'FcF'):
         super().__init__()
@@ -149,7 +149,7 @@ def test_numbers_and_pictures_reach_every_back_end(plugin, tmp_path):
 
 
 def test_values_are_those_within_the_bounds(plugin):
-    """What overshot is logged as the solver takes it."""
+    """Parameters beyond their bounds are logged as clamped by the solver."""
     from repflow_mm.engine.hooks.flow_log import _magnitudes
     from repflow_mm.layers import RepresentationFlow
 

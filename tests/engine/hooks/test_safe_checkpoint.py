@@ -1,4 +1,4 @@
-"""Checkpoints are whole or not there, whatever happens while they are written."""
+"""Checkpoints are written atomically, whatever happens during writing."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def test_a_file_is_replaced_whole(plugin, tmp_path):
 
 
 def test_a_kill_at_any_byte_leaves_a_whole_file(plugin, tmp_path):
-    """A reader never sees half a file, and a kill leaves none."""
+    """Readers never see a partial file, and a kill leaves none."""
     path = tmp_path / 'a.pth'
     code = f"""
 import itertools

@@ -1,1 +1,1 @@
-"""Faults to inject: a few at a time in tests, many in the stress test."""
+"""Fault injection, used sparingly in tests and extensively in the stress test."""

@@ -1,8 +1,8 @@
 """Hostile and broken checkpoint files, and a process that loads them all.
 
-`python -m tests.helpers.faults.checkpoints FOLDER --damaged 1000 --seed 1` makes them
-in FOLDER, loads each under a limit of memory, and prints one JSON line a file.
-The tests run it with a few.
+`python -m tests.helpers.faults.checkpoints FOLDER --damaged 1000 --seed 1` writes them
+to FOLDER, loads each under a memory limit, and prints one JSON line per file. The tests
+run it with a few files.
 """
 
 import argparse
@@ -39,7 +39,7 @@ ROOM = 1 << 30  # what a process may take on top of what it started with
 
 
 def harmless(folder: Path) -> Iterator[tuple[str, Path]]:
-    """What looks bad and loads, at no cost."""
+    """Files that look suspicious but load at no cost."""
     for i, (name, obj) in enumerate(harmless_objects()):
         yield name, archive(folder / f'harmless{i}.pth', pickled(obj))
     good = pickled(dict(x=tensor(Storage(4))))
@@ -48,7 +48,7 @@ def harmless(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def archive(path: Path, data: bytes, compression=zipfile.ZIP_STORED, **records) -> Path:
-    """A zip as `torch.save` lays it out, of any pickle and records."""
+    """A zip in the layout of `torch.save`, with arbitrary pickle and records."""
     records = {'data/0': bytes(16), 'version': b'3\n', 'byteorder': b'little'} | records
     with zipfile.ZipFile(path, 'w', compression, allowZip64=True) as file:
         file.writestr('archive/data.pkl', data)
@@ -58,7 +58,7 @@ def archive(path: Path, data: bytes, compression=zipfile.ZIP_STORED, **records) 
 
 
 def legacy(path: Path, data: bytes, keys=('0',), records=(bytes(16),)) -> Path:
-    """A file as `torch.save` wrote it before it wrote zips."""
+    """A file in the format that `torch.save` used before zips."""
     system = dict(protocol_version=1001, little_endian=True, type_sizes={})
     parts = [pickled(o) for o in (0x1950A86A20F9469CFC6C, 1001, system)]
     parts += [data, pickled(list(keys))]
@@ -126,7 +126,7 @@ def hostile(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _overlapping(path: Path) -> Path:
-    """A hundred records of a megabyte in little more than one: each holds the next."""
+    """A hundred nested records of a megabyte in little more than one megabyte."""
     content, records = bytes(1 << 20), []
     for i in reversed(range(100)):
         record = zipfile.ZipInfo(f'archive/data/{i}')
@@ -168,7 +168,7 @@ def damaged(
 
 
 def real(folder: Path) -> list[Path]:
-    """What MMEngine writes, as a zip and as a legacy file."""
+    """Checkpoints written by MMEngine, as a zip and as a legacy file."""
     history = HistoryBuffer([1.5, 2.5], [1, 1])
     weights = OrderedDict(weight=torch.rand(8, 8), bias=torch.rand(8))
     checkpoint = dict(
@@ -186,7 +186,7 @@ def real(folder: Path) -> list[Path]:
 
 
 def outcome(load, path: Path) -> dict:
-    """What loading did: `end` is `'loads'`, `'refused'` or the name of an error."""
+    """Outcome of loading: `end` is `'loads'`, `'refused'` or the name of an error."""
     started, before = time.perf_counter(), _peak()
     try:
         loaded = load(path)
@@ -206,7 +206,7 @@ def _peak() -> int:
 
 
 def main() -> None:
-    """See the head of this file."""
+    """Run the program; see the module docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('folder', type=Path)
     parser.add_argument('--damaged', type=int, default=100, help='of each kind')

@@ -1,4 +1,4 @@
-"""Trainings in several processes, on one machine or as if on several."""
+"""Training in several processes, on one machine or several emulated ones."""
 
 import os
 import socket
@@ -10,7 +10,7 @@ from tests.helpers.paths import ROOT
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """An unused port."""
     with socket.socket() as sock:
         sock.bind(('127.0.0.1', 0))
         return sock.getsockname()[1]
@@ -52,7 +52,7 @@ def torchrun(
 
 
 def finish(process: subprocess.Popen, seconds: float = 300) -> tuple[int, str]:
-    """Exit status and output; killed, and a failure, if it takes longer."""
+    """Exit status and output; a process that takes longer is killed and fails."""
     try:
         output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -65,10 +65,10 @@ def finish(process: subprocess.Popen, seconds: float = 300) -> tuple[int, str]:
 
 
 def write_config(folder: Path, base: Path, batch_size: int) -> Path:
-    """The config `base` with nothing that depends on how a batch is spread.
+    """The config `base` without anything that depends on how a batch is distributed.
 
-    Batch norm normalises by its statistics and dropout is off: what is left is the
-    same for a batch of 4 and for two of 2, in fp64 to within its rounding.
+    Batch norm uses its running statistics and dropout is off, so that a batch of 4 and
+    two batches of 2 agree to within fp64 rounding.
     """
     path = folder / f'batch_of_{batch_size}.py'
     path.write_text(f"""

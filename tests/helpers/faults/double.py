@@ -1,4 +1,4 @@
-"""Importing this makes networks of fp64, in which sums in another order agree."""
+"""Importing this makes networks use fp64, so that the order of sums is negligible."""
 
 import torch
 from mmengine.hooks import Hook
@@ -10,10 +10,10 @@ torch.set_default_dtype(torch.float64)
 
 @HOOKS.register_module()
 class DoubleHook(Hook):
-    """Hands the backbone its input in fp64; MMAction2 makes it fp32."""
+    """Passes fp64 input to the backbone, which MMAction2 makes fp32."""
 
     def before_run(self, runner) -> None:
-        """Put itself before the backbone."""
+        """Insert itself before the backbone."""
         model = runner.model
         backbone = (model.module if is_model_wrapper(model) else model).backbone
         backbone.register_forward_pre_hook(

@@ -1,4 +1,4 @@
-"""Hooks that do to their own process what machines do to processes."""
+"""Hooks that inject faults into their own process."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ class KillHook(Hook):
 
 @HOOKS.register_module()
 class DumpRankHook(Hook):
-    """Saves what each process has at the end: weights, buffers, and their averages."""
+    """Saves each process's final weights and buffers, and their averages."""
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)

@@ -1,4 +1,4 @@
-"""Pickles that a hostile checkpoint may hold."""
+"""Pickles that a hostile checkpoint may contain."""
 
 import codecs
 import io
@@ -15,7 +15,7 @@ SCALAR = np.float64(0).__reduce__()[0]
 
 
 class Call:
-    """Pickles as a call of any function, and a state for what it returns."""
+    """Pickles as a call of any function, with a state for the result."""
 
     def __init__(self, function, *args, state=None):
         self.reduced = (function, args) if state is None else (function, args, state)
@@ -25,7 +25,7 @@ class Call:
 
 
 class Storage:
-    """Pickles as what torch writes for the numbers of a tensor."""
+    """Pickles like torch's reference to a tensor storage."""
 
     def __init__(self, numel, key='0', location='cpu', kind=torch.FloatStorage):
         self.id = ('storage', kind, key, location, numel)
@@ -39,7 +39,7 @@ class _Pickler(pickle.Pickler):
 
 
 def pickled(obj, legacy: bool = False) -> bytes:
-    """Protocol 2, as `torch.save` writes."""
+    """Pickle with protocol 2, like `torch.save`."""
     out = io.BytesIO()
     pickler = _Pickler(out, 2)
     if legacy:
@@ -49,13 +49,13 @@ def pickled(obj, legacy: bool = False) -> bytes:
 
 
 def tensor(storage, size=(4,), stride=(1,), offset=0) -> Call:
-    """Pickles as a tensor, of whatever size is claimed."""
+    """Pickles as a tensor of any claimed size."""
     rebuild = torch._utils._rebuild_tensor_v2
     return Call(rebuild, storage, offset, size, stride, False, OrderedDict())
 
 
 def laughs(make, levels: int = 60):
-    """Two of two of two ...: linear to write, exponential to read out."""
+    """Nested pairs of pairs: linear size, exponential when expanded."""
     value = make(1, 2)
     for _ in range(levels):
         value = make(value, value)
@@ -72,7 +72,7 @@ def array(shape: tuple, dtype: Call, data) -> Call:
 
 
 def objects() -> Iterator[tuple[str, object]]:
-    """What a pickle may hold that no checkpoint needs; each must be refused."""
+    """Pickle contents that no checkpoint needs, all of which must be refused."""
     utils, little = torch._utils, (3, '<', None, None, None, -1, -1, 0)
     yield 'a bytearray of 2 gigabytes', Call(bytearray, 1 << 31)
     yield 'a tensor of a terabyte', Call(torch.Tensor, 1 << 20, 1 << 18)
@@ -118,7 +118,7 @@ def objects() -> Iterator[tuple[str, object]]:
 
 
 def harmless_objects() -> Iterator[tuple[str, object]]:
-    """What looks bad, loads, and costs nothing."""
+    """Contents that look suspicious but load at no cost."""
     loop: list = []
     loop.append(loop)
     yield 'a list in itself', loop

@@ -1,4 +1,4 @@
-"""Small real trainings, and whether two of them are the same, bit for bit."""
+"""Small real training runs, and whether two of them are bitwise identical."""
 
 import json
 import math
@@ -35,7 +35,7 @@ custom_hooks = [dict(type='EMAHook', momentum=0.1, update_buffers=True)]
 def write_config(
     folder: Path, motion_set: Path, workers: int, within_epoch: int = 1
 ) -> Path:
-    """A config of a run that takes seconds: half a ResNet-18, 8 frames of 56x56."""
+    """Config of a run of a few seconds: half a ResNet-18, 8 frames of 56x56."""
     text = _CONFIG.format(
         base=str(ROOT / 'configs' / 'rgb_r18_motion.py'),
         model=HALF | dict(cls_head=HALF['cls_head'] | dict(dropout_ratio=0.5)),
@@ -66,14 +66,14 @@ def train_here(config: Path, work_dir: Path, *options: str) -> None:
         train.main([str(config), '--work-dir', str(work_dir), *options])
     finally:
         torch.set_num_threads(threads)
-        # MMEngine keeps loggers, and they the stream that pytest gave one test.
+        # MMEngine keeps loggers, which hold the stream of a single test.
         MMLogger._instance_dict.clear()
 
 
 def differences(left, right, where: str = '') -> list[str]:
-    """Where two checkpoints, or parts of them, are not the same bit for bit.
+    """Places where two checkpoints, or parts of them, are not bitwise identical.
 
-    Times are left out, and so are folders.
+    Times and folders are ignored.
     """
     if isinstance(left, dict):
         keys = left.keys() | right.keys()
@@ -105,7 +105,7 @@ def _is_of_the_day(key: str) -> bool:
 
 
 def losses(work_dir: Path) -> dict[int, float]:
-    """The loss that was logged last for each iteration, over all runs in a folder."""
+    """The last logged loss of each iteration, over all runs in a folder."""
     found = {}
     for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
         for line in path.read_text().splitlines():

@@ -1,4 +1,4 @@
-"""Videos of the kinds that people have, and what can be wrong with them."""
+"""Videos in common formats, and broken ones."""
 
 import os
 import subprocess
@@ -77,7 +77,7 @@ def _damaged(videos, folder: Path, count: int, damage) -> list[Path]:
 
 
 def oddities(folder: Path) -> list[Path]:
-    """Files that are no videos, and videos that nobody would film."""
+    """Files that are not videos, and degenerate videos."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'empty.mp4').write_bytes(b'')
     (folder / 'text.mp4').write_text('This is a text, not a video.\n' * 100)

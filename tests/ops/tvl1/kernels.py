@@ -1,4 +1,4 @@
-"""The kernels that can run here, by what they can compute; and problems for them."""
+"""The kernels available here, by what they support, and test problems for them."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ class Kernel(NamedTuple):
 
     @property
     def interpreted(self) -> bool:
-        """Whether it is too slow for problems of real size."""
+        """Whether a kernel is too slow for problems of realistic size."""
         return self.device != KERNELS[self.name].DEVICE
 
 
@@ -26,7 +26,7 @@ REFERENCE = Kernel('reference', 'cpu')
 
 
 def able(dtype=torch.float32, size=(8, 8), devices=DEVICES) -> list:
-    """Parameters for tests: kernels that take such maps, and skips for the absent."""
+    """Test parameters: kernels that support such maps, with skips for missing ones."""
     found = []
     for name, kernel in KERNELS.items():
         if reason := kernel.reason():
@@ -41,7 +41,7 @@ def able(dtype=torch.float32, size=(8, 8), devices=DEVICES) -> list:
 
 
 def able_by_size(sizes, dtype=torch.float32) -> list:
-    """Parameters `(kernel, size)`: every size that a kernel takes, two if slow."""
+    """Test parameters `(kernel, size)`: all supported sizes, two for slow kernels."""
     return [
         pytest.param(*param.values, size, id=f'{param.id}-{size}', marks=param.marks)
         for index, size in enumerate(sizes)
@@ -58,7 +58,7 @@ def problem(size, channels=3, count=2, span=255.0, motion=10.0, per_channel=True
     shape = (channels, 2) if per_channel else (2,)
     weights = [torch.tensor([-1.0, 1.0]) + 0.1 * torch.rand(shape) for _ in range(2)]
     cotangents = torch.randn(2, *f1.shape).unbind(0)
-    # Rounded once, to fp32: every precision gets the same problem.
+    # Rounded to fp32, so that every precision gets the same problem.
     return [t.double() for t in (f1, f2, *scalars, *weights, *cotangents)]
 
 

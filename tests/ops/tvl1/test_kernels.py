@@ -91,8 +91,8 @@ FP32 = [
 
 @pytest.mark.parametrize(('kernel', 'size', 'n_iters'), FP32)
 def test_fp32_is_as_near_to_fp64_as_the_reference(kernel, size, n_iters):
-    # In fp32 branches of the clamp flip here and there, which moves gradients by more
-    # than rounding does in any implementation: the median over problems is compared,
+    # In fp32, branches of the clamp flip occasionally, which changes gradients by more
+    # than rounding in any implementation. The median over problems is compared, with
     # the gradients of all parameters together.
     errors = {name: ([], []) for name in (*NAMES[:4], 'parameters')}
     for _ in range(11):
@@ -280,7 +280,7 @@ def _ddp_worker(rank: int, name: str, store: str, results: str) -> None:
     ddp(clips[rank : rank + 1]).square().mean().backward()
     gradients = [[p.grad for p in m.parameters()] for m in (layer, alone)]
     torch.save(gradients, f'{results}/{rank}.pt')
-    # DDP's destructor ends the group with the GIL held, and its thread may want it.
+    # DDP's destructor ends the group holding the GIL, which its thread may need.
     os._exit(0)
 
 

@@ -15,7 +15,7 @@ KERNELS = able(torch.float64, devices=['cpu'])
 
 @pytest.fixture(params=[pytest.param(REFERENCE, id='reference'), *KERNELS])
 def solve(request):
-    """The op on a backend that takes fp64 maps on the CPU."""
+    """The op on a backend that supports fp64 maps on the CPU."""
     return partial(representation_flow, backend=request.param.name)
 
 

@@ -1,4 +1,4 @@
-"""Triton's kernels: what they cannot take, and compiling for GPUs that are not here."""
+"""Triton kernels: unsupported input, and compilation for GPUs that are not present."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The explorer's page: what is in it, and what it does in a browser."""
+"""The explorer page: its content, and its behaviour in a browser."""
 
 import re
 import shutil
@@ -86,7 +86,7 @@ def path(clip, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def visit(path):
-    """Opens the page as some device; fails on whatever the console says."""
+    """Opens the page on an emulated device; fails on any console message."""
     sync_api = pytest.importorskip('playwright.sync_api')
     if CHROMIUM is None:
         pytest.skip('needs chromium on the path')
@@ -117,21 +117,21 @@ def visit(path):
 
 
 def value(page, picture: str) -> tuple[float, ...]:
-    """`dx, dy` as the picture's caption says them."""
+    """`dx, dy` in the caption of the picture."""
     settle(page)
     text = page.inner_text(f'[data-picture={picture}] .value').replace('−', '-')
     return tuple(map(float, re.search(r'dx (\S+)\s+dy (\S+)', text).groups()))
 
 
 def settle(page) -> None:
-    """Wait until what was changed is drawn."""
+    """Wait until changes have been drawn."""
     page.evaluate(
         '() => new Promise((r) => requestAnimationFrame(() => setTimeout(r)))'
     )
 
 
 def place(page, x: float, y: float, picture: str = 'flow') -> None:
-    """Point at a place of a picture, in parts of its size."""
+    """Point at a position of a picture, relative to its size."""
     box = page.locator(f'[data-picture={picture}] canvas').bounding_box()
     page.mouse.move(box['x'] + x * box['width'], box['y'] + y * box['height'])
 
@@ -205,7 +205,7 @@ def test_what_contradicts_itself(disc, tmp_path):
 
 
 def test_pictures_and_vectors(visit, disc):
-    """What is seen and said is the data, and the colours are Python's."""
+    """Pictures and captions match the data, and colours match Python's."""
     clip, flow = disc
     with visit(viewport={'width': 1280, 'height': 900}) as page:
         assert page.evaluate('explorer.ready') < 1000
@@ -314,7 +314,7 @@ def test_touch_and_autoplay(visit):
         assert page.evaluate('explorer.state.channel') == 2
 
 
-# What a page checker would say: contrast of every text, names, sizes, overflow.
+# Accessibility checks: contrast of all text, names, sizes, overflow.
 AUDIT = """() => {
   const probe = document.createElement('canvas')
     .getContext('2d', { willReadFrequently: true });
@@ -398,7 +398,7 @@ def test_anyone_can_read_and_reach_it(visit, width):
 
 
 def test_without_scores_tvl1_or_motion(visit, clip, tmp_path):
-    """The panels that have nothing to show are not there; 7x7 and wide frames work."""
+    """Empty panels are omitted; 7x7 and wide frames work."""
     still = np.zeros((2, 1, 7, 14, 2), np.float32)
     bare = FlowClip(
         name='bare',
