@@ -30,9 +30,8 @@ class LateFusion(BaseModel):
     def __init__(self, streams: Sequence[dict], data_preprocessor: dict) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         if not isinstance(streams, list | tuple) or len(streams) < 2:
-            raise InputError(
-                f'streams must be a list of two or more recognizers, got {streams!r}'
-            )
+            count = len(streams) if isinstance(streams, list | tuple) else repr(streams)
+            raise InputError(f'late fusion needs two streams, got {count}')
         self.streams = nn.ModuleList(MODELS.build(stream) for stream in streams)
 
     @property
