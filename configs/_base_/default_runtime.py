@@ -1,5 +1,7 @@
 default_scope = 'mmaction'
-runner_type = 'VariablesRunner'  # applies config variables: repflow_mm/config.py
+runner_type = (
+    'VariablesRunner'  # applies config variables: repflow_mm/config/variables.py
+)
 custom_imports = dict(imports=['repflow_mm.plugin'], allow_failed_imports=False)
 
 default_hooks = dict(

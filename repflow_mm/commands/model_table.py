@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from mmengine.registry import init_default_scope
 
 import repflow_mm.plugin  # noqa: F401  registers the backbones
@@ -40,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         for depth in (18, 34, 50):
             base = None
             for flow in FLOWS:
-                model = build(family, depth, flow)
+                with torch.device('meta'):  # shapes without data
+                    model = build(family, depth, flow)
                 counts = parameters(model), flops(model, args.frames, args.size)
                 base = base or counts
                 more = [

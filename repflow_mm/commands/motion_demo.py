@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from repflow_mm.commands._parser import Parser, at_least
-from repflow_mm.config import SHIPPED
+from repflow_mm.config.find import SHIPPED
 from repflow_mm.datasets.synthetic.motion_set import CLASSES, MotionSet
 from repflow_mm.errors import InputError, command
 from repflow_mm.inference.clips import look

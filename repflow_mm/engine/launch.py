@@ -12,7 +12,7 @@ from mmaction.registry import OPTIMIZERS, RUNNERS
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from repflow_mm.config_errors import building, suggestion, unknown_type
+from repflow_mm.config.mistakes import building, suggestion, unknown_type
 from repflow_mm.engine.screen import Screen, SummaryHook
 from repflow_mm.errors import InputError, OutputError
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from repflow_mm.checkpoint.fit import check_fit, weights
 from repflow_mm.config import read_config
-from repflow_mm.config_errors import building
+from repflow_mm.config.mistakes import building
 from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.preparation.class_names import class_names
 

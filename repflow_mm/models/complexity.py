@@ -35,7 +35,7 @@ FLOWS = {
 
 
 def build(family: str, depth: int, flow: str) -> nn.Module:
-    """A backbone of the tables, on the meta device: shapes without data.
+    """A backbone of the tables.
 
     Args:
         family (str): Key of :data:`FAMILIES`.
@@ -46,8 +46,7 @@ def build(family: str, depth: int, flow: str) -> nn.Module:
         nn.Module: The backbone, with flow after block 3.
     """
     config = dict(FAMILIES[family], depth=depth, flow=FLOWS[flow], pretrained=None)
-    with torch.device('meta'):
-        return MODELS.build(config)
+    return MODELS.build(config)
 
 
 def parameters(model: nn.Module) -> int:

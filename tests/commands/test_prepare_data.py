@@ -25,10 +25,10 @@ SLOW = """
 import time
 import repflow_mm.video.decoders as decoders
 class Slow(decoders.OpenCV):
-    def __init__(self, path):
+    def __init__(self, *args, **kwargs):
         time.sleep(0.1)
-        super().__init__(path)
-decoders.DECODERS['opencv'] = Slow
+        super().__init__(*args, **kwargs)
+decoders.CLASSES['opencv'] = Slow
 """
 
 

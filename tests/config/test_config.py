@@ -128,6 +128,7 @@ def test_entries_by_their_full_names_and_other_configs_are_left_alone(tmp_path):
     # A name that a stranger's config uses in its own way is not ours.
     (tmp_path / 'other.py').write_text(
         'clip_len = 8\n'
+        'model = dict()\n'
         "test_pipeline = [dict(type='SampleFrames', clip_len=2 * clip_len)]\n"
     )
     assert read_config('other.py').test_pipeline[0].clip_len == 16

@@ -23,7 +23,7 @@ from mmengine.runner import Runner
 
 from repflow_mm.errors import InputError, InputTypeError, MissingFileError, shorten
 
-_PACKAGE = str(Path(__file__).resolve().parent)
+_PACKAGE = str(Path(__file__).resolve().parents[1])
 _WORKAROUNDS = str(Path(_PACKAGE, 'compat'))
 # Errors that these raise while building are about their arguments.
 _LIBRARIES = ('mmengine', 'mmaction', 'mmcv', 'torch')
