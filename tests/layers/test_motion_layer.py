@@ -39,7 +39,7 @@ def test_a_layer_of_ten_lines(fusion, temporal, frames):
 def test_names_are_taken_once():
     assert register_layer('FrameDifference')(FrameDifference) is FrameDifference
     with pytest.raises(
-        InputError, match="a motion layer named 'RepFlow' is already registered"
+        ValueError, match="a motion layer named 'RepFlow' is already registered"
     ):
         register_layer('RepFlow')(FrameDifference)
 
