@@ -18,6 +18,7 @@ def fault(word: str) -> compat.Fault:
     return found
 
 
+@pytest.mark.slow
 def test_everything_of_mmaction_models_imports(run_python):
     code = """
 import repflow_mm.plugin, pkgutil, importlib, mmaction.models
@@ -58,6 +59,7 @@ assert not {'torch', 'mmengine', 'mmcv', 'mmaction'} & set(sys.modules)
     assert 'WROTE' not in result.stdout
 
 
+@pytest.mark.slow
 def test_each_patch_removes_its_fault_and_detection_alone_does_not(run_python):
     code = """
 from repflow_mm import compat
@@ -113,6 +115,7 @@ def test_drn_stands_in_only_where_it_is_missing(plugin):
         drn()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not OLD_STACK.is_dir(), reason='mmaction2 1.1 is laid out by quickstart.py alone'
 )
@@ -193,6 +196,7 @@ def test_doctor_stops_where_opencv_does_not_import(run_python, tmp_path):
     assert result.stdout.strip().endswith('Training cannot start.')
 
 
+@pytest.mark.slow
 def test_a_truncated_avi_does_not_end_the_process(run_python, tmp_path):
     path = tmp_path / 'cut.avi'
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 25, (64, 48))

@@ -71,6 +71,7 @@ def test_a_wheel_holds_tools_and_configs_where_openmmlab_looks(installed):
     assert (installed / 'repflow_mm' / 'py.typed').is_file()
 
 
+@pytest.mark.slow
 def test_the_tools_run_in_an_empty_folder(installed, tmp_path):
     env = ENV | {'PYTHONPATH': str(installed)}
     listed = run('-m', 'repflow_mm', cwd=tmp_path, env=env)

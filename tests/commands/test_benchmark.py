@@ -10,6 +10,7 @@ from repflow_mm.commands import benchmark as run
 from repflow_mm.ops.tvl1 import cpu
 
 
+@pytest.mark.slow
 def test_tables(plugin, capsys, tmp_path):
     path = tmp_path / 'figures.json'
     argv = ['--tables', 'solver', '--repeats', '1', '--device', 'cpu']

@@ -104,6 +104,7 @@ def test_train_killed_resumed_and_tested(run_python, motion_set, tmp_path, stack
         torch.testing.assert_close(again, predictions[0]['pred_score'])
 
 
+@pytest.mark.slow
 def test_our_configs_run_under_mmaction2s_own_train(run_python, motion_set, tmp_path):
     import mmaction
 

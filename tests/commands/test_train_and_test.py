@@ -127,6 +127,7 @@ def test_options_that_cannot_work_here(error, argv, monkeypatch):
     assert "end 'scores.txt' in .pkl" in line
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_architecture(error, argv, tmp_path):
     train.main([str(RGB), *(a for a in argv if 'flow.n_iters' not in a)])
     checkpoint = tmp_path / 'rgb.pth'
@@ -145,6 +146,7 @@ def test_a_checkpoint_of_another_architecture(error, argv, tmp_path):
     assert 'another architecture' in line
 
 
+@pytest.mark.slow
 def test_the_other_options(argv, tmp_path, plugin, capsys):
     options = ['--no-validate', '--seed', '3', '--auto-scale-lr', '--deterministic']
     # Configs set persistent_workers, which must not fail without workers.

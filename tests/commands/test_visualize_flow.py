@@ -64,6 +64,7 @@ def test_without_a_network(main, long_video, tmp_path):
     assert names == {f'{long_video.stem}_{kind}.png' for kind in PICTURES}
 
 
+@pytest.mark.slow
 def test_wrong_input(main, network, long_video, short_video, tmp_path, capsys):
     twin = str(MOTION_CONFIG.with_name('rgb_r18_motion.py'))
     video = str(long_video)

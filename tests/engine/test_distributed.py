@@ -84,6 +84,7 @@ def _check_gathering(folder: Path, config: Path, motion_set: Path) -> None:
     assert torch.allclose(*scores, atol=1e-6) and figures[0] == figures[1]
 
 
+@pytest.mark.slow
 def test_when_a_process_is_killed_the_other_stops(plugin, motion_set, tmp_path):
     base = runs.write_config(tmp_path, motion_set, workers=0)
     config = ddp.write_config(tmp_path, base, batch_size=2)

@@ -20,6 +20,7 @@ def uncut(plugin, motion_set, tmp_path_factory):
     return folder / 'work'
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_bitwise_identical(uncut, run_python, motion_set, tmp_path):
     """Killed inside the second epoch, with two workers where the other had none."""
     work = tmp_path / 'work'
@@ -98,6 +99,7 @@ def test_reading_a_sample_leaves_the_generators_alone():
     assert torch.equal(torch.get_rng_state(), before[2])
 
 
+@pytest.mark.slow
 def test_a_run_with_epochs_of_another_length_is_not_resumed(
     uncut, motion_set, tmp_path, capsys
 ):

@@ -23,6 +23,7 @@ def test_flops_are_those_of_the_convolutions(plugin, family):
     assert 0.7 < more / flops(plain, 4, 64) < 1.1
 
 
+@pytest.mark.slow
 def test_the_table(plugin, capsys):
     main(['--frames', '8', '--size', '64'])
     rows = capsys.readouterr().out.splitlines()

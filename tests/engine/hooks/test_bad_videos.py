@@ -93,6 +93,7 @@ def test_a_run_goes_on_and_says_what_it_left_out(plugin, config, options, tmp_pa
     assert path.endswith('train/still/0001.mp4')
 
 
+@pytest.mark.slow
 def test_too_many_end_the_run(plugin, config, options, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         train.main(
@@ -146,6 +147,7 @@ def test_a_test_gives_no_figure_or_counts_them_as_wrong(
     assert 'acc/top1' in said.out + said.err
 
 
+@pytest.mark.slow
 def test_every_prediction_right_but_two_is_80_percent(
     plugin, config, options, tmp_path
 ):

@@ -48,6 +48,7 @@ for i in itertools.count():
     assert data == data[:1] * 4_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != 'posix', reason='limits the size of files')
 def test_a_full_disk_ends_in_one_line_and_leaves_the_checkpoint(
     run_python, motion_set, tmp_path

@@ -47,6 +47,7 @@ def test_what_it_cannot_take(maps, reason):
 
 
 # Needs no GPU, interpreter or not.
+@pytest.mark.slow
 @pytest.mark.skipif(bool(triton._NOT_INSTALLED), reason=triton._NOT_INSTALLED)
 @pytest.mark.parametrize('capability', [80, 90])
 def test_kernels_compile(capability):
