@@ -61,6 +61,7 @@ class Frames:
         return frames_of(self.clip, self.open, self.decode)['imgs'][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('start', ['fork', 'spawn'])
 def test_workers_have_decoders_of_their_own(plugin, clip, start):
     data = Frames(clip)

@@ -117,6 +117,7 @@ def test_a_run_with_epochs_of_another_length_is_not_resumed(
     assert line.startswith('error: the run to resume had 4 iterations per epoch and')
 
 
+@pytest.mark.slow
 def test_the_first_start_with_resume_takes_the_weights_it_is_given(
     uncut, motion_set, tmp_path
 ):

@@ -51,6 +51,7 @@ def built(cfg):
     return model
 
 
+@pytest.mark.slow
 def test_the_exported_file_gives_the_scores_of_the_models_own_test(
     config, tmp_path, capsys
 ):

@@ -212,7 +212,16 @@ def with_neck(cfg: dict, shape: tuple[int, ...]) -> tuple[dict, tuple[int, ...]]
     return cfg, shape
 
 
-@pytest.mark.parametrize('name', ZOO)
+QUICK = ('TSN', 'TSM', 'I3D', 'SlowFast, slow path')
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK))
+        for name in ZOO
+    ],
+)
 def test_flow_behind_a_stage_and_as_a_neck_learns(name):
     from mmaction.registry import MODELS
     from mmaction.structures import ActionDataSample

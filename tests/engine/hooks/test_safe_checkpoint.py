@@ -24,6 +24,7 @@ def test_a_file_is_replaced_whole(plugin, tmp_path):
     assert os.listdir(path.parent) == ['a.pth']
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_byte_leaves_a_whole_file(plugin, tmp_path):
     """Readers never see a partial file, and a kill leaves none."""
     path = tmp_path / 'a.pth'

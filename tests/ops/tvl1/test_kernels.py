@@ -83,9 +83,15 @@ def test_extremes_in_fp32(kernel, span, motion):
 
 
 FP32 = [
-    pytest.param(*param.values, n_iters, marks=param.marks, id=f'{param.id}-{n_iters}')
+    pytest.param(
+        *param.values,
+        n_iters,
+        marks=[*param.marks, *[pytest.mark.slow] * interpreted],
+        id=f'{param.id}-{n_iters}',
+    )
     for param in able_by_size(SIZES[:5])
-    for n_iters in ((6,) if param.values[0].interpreted else (1, 5, 20))
+    for interpreted in [param.values[0].interpreted]
+    for n_iters in ((6,) if interpreted else (1, 5, 20))
 ]
 
 
@@ -284,6 +290,7 @@ def _ddp_worker(rank: int, name: str, store: str, results: str) -> None:
     os._exit(0)
 
 
+@pytest.mark.slow
 @cpu_kernels
 def test_two_processes_get_the_gradient_of_one(kernel, tmp_path):
     torch.multiprocessing.spawn(
