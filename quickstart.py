@@ -98,7 +98,8 @@ def set_up() -> None:
     """Create the environment, or bring the existing one up to date."""
     stamp = VENV / 'repflow_mm.stamp'  # hash of what is installed
     # Includes the kernel's sources, so that a change rebuilds it.
-    built_from = [REQUIREMENTS, ROOT / 'setup.py', *sorted(SOURCES.iterdir())]
+    built_from = [REQUIREMENTS, ROOT / 'setup.py', ROOT / 'pyproject.toml']
+    built_from += sorted(SOURCES.iterdir())
     wanted = hashlib.sha256(
         b''.join(path.read_bytes() for path in built_from)
         + f'{PIP} {sys.version} {ROOT}'.encode()

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import InputError, command
 from repflow_mm.preparation.datasets import DATASETS
 from repflow_mm.preparation.run import run
@@ -34,22 +35,10 @@ def _check_options(args: argparse.Namespace) -> None:
         args.short_side = 340
     elif not args.reencode_to:
         raise InputError('--short-side is for the copies: give --reencode-to too')
-    for name, lowest in (('workers', 1), ('min_frames', 1), ('short_side', 16)):
-        if getattr(args, name) < lowest:
-            raise InputError(
-                f'--{name.replace("_", "-")} has to be {lowest} or more, '
-                f'got {getattr(args, name)}'
-            )
-    if not 0 < args.timeout <= 86400:
-        raise InputError(
-            f'--timeout has to be between 0 and 86400 seconds, got {args.timeout}'
-        )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description='Write the annotation lists that the configs read'
-    )
+def _parser() -> Parser:
+    parser = Parser(description='Write the annotation lists that the configs read')
     commands = parser.add_subparsers(metavar='DATASET', required=True)
     for dataset in DATASETS:
         subparser = commands.add_parser(
@@ -60,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
             '--out',
             type=Path,
             default=Path(dataset.out),
-            help='folder of the lists (%(default)s)',
+            help='folder of the lists',
         )
         if dataset.videos is not None:
             _add_video_options(subparser, Path(dataset.videos))
@@ -68,11 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_video_options(parser: argparse.ArgumentParser, videos: Path) -> None:
+def _add_video_options(parser: Parser, videos: Path) -> None:
     add = parser.add_argument
-    add(
-        '--videos', type=Path, default=videos, help='folder of the videos (%(default)s)'
-    )
+    add('--videos', type=Path, default=videos, help='folder of the videos')
     add(
         '--no-check',
         dest='check',
@@ -81,23 +68,40 @@ def _add_video_options(parser: argparse.ArgumentParser, videos: Path) -> None:
     )
     add(
         '--min-frames',
-        type=int,
+        type=at_least(1),
         default=2,
-        help='omit videos with fewer frames (%(default)s); for those shorter than a '
+        help='omit videos with fewer frames; for those shorter than a '
         'clip, the configs repeat the last frame',
     )
-    add('--decoder', choices=DECODERS, default='auto', help='%(default)s')
+    add('--decoder', choices=DECODERS, default='auto', help='the library that decodes')
     add(
         '--timeout',
-        type=float,
+        type=_time_limit,
         default=60,
-        help='time limit of the decoder in seconds (%(default)s)',
+        help='time limit of the decoder in seconds',
     )
     add(
         '--workers',
-        type=int,
+        type=at_least(1),
         default=os.cpu_count(),
-        help='videos to process in parallel (%(default)s)',
+        help='videos to process in parallel',
     )
     add('--reencode-to', type=Path, metavar='FOLDER', help='list smaller copies')
-    add('--short-side', type=int, help='short side of the copies in pixels (340)')
+    add(
+        '--short-side',
+        type=at_least(16),
+        help='short side of the copies in pixels (340)',
+    )
+
+
+def _time_limit(text: str) -> float:
+    """Argument type: seconds, more than 0 and at most a day."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float('nan')
+    if not 0 < value <= 86400:
+        raise argparse.ArgumentTypeError(
+            f'must be more than 0 and at most 86400 seconds, got {text}'
+        )
+    return value

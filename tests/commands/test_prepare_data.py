@@ -251,10 +251,19 @@ def test_copies_are_listed_and_checked(tmp_path, monkeypatch, capsys):
 WRONG = {
     'no videos': (['--videos', '{root}/none'], 'no folder .*/none: give the folder'),
     'share': (['--val-share', '1'], 'has to be between 0 and 1, such as 0.2, got 1.0'),
-    'workers': (['--workers', '0'], '--workers has to be 1 or more, got 0'),
-    'frames': (['--min-frames', '-1'], '--min-frames has to be 1 or more, got -1'),
-    'timeout': (['--timeout', 'nan'], '--timeout has to be between 0 .*, got nan'),
-    'side': (['--short-side', '9', '--reencode-to', '{root}/s'], 'to be 16 or more'),
+    'workers': (
+        ['--workers', '0'],
+        '--workers: must be an integer of at least 1, got 0',
+    ),
+    'frames': (
+        ['--min-frames', '-1'],
+        '--min-frames: must be an integer of at least 1, got -1',
+    ),
+    'timeout': (['--timeout', 'nan'], '--timeout: must be more than 0 .*, got nan'),
+    'side': (
+        ['--short-side', '9', '--reencode-to', '{root}/s'],
+        'an integer of at least 16',
+    ),
     'side alone': (['--short-side', '99'], '--short-side is for the copies: give'),
     'out': (['--out', '{root}/file/x'], 'cannot make the folder .*/file/x: Not a dir'),
     'in place': (['--reencode-to', '{root}/videos'], 'the copies cannot be in'),

@@ -66,7 +66,7 @@ def test_without_a_network(main, long_video, tmp_path):
 
 @pytest.mark.slow
 def test_wrong_input(main, network, long_video, short_video, tmp_path, capsys):
-    twin = str(MOTION_CONFIG.with_name('rgb_r18_motion.py'))
+    baseline = str(MOTION_CONFIG.with_name('rgb_r18_motion.py'))
     video = str(long_video)
     for command, message in (
         ([video, '--config', str(MOTION_CONFIG)], 'go together: give both, or neither'),
@@ -77,7 +77,7 @@ def test_wrong_input(main, network, long_video, short_video, tmp_path, capsys):
             '--columns: must be an integer of at least 1, got 0',
         ),
         ([str(short_video), '--start', '0.1'], 'flow needs two frames, and it has 1'),
-        ([video, *network, '--config', twin], 'another architecture'),
+        ([video, *network, '--config', baseline], 'another architecture'),
     ):
         with pytest.raises(SystemExit):
             main([*command, '--out', str(tmp_path)])

@@ -19,9 +19,9 @@ def test_all_weights_are_loaded(model, checkpoint):
 
 
 def test_a_checkpoint_of_another_architecture(load, checkpoint):
-    twin = MOTION_CONFIG.with_name('rgb_r18_motion.py')
+    baseline = MOTION_CONFIG.with_name('rgb_r18_motion.py')
     with pytest.raises(ValueError, match=r'another architecture: .*backbone\.flow'):
-        load(twin, checkpoint)
+        load(baseline, checkpoint)
 
 
 def test_a_config_inside_a_checkpoint_is_not_executed(load, checkpoint, tmp_path):

@@ -109,9 +109,9 @@ def test_deepcopy_and_state_dict():
     for shared in (True, False):
         module = stack(num_flows=3, shared=shared).eval()
         x = torch.rand(1, 6, 5, 7, 8)
-        twin = stack(num_flows=3, shared=shared).eval()
-        twin.load_state_dict(module.state_dict())
-        torch.testing.assert_close(twin(x), module(x), rtol=0, atol=0)
+        other = stack(num_flows=3, shared=shared).eval()
+        other.load_state_dict(module.state_dict())
+        torch.testing.assert_close(other(x), module(x), rtol=0, atol=0)
         torch.testing.assert_close(copy.deepcopy(module)(x), module(x), rtol=0, atol=0)
 
 

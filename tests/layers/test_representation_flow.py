@@ -149,9 +149,9 @@ def test_state_dict_deepcopy_and_pickle_round_trip():
     buffer = io.BytesIO()
     torch.save(module.state_dict(), buffer)
     buffer.seek(0)
-    twin = layer(learn=()).eval()  # what is learned does not change the keys
-    twin.load_state_dict(torch.load(buffer))
-    torch.testing.assert_close(twin(x), expected, rtol=0, atol=0)
+    other = layer(learn=()).eval()  # what is learned does not change the keys
+    other.load_state_dict(torch.load(buffer))
+    torch.testing.assert_close(other(x), expected, rtol=0, atol=0)
     torch.testing.assert_close(copy.deepcopy(module)(x), expected, rtol=0, atol=0)
 
 

@@ -110,11 +110,11 @@ def test_two_layers_are_two_children():
         add_motion(fresh, after, frames=4, type=kind, **FLOW)
     fresh.load_state_dict(torch.load(file))
     torch.testing.assert_close(fresh.eval()(FRAMES), expected, rtol=0, atol=0)
-    twin = copy.deepcopy(model)
-    for layer in (twin.flow, twin.flow2.flows[1]):
-        before = twin(FRAMES)
+    other = copy.deepcopy(model)
+    for layer in (other.flow, other.flow2.flows[1]):
+        before = other(FRAMES)
         nn.init.normal_(layer.bn.weight)
-        assert not torch.allclose(twin(FRAMES), before)  # the copy runs its own
+        assert not torch.allclose(other(FRAMES), before)  # the copy runs its own
     torch.testing.assert_close(model(FRAMES), expected, rtol=0, atol=0)
 
 

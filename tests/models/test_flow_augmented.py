@@ -42,16 +42,16 @@ def scramble(model) -> None:
 def test_copies_have_their_own_layer():
     model = build()
     model.eval()
-    twin = copy.deepcopy(model)
-    torch.testing.assert_close(twin(CLIP), model(CLIP), rtol=0, atol=0)
+    other = copy.deepcopy(model)
+    torch.testing.assert_close(other(CLIP), model(CLIP), rtol=0, atol=0)
     before = model(CLIP)
-    scramble(twin)
-    assert not torch.allclose(twin(CLIP), before)
+    scramble(other)
+    assert not torch.allclose(other(CLIP), before)
     torch.testing.assert_close(model(CLIP), before, rtol=0, atol=0)
-    twin.train()
-    twin.init_weights()
-    assert twin.flow.training and not model.flow.training
-    assert not twin.flow.bn.weight.any() and twin.flow is not model.flow
+    other.train()
+    other.init_weights()
+    assert other.flow.training and not model.flow.training
+    assert not other.flow.bn.weight.any() and other.flow is not model.flow
 
 
 def test_two_models_of_one_config_share_nothing():

@@ -62,14 +62,14 @@ def test_block3_is_28_by_28_of_224():
 
 
 def test_without_flow_it_is_the_2d_resnet_on_every_frame():
-    twin = RepFlowResNet(18, flow=None).eval()
+    baseline = RepFlowResNet(18, flow=None).eval()
     plain = ResNet(18)
     plain.eval()  # MMAction2's returns nothing
-    plain.load_state_dict(twin.state_dict())
+    plain.load_state_dict(baseline.state_dict())
     clip = torch.rand(2, 3, 3, 64, 64)
     frames = plain(clip.transpose(1, 2).flatten(0, 1))
     expected = frames.unflatten(0, (2, 3)).transpose(1, 2)
-    torch.testing.assert_close(twin(clip), expected, rtol=0, atol=0)
+    torch.testing.assert_close(baseline(clip), expected, rtol=0, atol=0)
 
 
 def test_several_outputs():
@@ -123,10 +123,10 @@ def test_identity_start_survives_init_weights():
     flow = dict(FLOW, fusion='add', temporal='same')
     model = RepFlowResNet(18, flow=flow)
     model.init_weights()
-    twin = RepFlowResNet(18, flow=None)
-    twin.load_state_dict(model.state_dict(), strict=False)
+    baseline = RepFlowResNet(18, flow=None)
+    baseline.load_state_dict(model.state_dict(), strict=False)
     clip = torch.rand(1, 3, 3, 64, 64)
-    torch.testing.assert_close(model.eval()(clip), twin.eval()(clip))
+    torch.testing.assert_close(model.eval()(clip), baseline.eval()(clip))
 
 
 def test_freezing_and_norm_eval_leave_the_flow_layer_learning():

@@ -44,12 +44,12 @@ def test_depths(kind, options, depth):
 @pytest.mark.parametrize(('kind', 'options'), KINDS)
 def test_without_flow_it_is_mmaction2s_and_its_weights_load(kind, options):
     parent = kind.__base__(depth=18, **options)
-    twin = kind(depth=18, flow=None, **options)
-    assert twin.state_dict().keys() == parent.state_dict().keys()
-    twin.load_state_dict(parent.state_dict())
+    baseline = kind(depth=18, flow=None, **options)
+    assert baseline.state_dict().keys() == parent.state_dict().keys()
+    baseline.load_state_dict(parent.state_dict())
     clip = torch.rand(1, 3, 4, 64, 64)
-    parent.eval(), twin.eval()
-    torch.testing.assert_close(twin(clip), parent(clip), rtol=0, atol=0)
+    parent.eval(), baseline.eval()
+    torch.testing.assert_close(baseline(clip), parent(clip), rtol=0, atol=0)
     model = kind(depth=18, flow=FLOW, **options)
     keys = model.load_state_dict(parent.state_dict(), strict=False)
     assert not keys.unexpected_keys
@@ -61,11 +61,11 @@ def test_identity_start_survives_init_weights():
     flow = dict(FLOW, fusion='add', temporal='same')
     model = RepFlowResNet3d(depth=18, flow=flow, **options)
     model.init_weights()
-    twin = RepFlowResNet3d(depth=18, flow=None, **options)
-    twin.load_state_dict(model.state_dict(), strict=False)
-    model.eval(), twin.eval()
+    baseline = RepFlowResNet3d(depth=18, flow=None, **options)
+    baseline.load_state_dict(model.state_dict(), strict=False)
+    model.eval(), baseline.eval()
     clip = torch.rand(1, 3, 4, 64, 64)
-    torch.testing.assert_close(model(clip), twin(clip))
+    torch.testing.assert_close(model(clip), baseline(clip))
 
 
 def test_2d_weights_inflate_for_everything_but_the_flow(tmp_path):

@@ -1,7 +1,7 @@
 # Weizmann, 8 frames of 112x112. WEIZMANN_SPLIT=eli in the environment leaves that
 # person out of training and validates on him.
 # python tools/prepare_data.py weizmann
-decoder = 'decord'  # or 'pyav', 'opencv'
+decoder = 'auto'  # or 'pyav', 'decord', 'opencv', 'torchcodec'
 class_names = 'weizmann'
 
 clip_len = 8
