@@ -34,7 +34,14 @@ def main() -> int:
         'hostile': hostile.rows,
     }
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('groups', nargs='*', choices=[*groups, []], default=[])
+    parser.add_argument(
+        'groups',
+        nargs='*',
+        choices=[*groups, []],  # the last for none, which means all
+        default=[],
+        metavar='GROUP',
+        help=f'{", ".join(groups)}; all without one',
+    )
     parser.add_argument(
         '--share', type=float, default=1, help='fraction of the full number of cases'
     )
