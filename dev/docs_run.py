@@ -200,6 +200,13 @@ def prepare(work: Path) -> Path:
             path = splits / f'{name}_test_split{split}.txt'
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
+    for person in ('daria', 'denis'):
+        for clip, name in zip(clips, class_names('weizmann'), strict=False):
+            put(clip, data / 'weizmann' / 'videos' / f'{person}_{name}.avi')
+    for sequence in (1, 2, 11, 12):
+        for n, name in enumerate(class_names('ut_interaction')):
+            video = f'set{1 + sequence // 11}_seq{sequence:02}_{n:03}.avi'
+            put(clips[n], data / 'ut_interaction' / 'videos' / name / video)
     return work
 
 
