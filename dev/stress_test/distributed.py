@@ -36,7 +36,7 @@ def rows(folder: Path, share: float) -> Iterator[Row]:
 
 
 def _compare(folder: Path) -> tuple[bool, float, int]:
-    """Whether both processes are bitwise identical, and the error against one process."""
+    """Whether both processes are bitwise identical, and the error against one."""
     single, first, second = (
         torch.load(folder / name) for name in ('1_0.pth', '2_0.pth', '2_1.pth')
     )

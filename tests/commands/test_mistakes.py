@@ -51,7 +51,9 @@ MISTAKES = {
     'demo {video} {model} --top 0': '--top: must be an integer of at least 1',
     'demo {video} {model} --out {text}': 'is a file, not a folder',
     'demo {video} {model} --device gpu': "--device is cpu, cuda or cuda:1, got 'gpu'",
-    'demo {video} {model}': 'cannot be read: it is truncated, damaged or not written by torch.save',
+    'demo {video} {model}': (
+        'cannot be read: it is truncated, damaged or not written by torch.save'
+    ),
     'visualize_flow {video} --layer neck': '--layer needs --config and --checkpoint',
     'visualize_flow {video} --channels 1': '--channels needs --config',
     'visualize_flow {video} --checkpoint x': 'go together: give both',

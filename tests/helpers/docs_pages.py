@@ -1,4 +1,4 @@
-"""Parse code blocks, links and commands of pages, by the rules of tests/test_docs.py."""
+"""Parse code blocks, links and commands of pages by the rules of test_docs.py."""
 
 import ast
 import re
