@@ -1,6 +1,7 @@
 """Build clips with flow, from a network's windows of a video or from plain frames."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -118,10 +119,13 @@ def read_frames(
         frames = np.stack([_shrink(frame, size) for frame in process.frames(indices)])
     finally:
         process.close()
-    solver = Solver(lambda n_iters: brightness_flow(frames, n_iters), _ITERATIONS)
-    return FlowClip(
-        Path(path).name, indices, indices / fps, frames, {'brightness': solver}
-    )
+
+    @cache
+    def solve(n_iters: int | None) -> np.ndarray:
+        return brightness_flow(frames, n_iters)
+
+    solvers = dict(brightness=Solver(solve, _ITERATIONS))
+    return FlowClip(Path(path).name, indices, indices / fps, frames, solvers)
 
 
 def brightness_flow(frames: np.ndarray, n_iters: int | None = None) -> np.ndarray:

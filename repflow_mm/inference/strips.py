@@ -127,7 +127,8 @@ class Strips:
                 (moving,) = most_active(flow, 1)
                 flows[f'{name}\nchannel {moving}'] = flow[:, moving]
         else:
-            once = self.flow[:, [channel]]
+            # Only frames that may be shown: flow is normalised over all that are given.
+            once = self.flow[: self._frames, [channel]]
             twice = flow_of_flow(once)
             thrice = flow_of_flow(twice)
             flows['flow'] = once[:, 0]

@@ -46,7 +46,7 @@ class Sampling:
 
         Args:
             total (int): Number of frames of the video.
-            fps (float): Frames per second; 0 if unknown.
+            fps (float): Frames per second.
 
         Returns:
             list[np.ndarray]: `(frames,)` each. Short videos are padded with their last
@@ -59,7 +59,7 @@ class Sampling:
             span = self.frames * self.interval
             steps = np.arange(self.frames) * self.interval
         else:
-            span = min(total, max(self.frames, round(_SEGMENTS_SPAN * (fps or 25))))
+            span = min(total, max(self.frames, round(_SEGMENTS_SPAN * fps)))
             steps = ((np.arange(self.frames) + 0.5) * span / self.frames).astype(int)
         distinct = int((steps < total).sum())
         if 2 * distinct < self.frames:
@@ -85,7 +85,6 @@ class WindowedVideo:
     Attributes:
         indices (list[np.ndarray]): Frame indices of each window.
         fps (float): Frame rate of the video.
-        total_frames (int): Number of frames of the video.
 
     Raises:
         VideoError: If the video cannot be opened, or is too short.
@@ -107,9 +106,9 @@ class WindowedVideo:
         self._transform = Compose(pipeline[2:])
         self._sampling = Sampling.of(pipeline[1])
         self.fps = float(self._opened.get('avg_fps') or 25)
-        self.total_frames = int(self._opened['total_frames'])
+        total = int(self._opened['total_frames'])
         try:
-            self.indices = self._sampling.windows(self.total_frames, self.fps)
+            self.indices = self._sampling.windows(total, self.fps)
         except InputError as error:
             raise VideoError(str(path), f'is too short: {error}') from None
 

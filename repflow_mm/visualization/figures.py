@@ -25,20 +25,19 @@ MOTIONS = {
 }
 
 
-def moved_texture(motion: str, seed: int = 0) -> tuple[np.ndarray, ...]:
+def moved_texture(motion: str) -> tuple[np.ndarray, ...]:
     """A smooth random texture before and after one of :data:`MOTIONS`.
 
     It is a sum of sine waves, so that it is defined between pixels too.
 
     Args:
         motion (str): A key of :data:`MOTIONS`.
-        seed (int): Random seed of the waves.
 
     Returns:
         tuple[np.ndarray, ...]: First and second map `(SIZE, SIZE)` in [0, 255], and the
         true flow `(SIZE, SIZE, 2)` in pixels.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     y, x = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
     angle, phase = rng.uniform(0, 2 * np.pi, (2, 60, 1, 1))
     frequency = 2 * np.pi / rng.uniform(10, 28, (60, 1, 1))  # waves of 10 to 28 pixels

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 
@@ -95,13 +96,15 @@ def join(clips: Sequence[FlowClip]) -> FlowClip:
             overlap: repeated frames are dropped.
 
     Returns:
-        FlowClip: The joined clip, with the scores of all windows.
+        FlowClip: The joined clip, with the scores of all windows. Its flows are kept
+        once computed.
     """
     numbers = np.concatenate([clip.indices for clip in clips])
     before = np.maximum.accumulate(numbers)
     new = np.flatnonzero(np.append(True, numbers[1:] > before[:-1]))
 
     def solver(name: str) -> Solver:
+        @cache
         def solve(n_iters: int | None) -> np.ndarray | None:
             flows = [clip.flow(name, n_iters) for clip in clips]
             return None if flows[0] is None else np.concatenate(flows)[new]

@@ -17,7 +17,7 @@ _TRANSITIONS = (
     (13, (0, 0, 1), (1, 0, 1)),
     (6, (1, 0, 1), (1, 0, 0)),
 )
-_WHEEL = np.concatenate(
+WHEEL = np.concatenate(
     [
         np.array(start) + np.arange(n)[:, None] / n * (np.array(end) - np.array(start))
         for n, start, end in _TRANSITIONS
@@ -67,10 +67,10 @@ def flow_to_rgb(flow: np.ndarray, max_flow: float | None = None) -> np.ndarray:
         raise ValueError(f'max_flow must be > 0, got {max_flow}')
     saturation = np.minimum(speed / max_flow, 1)[..., None]
     turn = np.arctan2(-flow[..., 1], -flow[..., 0]) / (2 * np.pi) + 0.5
-    position = turn % 1 * len(_WHEEL)
-    below = position.astype(int) % len(_WHEEL)
+    position = turn % 1 * len(WHEEL)
+    below = position.astype(int) % len(WHEEL)
     share = (position - np.floor(position))[..., None]
-    hue = (1 - share) * _WHEEL[below] + share * _WHEEL[(below + 1) % len(_WHEEL)]
+    hue = (1 - share) * WHEEL[below] + share * WHEEL[(below + 1) % len(WHEEL)]
     return np.rint(255 * (1 - saturation * (1 - hue))).astype(np.uint8)
 
 

@@ -20,6 +20,7 @@ PAPER, INK, QUIET, EDGE = '#ffffff', '#1f2328', '#656d76', '#d0d7de'
 _GAP = 6
 _ARROWS = 10  # along the longer side of a tile
 _FINE = 4  # supersampling factor for arrows
+_DPI = 110  # of figures below a sheet
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,13 @@ class Row:
 
     Args:
         label (str): Row label.
-        tiles (Sequence[np.ndarray | None]): Pictures `(H, W, 3)`, uint8 RGB, and flows
-            `(h, w, 2)`, in pixels, +x right and +y down; None leaves a cell empty.
+        tiles (Sequence[np.ndarray]): Pictures `(H, W, 3)`, uint8 RGB, and flows
+            `(h, w, 2)`, in pixels, +x right and +y down.
         notes (Sequence[str]): Captions below the tiles. Defaults to none.
     """
 
     label: str
-    tiles: Sequence[np.ndarray | None]
+    tiles: Sequence[np.ndarray]
     notes: Sequence[str] = ()
 
 
@@ -66,7 +67,7 @@ def draw_sheet(
     Raises:
         ValueError: If there are no tiles, or a tile is neither a picture nor a flow.
     """
-    tiles = [tile for row in rows for tile in row.tiles if tile is not None]
+    tiles = [tile for row in rows for tile in row.tiles]
     if not tiles:
         raise ValueError('there are no tiles to draw')
     flows = [tile for tile in tiles if _is_flow(tile)]
@@ -106,9 +107,8 @@ def draw_sheet(
         middle = left - 10, y + box[1] / 2
         draw.text(middle, row.label, INK, font, anchor='rm', align='right')
         for place, tile in enumerate(row.tiles):
-            if tile is not None:
-                corner = left + place * right, y
-                canvas.paste(draw_tile(tile, box, scale, arrows), corner)
+            corner = left + place * right, y
+            canvas.paste(draw_tile(tile, box, scale, arrows), corner)
         for place, note in enumerate(row.notes):
             middle = left + place * right + box[0] / 2, y + box[1] + 3
             draw.text(middle, note, QUIET, font, anchor='ma', align='center')
@@ -163,21 +163,20 @@ def draw_wheel(size: int) -> Image.Image:
     return picture.resize((size, size), Image.Resampling.BOX)
 
 
-def render(figure, width: int, dpi: int = 110) -> np.ndarray:
+def render(figure, width: int) -> np.ndarray:
     """Render a matplotlib figure to pixels, to be placed below a sheet.
 
     Args:
         figure (matplotlib.figure.Figure): The figure; its height in inches is kept.
         width (int): Width of the picture in pixels.
-        dpi (int): Pixels per inch. Defaults to 110.
 
     Returns:
         np.ndarray: `(H, width, 3)`, uint8 RGB.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    figure.set_dpi(dpi)
-    figure.set_figwidth((width + 0.5) / dpi)
+    figure.set_dpi(_DPI)
+    figure.set_figwidth((width + 0.5) / _DPI)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[:, :width, :3]

@@ -85,7 +85,6 @@ def test_figures_below_a_sheet(tmp_path):
     ('tiles', 'match'),
     [
         ([], 'no tiles'),
-        ([None], 'no tiles'),
         ([np.zeros((3, 4))], r'\(3, 4\)'),
         ([np.zeros((3, 4, 3))], 'float64'),
     ],

@@ -39,26 +39,14 @@ const state = {
 
 // Colours: the same as flow_to_rgb of repflow_mm.visualization.
 
-const WHEEL = [
-  [15, [1, 0, 0], [1, 1, 0]],
-  [6, [1, 1, 0], [0, 1, 0]],
-  [4, [0, 1, 0], [0, 1, 1]],
-  [11, [0, 1, 1], [0, 0, 1]],
-  [13, [0, 0, 1], [1, 0, 1]],
-  [6, [1, 0, 1], [1, 0, 0]],
-].flatMap(([steps, start, end]) =>
-  Array.from({ length: steps }, (_, i) =>
-    start.map((from, k) => from + (i / steps) * (end[k] - from)),
-  ),
-);
-
 function hue(dx, dy) {
+  const { wheel } = about;
   const turn = Math.atan2(-dy, -dx) / (2 * Math.PI) + 0.5;
-  const position = (turn % 1) * WHEEL.length;
-  const below = Math.floor(position) % WHEEL.length;
+  const position = (turn % 1) * wheel.length;
+  const below = Math.floor(position) % wheel.length;
   const share = position - Math.floor(position);
-  const next = WHEEL[(below + 1) % WHEEL.length];
-  return WHEEL[below].map((value, k) => (1 - share) * value + share * next[k]);
+  const next = wheel[(below + 1) % wheel.length];
+  return wheel[below].map((value, k) => (1 - share) * value + share * next[k]);
 }
 
 /** RGBA of flow `dx, dy`, where speed 1 is full colour. */
@@ -150,14 +138,15 @@ async function loadFrame(index) {
 }
 
 const channelData = (channel) => unpacked.get(`flow-${channel}`);
-const flowIndex = (frame = state.frame) => state.snapshot * count + frame;
+const flowIndex = () => state.snapshot * count + state.frame;
 
 // Drawing
 
 const small = document.createElement('canvas');
 
-/** Draw flow over the whole `canvas`, interpolated or as cells. */
+/** Draw flow over the whole `canvas`, interpolated or as cells, once it is unpacked. */
 function drawFlow(canvas, kind, stored, index, paint, smooth) {
+  if (!stored) return;
   small.width = kind.width;
   small.height = kind.height;
   kind.paint(small.getContext('2d'), stored, index, paint);
@@ -165,6 +154,7 @@ function drawFlow(canvas, kind, stored, index, paint, smooth) {
   context.imageSmoothingEnabled = smooth;
   context.imageSmoothingQuality = 'high';
   context.drawImage(small, 0, 0, canvas.width, canvas.height);
+  if (state.arrows) drawArrows(canvas, kind, stored, index);
 }
 
 function drawFrame(canvas) {
@@ -242,22 +232,12 @@ function drawPictures() {
   const at = `at ${about.times[state.frame].toFixed(2)} s`;
   const draw = {
     rgb: (canvas) => drawFrame(canvas),
-    flow: (canvas) => {
-      if (!stored) return;
-      drawFlow(canvas, flow, stored, flowIndex(), colour, false);
-      if (state.arrows) drawArrows(canvas, flow, stored, flowIndex());
-    },
+    flow: (canvas) => drawFlow(canvas, flow, stored, flowIndex(), colour, false),
     overlay: (canvas) => {
       drawFrame(canvas);
-      if (!stored) return;
       drawFlow(canvas, flow, stored, flowIndex(), glaze, true);
-      if (state.arrows) drawArrows(canvas, flow, stored, flowIndex());
     },
-    tvl1: (canvas) => {
-      if (!other) return;
-      drawFlow(canvas, tvl1, other, state.frame, colour, false);
-      if (state.arrows) drawArrows(canvas, tvl1, other, state.frame);
-    },
+    tvl1: (canvas) => drawFlow(canvas, tvl1, other, state.frame, colour, false),
   };
   const place = [frameWidth, frameHeight].map((side, i) =>
     Math.min(Math.floor(state.place[i] * side), side - 1),
@@ -388,16 +368,7 @@ const duration = about.times.at(-1) - first + meanGap;
 let clock = 0;
 let ticked = null;
 
-function frameAt(time) {
-  let low = 0;
-  let high = count - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (about.times[middle] <= time + 1e-6) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}
+const frameAt = (time) => Math.max(about.times.findLastIndex((t) => t <= time + 1e-6), 0);
 
 function tick(now) {
   if (!state.playing) return;
@@ -650,12 +621,11 @@ const stepView = () => {
   change({ view });
   say(document.querySelector(`[value="${view}"]`).parentElement.textContent.trim());
 };
-const moveMarker = (x, y) => {
-  const [width, height] = [mapWidth, mapHeight];
-  const place = [
-    clamp((Math.floor(state.place[0] * width) + x + 0.5) / width, 0.5 / width, 1 - 0.5 / width),
-    clamp((Math.floor(state.place[1] * height) + y + 0.5) / height, 0.5 / height, 1 - 0.5 / height),
-  ];
+const moveMarker = (...steps) => {
+  const place = [mapWidth, mapHeight].map((side, i) => {
+    const cell = clamp(Math.floor(state.place[i] * side) + steps[i], 0, side - 1);
+    return (cell + 0.5) / side;
+  });
   change({ place });
   say(describe(flow, flow.vector(channelData(state.channel), flowIndex(), place)));
 };

@@ -16,7 +16,7 @@ import numpy as np
 from repflow_mm.errors import InputError
 from repflow_mm.files import write_bytes
 from repflow_mm.visualization.flow_clip import FlowClip, check_shape
-from repflow_mm.visualization.flow_colour import flow_scale
+from repflow_mm.visualization.flow_colour import WHEEL, flow_scale
 
 # Maximum size in bytes for 64 frames; in proportion for longer clips.
 _LIMIT = 5_000_000
@@ -121,6 +121,7 @@ def _page(
             {'number': int(channels[c]), 'speed': float(activity[c])} for c in order
         ],
         'flow': scale,
+        'wheel': np.round(WHEEL, 4).tolist(),
     }
     data = {f'flow-{i}': _packed(stored[:, c]) for i, c in enumerate(order)}
     if tvl1 is not None:
