@@ -7,5 +7,6 @@ ROOT = Path(__file__).resolve().parents[2]
 MOTION_CONFIG = ROOT / 'configs' / 'repflow_r18_block2_motion.py'  # the demo's
 # Real videos, beside the repository where they are at all.
 VIDEOS = ROOT.parent / 'shared' / 'videos'
+REAL_VIDEOS = ROOT.parent / 'shared' / 'real_videos'
 # MMAction2 1.1, installed there by `quickstart.py test`.
 OLD_STACK = Path(sys.prefix) / 'old_stack'
