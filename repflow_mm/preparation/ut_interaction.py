@@ -53,15 +53,12 @@ def plan(videos: Path) -> Plan:
             number in the official names is the sequence.
     """
     found, problems = find_videos(videos)
-    names, clips, official = class_names('ut_interaction'), [], defaultdict(list)
+    labels = {bare(name): k for k, name in enumerate(class_names('ut_interaction'))}
+    clips, official = [], defaultdict(list)
     for path in map(PurePosixPath, found):
-        label = {bare(name): k for k, name in enumerate(names)}.get(
-            bare(path.parent.name)
-        )
-        in_class, numbers = (
-            _IN_CLASS.fullmatch(path.stem),
-            _OFFICIAL.fullmatch(path.stem),
-        )
+        label = labels.get(bare(path.parent.name))
+        in_class = _IN_CLASS.fullmatch(path.stem)
+        numbers = _OFFICIAL.fullmatch(path.stem)
         folders = [_SET.fullmatch(part) for part in (videos.name, *path.parts[:-1])]
         sets = [int(folder[1]) for folder in folders if folder]
         if in_class and label is not None:

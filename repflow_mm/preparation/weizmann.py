@@ -49,7 +49,8 @@ def plan(videos: Path) -> Plan:
     found, problems = find_videos(videos)
     names, clips = class_names('weizmann'), []
     for path in found:
-        parsed = _NAME.fullmatch(PurePosixPath(path).stem.lower())
+        stem = PurePosixPath(path).stem.lower()
+        parsed = _NAME.fullmatch(stem)
         person, action = parsed.groups() if parsed else ('', '')
         if action not in names:  # run1 is run, and wave1 is wave1
             action = action.rstrip('0123456789')
@@ -63,7 +64,6 @@ def plan(videos: Path) -> Plan:
             why = f'its name says {action}'
             problems.append(Problem('in the wrong folder', path, why))
         else:
-            stem = PurePosixPath(path).stem.lower()
             clips.append(Clip(path, stem, names.index(action), person))
     if not clips:
         raise InputError(

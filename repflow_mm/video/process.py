@@ -51,9 +51,9 @@ class VideoProcess:
     in a fork, which needs its own.
 
     Args:
-        decoder (str): `'pyav'`, `'decord'`, `'opencv'`, `'torchcodec'`, or `'auto'`:
-            for each file the first of the first three that is installed and reads
-            it. Defaults to `'auto'`.
+        decoder (str): `'pyav'`, `'decord'` (with PyAV for what it fails to decode),
+            `'opencv'`, `'torchcodec'`, or `'auto'`: for each file the first of the
+            first three that is installed and reads it. Defaults to `'auto'`.
         timeout (float): Seconds without a heartbeat after which an answer is given up;
             five times as long with heartbeats, as when the frames of a long video are
             counted. Defaults to 60.

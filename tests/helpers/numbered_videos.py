@@ -140,10 +140,6 @@ def number_of(frame: np.ndarray, turns: int = 0) -> int:
     return number
 
 
-def _inner(block: int, side: float) -> slice:
-    return slice(int((block + 0.2) * side), int((block + 0.8) * side) + 1)
-
-
 def make(
     folder: Path, name: str, frames: int = 120, size: tuple[int, int] = (64, 48)
 ) -> Path:
@@ -154,12 +150,10 @@ def make(
     folder.mkdir(parents=True, exist_ok=True)
     if name in COPIES:
         source, before, after = COPIES[name]
-        inputs = [*before, '-i', str(make(folder, source, frames, size))]
-        arguments, data = ['-c', 'copy', *after], None
+        whole = str(make(folder, source, frames, size))
+        _run([*before, '-i', whole, '-c', 'copy', *after, str(path)])
     else:
         encode(path, KINDS[name], frames, size)
-        return path
-    _run([*inputs, *arguments, str(path)], data)
     return path
 
 
@@ -174,6 +168,6 @@ def encode(
     _run([*raw, '-r', '25', '-i', '-', *arguments, str(path)], data)
 
 
-def _run(arguments: list[str], data: bytes | None) -> None:
+def _run(arguments: list[str], data: bytes | None = None) -> None:
     command = [ffmpeg(), '-v', 'error', '-y', *arguments]
     subprocess.run(command, input=data, check=True)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MOTION_CONFIG = ROOT / 'configs' / 'repflow_r18_block2_motion.py'  # the demo's
-# Beside the repository, where they are at all: real videos, and data computed with the
-# authors' code.
+# Beside the repository, where they are at all: clips, two whole datasets, and data that
+# the authors' code computed.
 VIDEOS = ROOT.parent / 'shared' / 'videos'
 GOLDEN = ROOT.parent / 'shared' / 'golden'
+REAL_VIDEOS = ROOT.parent / 'shared' / 'real_videos'
 # MMAction2 1.1, installed there by `quickstart.py test`.
 OLD_STACK = Path(sys.prefix) / 'old_stack'

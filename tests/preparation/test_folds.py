@@ -8,11 +8,8 @@ from repflow_mm.commands.prepare_data import main
 from repflow_mm.errors import InputError
 from repflow_mm.preparation import ut_interaction, weizmann
 from repflow_mm.preparation.class_names import class_names
-from tests.conftest import ROOT
 from tests.helpers.configs import FOLDER
-
-REAL = ROOT.parent / 'shared' / 'real_videos'
-needs_real = pytest.mark.skipif(not REAL.is_dir(), reason=f'no {REAL.name}/ beside')
+from tests.helpers.paths import REAL_VIDEOS
 
 
 def touch(root, *paths: str):
@@ -141,14 +138,20 @@ def test_one_option_chooses_the_split(monkeypatch, dataset, variable, split):
         assert data.data_prefix.video == f'data/{dataset}/videos'
 
 
-@needs_real
+@pytest.mark.skipif(not REAL_VIDEOS.is_dir(), reason='the real datasets are not here')
 @pytest.mark.parametrize(
     ('dataset', 'clips', 'lists', 'fold'),
     [('weizmann', 90, 18, 'eli'), ('ut_interaction', 120, 44, 'set1_to_set2')],
 )
 def test_the_real_videos(tmp_path, capsys, dataset, clips, lists, fold):
     name = dataset.replace('_', '-')
-    options = ['--videos', str(REAL / dataset), '--out', str(tmp_path), '--no-check']
+    options = [
+        '--videos',
+        str(REAL_VIDEOS / dataset),
+        '--out',
+        str(tmp_path),
+        '--no-check',
+    ]
     main([name, *options])
     assert 'nothing was left out' in capsys.readouterr().out
     assert len(list(tmp_path.glob('*_videos.txt'))) == lists

@@ -12,9 +12,8 @@ import pytest
 
 from repflow_mm.video import VideoError, VideoProcess, decoders
 from tests.helpers import numbered_videos as numbered
-from tests.helpers.paths import VIDEOS
+from tests.helpers.paths import REAL_VIDEOS, VIDEOS
 
-REAL = VIDEOS.with_name('real_videos')
 DECODERS = tuple(decoders.CLASSES)
 
 # Formats, each of which is difficult for decoders in a different way.
@@ -40,7 +39,6 @@ REFUSED = {
     'decord': {
         *(name for name in numbered.NAMES if name.endswith('.ts')),
         *('no_stamps.h264', 'no_stamps.hevc', 'no_stamps.m4v'),
-        'hevc_closed.mp4',  # raises while it decodes
     },
     'opencv': {'h264_interlaced.ts', 'av1.mp4'},
 }
@@ -107,14 +105,14 @@ def test_windows_are_those_of_decoding_from_the_start(process, folder, name):
     check(process, numbered.make(folder, name, frames=60))
 
 
+# Cutting the beginning of a file leaves nothing of five frames.
+LENGTHS = [(name, 120) for name in numbered.NAMES]
+LENGTHS += [(name, 5) for name in numbered.NAMES if not name.startswith('cut')]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('frames', [120, 5])
-@pytest.mark.parametrize('name', numbered.NAMES)
+@pytest.mark.parametrize(('name', 'frames'), LENGTHS)
 def test_every_kind_of_file(process, folder, name, frames):
-    if frames == 5 and name in numbered.COPIES and 'cut' in name:
-        pytest.skip('nothing is left of five frames')
-    if frames == 5 and process.decoder == 'decord' and name == 'hevc_closed.mp4':
-        pytest.skip('fails at a later frame')
     if frames == 5 and process.decoder == 'decord' and name == 'mpeg1.mpg':
         with pytest.raises(VideoError, match='^[^:]*: Failed to measure duration'):
             path = numbered.make(folder / '5', name, 5)
@@ -122,6 +120,30 @@ def test_every_kind_of_file(process, folder, name, frames):
             process.frames([0])
         return
     check(process, numbered.make(folder / str(frames), name, frames), total=50)
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in numbered.NAMES
+        if name not in REFUSED['decord']
+    ],
+)
+def test_decord_reads_without_pyavs_help(folder, monkeypatch, name):
+    pytest.importorskip('decord')
+    monkeypatch.setattr(decoders.decord, 'find_spec', lambda _: None)
+    path = str(numbered.make(folder, name, frames=60))
+    video = decoders.CLASSES['decord'](path, None, lambda: None)
+    index = video.index
+    frames = np.empty((index.frames, index.height, index.width, 3), np.uint8)
+    if name == 'hevc_closed.mp4':
+        with pytest.raises(Exception, match='Error sending packet'):
+            video.read(range(index.frames), frames)
+        return
+    video.read(range(index.frames), frames)
+    shown = numbers(frames, name)
+    assert shown == list(range(shown[0], shown[0] + len(frames)))
 
 
 def check_width(process: VideoProcess, folder: Path, width: int, height: int) -> None:
@@ -157,8 +179,6 @@ def test_what_a_cut_file_lacks_is_not_counted(process, folder, tmp_path, name):
     path.write_bytes(source[: len(source) * 6 // 10])
     info = process.open(str(path))
     assert info.frames == dict(zip(CUT, (32, 32, 31, 45, 30), strict=True))[name]
-    if process.decoder == 'decord' and name in ('h264_b.flv', 'fast_start.mp4'):
-        pytest.skip('decodes ahead, and so fails in some runs and not in others')
     frames = process.frames(np.arange(info.frames))
     # The last one may be cut itself.
     assert numbers(frames, name)[:-1] == list(range(info.frames - 1))
@@ -184,9 +204,7 @@ def test_no_other_frame_takes_the_place_of_one_that_is_damaged(
             continue
         right[number] = numbered.number_of(frame) == number
     assert all(right.values()) and len(right) < 60
-    # decord decodes ahead on threads of its own, and so may fail at any earlier frame.
-    needed = set() if process.decoder == 'decord' else set(range(25))
-    assert needed <= right.keys()
+    assert set(range(25)) <= right.keys()
 
 
 def test_seeking_begins_where_nothing_reaches_across(folder):
@@ -201,10 +219,10 @@ def test_seeking_begins_where_nothing_reaches_across(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not REAL.is_dir(), reason='the real datasets are not here')
+@pytest.mark.skipif(not REAL_VIDEOS.is_dir(), reason='the real datasets are not here')
 @pytest.mark.parametrize('dataset', ['ut_interaction', 'weizmann'])
 def test_every_clip_of_the_real_datasets(process, dataset):
-    files = sorted((REAL / dataset).glob('*/*.avi'))
+    files = sorted((REAL_VIDEOS / dataset).glob('*/*.avi'))
     assert len(files) == dict(ut_interaction=120, weizmann=90)[dataset]
     for path in files:
         truth = from_the_start(path)

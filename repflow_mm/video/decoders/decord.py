@@ -3,14 +3,20 @@
 Seeks by packet time stamps, which in many files differ from the frames'; repeats the
 last frame if a file ends early; cannot return to the start of an MPEG transport stream;
 and (decord2 3.4.0) mistakes the padding of rows for channels at some widths.
+
+Its thread decodes ahead, the farther the busier the machine is, and after an error no
+frame can be had from it: not even those before the damage, which it has decoded. So
+whether a frame can be read is left to PyAV, if that is installed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 
 import numpy as np
 
 from repflow_mm.video.decoders.base import Decoder
 from repflow_mm.video.decoders.index import Index, MissingFrameError
+from repflow_mm.video.decoders.pyav import PyAV
 
 # Formats that it is known to read from the first frame.
 _CONTAINERS = {
@@ -21,7 +27,10 @@ _CONTAINERS = {
 
 
 class Decord(Decoder):
-    """See :class:`Decoder`; seeks only if all key frames are entries."""
+    """See :class:`Decoder`; seeks only if all key frames are entries.
+
+    A file that it fails to decode is read by PyAV from then on.
+    """
 
     def __init__(
         self, path: str, index: Index | None, beat: Callable[[], None]
@@ -34,6 +43,24 @@ class Decord(Decoder):
         if self.index.container not in _CONTAINERS:
             raise ValueError(f'decord misses the start of {self.index.container} files')
         self._reader, self._reached = None, 0
+        self._successor: PyAV | None = None
+
+    def read(self, numbers: Sequence[int], frames: np.ndarray) -> None:
+        """See :class:`Decoder`."""
+        if self._successor is None:
+            try:
+                return super().read(numbers, frames)
+            except _DecodingError:
+                if not find_spec('av'):
+                    raise
+            self._successor = PyAV(self.path, self.index, self._beat)
+        self._successor.read(numbers, frames)
+
+    def close(self) -> None:
+        """See :class:`Decoder`."""
+        super().close()
+        if self._successor is not None:
+            self._successor.close()
 
     def _start(self, entry: int) -> int:
         if self._reader is None or not self.index.closed:
@@ -60,5 +87,11 @@ class Decord(Decoder):
             frame = reader.next()
         except StopIteration:
             raise MissingFrameError(position) from None
+        except self._decord.DECORDError as error:
+            raise _DecodingError(str(error)) from None
         self._reader, self._reached = reader, position + 1
         return frame
+
+
+class _DecodingError(Exception):
+    """An error of the thread that decodes ahead: it may be about a later frame."""
