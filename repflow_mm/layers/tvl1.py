@@ -41,7 +41,7 @@ class TVL1(nn.Module):
         lam (float): Initial value of the data weight (Eq. 3).
         theta (float): Initial value of the coupling (Eq. 4).
         image_grad (str): `'sobel'` or `'sobel_unscaled'`, see
-            :func:`repflow_mm.ops.tvl1.representation_flow`.
+            :func:`repflow_mm.ops.representation_flow`.
         flow_grad (str): `'forward'` or `'sobel'`, likewise.
         backend (str): `'auto'` or a backend's name, likewise.
 

@@ -162,7 +162,7 @@ def representation_flow(
 ) -> tuple[Tensor, Tensor]:
     """Unroll Algorithm 1.
 
-    Called through :func:`repflow_mm.ops.tvl1.representation_flow`, which documents
+    Called through :func:`repflow_mm.ops.representation_flow`, which documents
     and checks the arguments.
 
     Args:
