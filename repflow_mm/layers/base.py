@@ -55,10 +55,9 @@ class MotionLayer(nn.Module):
         zero_init_residual: bool = True,
     ) -> None:
         super().__init__()
-        check_count('in_channels', in_channels)
+        self.in_channels = check_count('in_channels', in_channels)
         check_choice('temporal', temporal, TEMPORAL)
         check_flag('zero_init_residual', zero_init_residual)
-        self.in_channels = in_channels
         self.temporal = temporal
         self.zero_init_residual = zero_init_residual
 
@@ -233,12 +232,13 @@ def named_arguments(function: Callable) -> set[str]:
     return {p.name for p in parameters if p.kind not in variadic} - {'self'}
 
 
-def check_count(name: str, value: int) -> None:
-    """Raise unless `value` is an integer of at least 1."""
+def check_count(name: str, value: object) -> int:
+    """Return `value`; raise unless it is an integer of at least 1."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise InputTypeError(f'{name} must be an int, got {value!r}')
     if value < 1:
         raise InputError(f'{name} must be at least 1, got {value}')
+    return value
 
 
 def check_flag(name: str, value: bool) -> None:

@@ -88,7 +88,7 @@ class FlowOfFlow(MotionLayer):
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out')
         if self.starts_as_identity:
-            if len(self.flows) < self.num_flows and self.num_flows > 1:
+            if len(self.flows) < self.num_flows:
                 raise InputError(
                     'a shared layer initialized to zero would compute the flow of '
                     'zeros: set zero_init_residual=False or shared=False'

@@ -47,7 +47,7 @@ class MotionNeck(MotionLayer):
     ) -> None:
         own = {'in_channels', 'num_segments', 'keep_frames'}
         check_options(type(self).__name__, kwargs, self.layer.options() | own)
-        super().__init__(in_channels, **kwargs)  # type: ignore[arg-type]  # checked there
+        super().__init__(check_count('in_channels', in_channels), **kwargs)
         if num_segments is not None:
             check_count('num_segments', num_segments)
         if keep_frames is not None:

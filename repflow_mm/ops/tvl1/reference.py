@@ -15,7 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from repflow_mm.ops.tvl1.backend import Problem, Scalar
+from repflow_mm.ops.tvl1.backend import Problem
+
+Scalar = float | Tensor
 
 # Below this |grad F2|^2 a pixel counts as flat: 0.1 grey levels per pixel, on maps in
 # [0, 255]. The slope of the data term grows as 1 / |grad F2|: with a much smaller
@@ -166,7 +168,7 @@ def representation_flow(
     and checks the arguments.
 
     Args:
-        problem (Problem): Its scalars may be floats.
+        problem (Problem): The arguments.
         flow_kernels (Tensor, optional): `(2, 3, 3)`, filters for the gradient of the
             flow, Eq. 10 as printed. Defaults to forward differences.
 
