@@ -15,7 +15,7 @@ PACKAGE = ROOT / 'repflow_mm'
 # rank do not import each other.
 RANKS = (
     ('errors',),
-    ('files', 'packed'),
+    ('checks', 'files', 'packed'),
     ('ops', 'video'),
     ('checkpoint', 'config', 'datasets.synthetic'),
     ('compat', 'layers', 'preparation', 'visualization'),

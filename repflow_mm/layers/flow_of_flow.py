@@ -4,8 +4,9 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from repflow_mm.checks import check_count, check_flag
 from repflow_mm.errors import InputError
-from repflow_mm.layers.base import MotionLayer, check_count, check_flag
+from repflow_mm.layers.base import MotionLayer
 from repflow_mm.layers.fusion import Fusion
 from repflow_mm.layers.registry import register_layer
 from repflow_mm.layers.representation_flow import RepresentationFlow

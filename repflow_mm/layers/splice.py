@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from repflow_mm.checks import check_count
 from repflow_mm.errors import InputError, InputTypeError
-from repflow_mm.layers.base import MotionLayer, check_count
+from repflow_mm.layers.base import MotionLayer
 from repflow_mm.layers.registry import build_layer
 
 

@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor, nn
 
+from repflow_mm.checks import check_choice, check_count
 from repflow_mm.errors import InputError, InputTypeError
-from repflow_mm.layers.base import check_choice, check_count
 from repflow_mm.ops import backends, representation_flow, sobel_kernels
 from repflow_mm.ops.tvl1.representation_flow import FLOW_GRADS, IMAGE_GRADS
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from repflow_mm.checks import check_count, check_flag
 from repflow_mm.errors import InputError
 from repflow_mm.layers import MotionLayer
-from repflow_mm.layers.base import check_count, check_flag
 from repflow_mm.layers.registry import check_options, on_register
 
 

@@ -6,7 +6,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from repflow_mm.errors import InputError, InputTypeError
+from repflow_mm.checks import check_choice, check_count
+from repflow_mm.errors import InputError
 from repflow_mm.ops.tvl1 import custom_op, reference
 from repflow_mm.ops.tvl1.backend import Problem
 
@@ -76,15 +77,9 @@ def representation_flow(
             chosen by name cannot run here.
     """
     _check_maps(f1, f2)
-    if not isinstance(n_iters, int) or isinstance(n_iters, bool):
-        raise InputTypeError(f'n_iters must be an int, got {n_iters!r}')
-    if n_iters < 1:
-        raise InputError(f'n_iters must be at least 1, got {n_iters}')
-    if flow_grad not in FLOW_GRADS:
-        raise InputError(f'flow_grad must be one of {FLOW_GRADS}, got {flow_grad!r}')
-    names = ('auto', 'reference', *custom_op.KERNELS)
-    if backend not in names:
-        raise InputError(f'backend must be one of {names}, got {backend!r}')
+    check_count('n_iters', n_iters)
+    check_choice('flow_grad', flow_grad, FLOW_GRADS)
+    check_choice('backend', backend, ('auto', 'reference', *custom_op.KERNELS))
     dtype = torch.promote_types(f1.dtype, torch.float32)
     kernels = _image_kernels(image_grad)
     solve = _solver(backend, f1, kernels, flow_grad)
