@@ -15,7 +15,7 @@ PACKAGE = ROOT / 'repflow_mm'
 # rank do not import each other.
 RANKS = (
     ('errors',),
-    ('files', 'packed'),
+    ('checks', 'files', 'packed'),
     ('ops', 'video'),
     ('checkpoint', 'config', 'datasets.synthetic'),
     ('compat', 'layers', 'preparation', 'visualization'),
@@ -59,8 +59,7 @@ def part_of(module: str) -> str:
 def imports(path: Path) -> list[tuple[str, bool]]:
     """Modules of this package that a module imports, and whether it does so lazily."""
     tree = ast.parse(path.read_text())
-    top = {id(node) for node in ast.walk(tree) if isinstance(node, ast.Module)}
-    top |= {id(node) for node in tree.body}
+    top = {id(node) for node in tree.body}
     found = []
     for node in ast.walk(tree):
         names = []

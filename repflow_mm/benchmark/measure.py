@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
 
-from repflow_mm.ops.tvl1 import representation_flow
+from repflow_mm.ops import representation_flow
 
 
 @dataclass

@@ -17,7 +17,7 @@ from repflow_mm.benchmark.measure import (
 )
 from repflow_mm.layers import RepresentationFlow
 from repflow_mm.models.complexity import build
-from repflow_mm.ops.tvl1 import representation_flow
+from repflow_mm.ops import representation_flow
 
 # Table 9 of the paper: milliseconds per clip of 32x224x224 on a Titan X, ResNet-34.
 PAPER = {

@@ -1,11 +1,13 @@
 """Faults of the installation, which only the user can fix."""
 
+import importlib
+
 from repflow_mm.compat.fault import Fault, version
 
 
 def _opencv_fails() -> bool:
     try:
-        import cv2  # noqa: F401  whether it imports is the question
+        importlib.import_module('cv2')
     except ImportError:
         return True
     return False

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from repflow_mm.inference.windows import WindowedVideo
 from repflow_mm.layers import FlowTap, normalise_clip
-from repflow_mm.ops.tvl1 import representation_flow
+from repflow_mm.ops import representation_flow
 from repflow_mm.packed import to_frames, unpack_views
 from repflow_mm.video import VideoError, VideoProcess
 from repflow_mm.visualization.flow_clip import FlowClip, Solver, join

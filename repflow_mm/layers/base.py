@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from repflow_mm.errors import InputError, InputTypeError
+from repflow_mm.checks import check_choice, check_count, check_flag
+from repflow_mm.errors import InputError
 from repflow_mm.layers.fusion import Fusion
 
 TEMPORAL = ('valid', 'same')
@@ -55,10 +56,9 @@ class MotionLayer(nn.Module):
         zero_init_residual: bool = True,
     ) -> None:
         super().__init__()
-        check_count('in_channels', in_channels)
+        self.in_channels = check_count('in_channels', in_channels)
         check_choice('temporal', temporal, TEMPORAL)
         check_flag('zero_init_residual', zero_init_residual)
-        self.in_channels = in_channels
         self.temporal = temporal
         self.zero_init_residual = zero_init_residual
 
@@ -231,26 +231,6 @@ def named_arguments(function: Callable) -> set[str]:
     variadic = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
     parameters = inspect.signature(function).parameters.values()
     return {p.name for p in parameters if p.kind not in variadic} - {'self'}
-
-
-def check_count(name: str, value: int) -> None:
-    """Raise unless `value` is an integer of at least 1."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InputTypeError(f'{name} must be an int, got {value!r}')
-    if value < 1:
-        raise InputError(f'{name} must be at least 1, got {value}')
-
-
-def check_flag(name: str, value: bool) -> None:
-    """Raise `InputTypeError` unless `value` is True or False."""
-    if not isinstance(value, bool):
-        raise InputTypeError(f'{name} must be True or False, got {value!r}')
-
-
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raise `InputError` unless `value` is one of `choices`."""
-    if value not in choices:
-        raise InputError(f'{name} must be one of {choices}, got {value!r}')
 
 
 def check_clip(x: Tensor, channels: int, frames: int, what: str) -> None:

@@ -4,8 +4,9 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from repflow_mm.checks import check_count, check_flag
 from repflow_mm.errors import InputError
-from repflow_mm.layers.base import MotionLayer, check_count, check_flag
+from repflow_mm.layers.base import MotionLayer
 from repflow_mm.layers.fusion import Fusion
 from repflow_mm.layers.registry import register_layer
 from repflow_mm.layers.representation_flow import RepresentationFlow
@@ -88,7 +89,7 @@ class FlowOfFlow(MotionLayer):
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out')
         if self.starts_as_identity:
-            if len(self.flows) < self.num_flows and self.num_flows > 1:
+            if len(self.flows) < self.num_flows:
                 raise InputError(
                     'a shared layer initialized to zero would compute the flow of '
                     'zeros: set zero_init_residual=False or shared=False'

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from repflow_mm.errors import InputError
+from repflow_mm.checks import check_choice
 
 FUSIONS = ('none', 'add', 'multiply', 'layer_multiply', 'concat')
 
@@ -32,8 +32,7 @@ class Fusion(nn.Module):
 
     def __init__(self, kind: str, channels: int) -> None:
         super().__init__()
-        if kind not in FUSIONS:
-            raise InputError(f'fusion must be one of {FUSIONS}, got {kind!r}')
+        check_choice('fusion', kind, FUSIONS)
         self.kind = kind
         if kind in ('layer_multiply', 'concat'):
             width = 2 * channels if kind == 'concat' else channels

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from repflow_mm.checks import check_count
 from repflow_mm.errors import InputError
-from repflow_mm.layers.base import MotionLayer, check_count
+from repflow_mm.layers.base import MotionLayer
 from repflow_mm.layers.fusion import Fusion
 
 _GUARD = 1e-12

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from repflow_mm.checks import check_count
 from repflow_mm.errors import InputError, InputTypeError
-from repflow_mm.layers.base import MotionLayer, check_count
+from repflow_mm.layers.base import MotionLayer
 from repflow_mm.layers.registry import build_layer
 
 
@@ -242,12 +243,12 @@ def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
     module = network.get_submodule(after)
     handle = module.register_forward_hook(look, prepend=True)
     modes = {module: module.training for module in network.modules()}
-    failures = []
+    clips, failures = _clips(network, frames or 8), []
     try:
         for module in modes:
             module.training = False
         with torch.no_grad():
-            for clip in _clips(network, frames or 8):
+            for clip in clips:
                 try:
                     network(clip)
                 except _Found:
@@ -259,7 +260,7 @@ def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
         for module, training in modes.items():
             module.training = training
     if not seen:
-        why = f' ({failures[0]})' if len(failures) == _TRIALS else ''
+        why = f' ({failures[0]})' if len(failures) == len(clips) else ''
         raise InputError(
             f'{what} never calls its sub-module {after!r} directly{why}: choose one '
             'that it calls, such as a whole stage'
@@ -276,23 +277,20 @@ def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
     return maps.shape
 
 
-_TRIALS = 5
-
-
-def _clips(network: nn.Module, frames: int) -> Iterable[Tensor]:
+def _clips(network: nn.Module, frames: int) -> list[Tensor]:
     """Small inputs, one of which a network accepts; non-square where possible."""
     convolutions = (m for m in network.modules() if isinstance(m, _CONVOLUTIONS))
     first = next(convolutions, None)
     channels = first.in_channels if first is not None else 3
     like = next(network.parameters(), torch.empty(0))
-    for shape in (
+    shapes = (
         (1, channels, 32, 64, 96),
         (frames, channels, 64, 96),
         (1, channels, 16, 112, 112),  # C3D accepts only this size
         (frames, channels, 224, 224),  # as some networks with attention do this
         (1, channels, 16, 224, 224),
-    ):
-        yield torch.zeros(shape, dtype=like.dtype, device=like.device)
+    )
+    return [torch.zeros(s, dtype=like.dtype, device=like.device) for s in shapes]
 
 
 _CONVOLUTIONS = nn.Conv2d, nn.Conv3d

@@ -5,9 +5,10 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor, nn
 
+from repflow_mm.checks import check_choice, check_count
 from repflow_mm.errors import InputError, InputTypeError
-from repflow_mm.layers.base import check_choice, check_count
 from repflow_mm.ops import backends, representation_flow, sobel_kernels
+from repflow_mm.ops.tvl1.representation_flow import FLOW_GRADS, IMAGE_GRADS
 
 LEARNABLE = ('div', 'tau', 'lam', 'theta', 'sobel')
 
@@ -41,7 +42,7 @@ class TVL1(nn.Module):
         lam (float): Initial value of the data weight (Eq. 3).
         theta (float): Initial value of the coupling (Eq. 4).
         image_grad (str): `'sobel'` or `'sobel_unscaled'`, see
-            :func:`repflow_mm.ops.tvl1.representation_flow`.
+            :func:`repflow_mm.ops.representation_flow`.
         flow_grad (str): `'forward'` or `'sobel'`, likewise.
         backend (str): `'auto'` or a backend's name, likewise.
 
@@ -75,8 +76,8 @@ class TVL1(nn.Module):
     ) -> None:
         super().__init__()
         check_count('n_iters', n_iters)
-        check_choice('image_grad', image_grad, ('sobel', 'sobel_unscaled'))
-        check_choice('flow_grad', flow_grad, ('forward', 'sobel'))
+        check_choice('image_grad', image_grad, tuple(IMAGE_GRADS))
+        check_choice('flow_grad', flow_grad, FLOW_GRADS)
         check_choice('backend', backend, ('auto', *backends()))
         learn = _names(learn)
         if n_iters == 1:
@@ -92,8 +93,8 @@ class TVL1(nn.Module):
             self._own(name, torch.tensor(float(start)), name in learn)
         for name in ('div_x', 'div_y'):
             self._own(name, torch.tensor((-1.0, 1.0)), 'div' in learn)
-        scale = 1 / 8 if image_grad == 'sobel' else 1.0
-        self._own('sobel', sobel_kernels(scale), 'sobel' in learn)
+        kernels = sobel_kernels(IMAGE_GRADS[image_grad])
+        self._own('sobel', kernels, 'sobel' in learn)
         self.n_iters = n_iters
         self.learn = learn
         self.flow_grad = flow_grad

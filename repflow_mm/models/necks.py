@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from repflow_mm.checks import check_count, check_flag
 from repflow_mm.errors import InputError
 from repflow_mm.layers import MotionLayer
-from repflow_mm.layers.base import check_count, check_flag
 from repflow_mm.layers.registry import check_options, on_register
 
 
@@ -47,7 +47,7 @@ class MotionNeck(MotionLayer):
     ) -> None:
         own = {'in_channels', 'num_segments', 'keep_frames'}
         check_options(type(self).__name__, kwargs, self.layer.options() | own)
-        super().__init__(in_channels, **kwargs)  # type: ignore[arg-type]  # checked there
+        super().__init__(check_count('in_channels', in_channels), **kwargs)
         if num_segments is not None:
             check_count('num_segments', num_segments)
         if keep_frames is not None:

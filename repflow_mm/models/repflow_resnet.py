@@ -10,6 +10,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
+from repflow_mm.checks import check_choice
 from repflow_mm.errors import InputError
 from repflow_mm.layers import build_layer, motion_prefixes
 from repflow_mm.layers.splice import set_mode
@@ -56,14 +57,10 @@ class RepFlowResNet(ResNet):
         after: str = 'block3',
         **kwargs,
     ) -> None:
-        if depth not in self.arch_settings:
-            raise InputError(
-                f'depth must be one of {tuple(self.arch_settings)}, got {depth!r}'
-            )
+        check_choice('depth', depth, tuple(self.arch_settings))
         super().__init__(depth, **kwargs)
         blocks = ('input', *(f'block{i + 1}' for i in range(self.num_stages + 1)))
-        if after not in blocks:
-            raise InputError(f'after must be one of {blocks}, got {after!r}')
+        check_choice('after', after, blocks)
         self.after = after
         self.flow = None
         if flow is not None:

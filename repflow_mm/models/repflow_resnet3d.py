@@ -7,7 +7,7 @@ from mmaction.models.backbones.resnet2plus1d import ResNet2Plus1d
 from mmaction.models.backbones.resnet3d import ResNet3d
 from mmaction.registry import MODELS
 
-from repflow_mm.errors import InputError
+from repflow_mm.checks import check_choice
 from repflow_mm.layers import build_layer
 from repflow_mm.layers.splice import splice
 
@@ -17,8 +17,7 @@ _DEFAULTS: Mapping[str, object] = MappingProxyType({})
 def _place_flow(backbone: ResNet3d, flow: Mapping | None, after: str) -> None:
     stages = [f'block{i + 2}' for i in range(backbone.num_stages)]
     blocks = ('input', 'block1', *stages)
-    if after not in blocks:
-        raise InputError(f'after must be one of {blocks}, got {after!r}')
+    check_choice('after', after, blocks)
     if flow is None:
         return
     expansion = backbone.block.expansion

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from repflow_mm.ops.tvl1 import representation_flow
+from repflow_mm.ops import representation_flow
 from repflow_mm.visualization.sheet import Row, draw_sheet, render
 
 SIZE = 96  # pixels of a map

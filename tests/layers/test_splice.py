@@ -10,6 +10,7 @@ from torch import nn
 import repflow_mm
 from repflow_mm.errors import InputError
 from repflow_mm.layers import add_motion, slow_parameters
+from tests.helpers.libraries import network_of
 
 FLOW = dict(flow_channels=4, n_iters=2)
 
@@ -219,16 +220,3 @@ def test_attention_over_tokens_is_refused():
     make = network_of('timm')
     with pytest.raises(InputError, match=r"'blocks.1' .* returns \(8, 197, 192\)"):
         add_motion(make('vit_tiny_patch16_224'), 'blocks.1', **FLOW)
-
-
-def network_of(library: str):
-    """A library's function to create networks by name; skips if it is missing."""
-    try:
-        module = __import__(library)
-    except (ImportError, RuntimeError) as error:  # compiled for another PyTorch
-        pytest.skip(f'{library} does not import here: {error}')
-    if library == 'timm':
-        return module.create_model
-    import torchvision.models
-
-    return lambda name: getattr(torchvision.models, name)()

@@ -10,6 +10,7 @@ from mmengine.model import ExponentialMovingAverage
 from torch import nn
 
 from tests.helpers.faults.runs import differences
+from tests.helpers.libraries import network_of
 
 FLOW = dict(flow_channels=4, n_iters=2)
 SLOWONLY = dict(
@@ -254,8 +255,6 @@ def test_backbones_of_other_libraries_as_recognizers_resolve_them(
     from mmaction.structures import ActionDataSample
     from mmengine.optim import OptimWrapper
 
-    from tests.layers.test_splice import network_of
-
     network_of(name.split('.')[0])
     head = dict(HEAD, in_channels=channels)
     plain = MODELS.build(
@@ -292,8 +291,6 @@ def test_backbones_of_other_libraries_as_recognizers_resolve_them(
 
 def test_a_neck_behind_a_library_that_mmaction2_pools():
     from mmaction.registry import MODELS
-
-    from tests.layers.test_splice import network_of
 
     network_of('torchvision')
     backbone = dict(type='torchvision.resnet18')

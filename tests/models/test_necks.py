@@ -228,7 +228,5 @@ def test_transformers_that_give_maps(plugin, backbone, channels):
 def test_transformers_that_give_tokens_besides(plugin):
     backbone = dict(type='MViT', arch='tiny', spatial_size=64, temporal_size=8)
     cfg = dict(type='Recognizer3D', backbone=backbone, neck=dict(NECK, in_channels=768))
-    with pytest.raises(
-        InputError, match='MViT gives 1 outputs|backbone returns 1 outp'
-    ):
+    with pytest.raises(InputError, match='backbone returns 1 outputs'):
         MODELS.build(cfg).extract_feat(torch.rand(1, 1, 3, 8, 64, 64))

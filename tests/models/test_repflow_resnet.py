@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from repflow_mm.models import RepFlowResNet
+from tests.helpers.torchvision_keys import torchvision_keys
 
 ResNet = RepFlowResNet.__base__  # MMAction2's
 
@@ -17,21 +18,6 @@ SHORT = dict(
     dilations=(1,) * 3,
 )
 BLOCKS = ('input', 'block1', 'block2', 'block3', 'block4', 'block5')
-
-
-def torchvision_keys(state_dict: dict) -> dict:
-    """Map MMAction2's names of a 2D ResNet's weights to torchvision's."""
-    renamed = {}
-    for key, value in state_dict.items():
-        if 'downsample' in key:
-            key = key.replace('downsample.conv', 'downsample.0')
-            key = key.replace('downsample.bn', 'downsample.1')
-        else:
-            for i in (1, 2, 3):
-                key = key.replace(f'conv{i}.conv', f'conv{i}')
-                key = key.replace(f'conv{i}.bn', f'bn{i}')
-        renamed[key] = value
-    return renamed
 
 
 @pytest.mark.parametrize('after', BLOCKS)

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from repflow_mm.models import RepFlowResNet2Plus1d, RepFlowResNet3d
+from tests.helpers.torchvision_keys import torchvision_keys
 
 FLOW = dict(flow_channels=4, n_iters=2)
 I3D = dict(pretrained2d=False, conv1_kernel=(5, 7, 7), conv1_stride_t=1)
@@ -70,8 +71,6 @@ def test_identity_start_survives_init_weights():
 
 def test_2d_weights_inflate_for_everything_but_the_flow(tmp_path):
     from mmaction.models.backbones.resnet import ResNet
-
-    from tests.models.test_repflow_resnet import torchvision_keys
 
     donor = ResNet(50)
     for parameter in donor.parameters():

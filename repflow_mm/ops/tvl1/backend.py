@@ -4,14 +4,11 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-Scalar = float | Tensor
-
 
 class Problem(NamedTuple):
     """The validated arguments of the solver, in the dtype it computes in.
 
-    Kernels only get contiguous tensors of one dtype on one device; the reference also
-    takes floats for the scalars, and any strides.
+    Kernels only get contiguous tensors; the reference takes any strides.
 
     Attributes:
         f1: First maps, `(N, C, H, W)`, fp32 or fp64.
@@ -20,7 +17,7 @@ class Problem(NamedTuple):
         lam: Weight of the data term, 0-dim.
         theta: Tightness of the coupling, 0-dim.
         div_x: Divergence weights in x, `(2,)` or `(C, 2)`.
-        div_y: Divergence weights in y; kernels get the shape of `div_x`.
+        div_y: Divergence weights in y, shaped like `div_x`.
         kernels: Filters of the image gradient, `(2, 3, 3)`, x and y. Not
             differentiable in the fused operator.
         n_iters: Number of iterations, at least 1.
@@ -28,9 +25,9 @@ class Problem(NamedTuple):
 
     f1: Tensor
     f2: Tensor
-    tau: Scalar
-    lam: Scalar
-    theta: Scalar
+    tau: Tensor
+    lam: Tensor
+    theta: Tensor
     div_x: Tensor
     div_y: Tensor
     kernels: Tensor

@@ -20,32 +20,16 @@ _ARGUMENTS = ', '.join(
 )
 
 
-def solve(problem: Problem, backend: str) -> tuple[Tensor, Tensor]:
-    """Solve with a fused kernel; the gradient of the flow is forward differences.
-
-    Args:
-        problem (Problem): As for the reference.
-        backend (str): One of :data:`KERNELS`.
-
-    Returns:
-        tuple[Tensor, Tensor]: `(u_x, u_y)`, each `(N, C, H, W)`, contiguous.
-    """
-    f1, f2, *scalars, div_x, div_y, kernels, n_iters = problem
-    scalars = [
-        torch.as_tensor(value, dtype=f1.dtype, device=f1.device) for value in scalars
-    ]
-    if div_x.dim() != div_y.dim():
-        div_x, div_y = torch.broadcast_tensors(div_x, div_y)
-    return tvl1(f1, f2, *scalars, div_x, div_y, kernels.to(f1), n_iters, backend)
-
-
 @torch.library.custom_op(
     'repflow_mm::tvl1',
     mutates_args=(),
     schema=f'({_ARGUMENTS}, str backend) -> (Tensor, Tensor)',
 )
 def tvl1(*args):
-    """The operator; takes the fields of a :class:`Problem` and a kernel's name."""
+    """The operator; takes the fields of a :class:`Problem` and a kernel's name.
+
+    The gradient of the flow is forward differences.
+    """
     *tensors, n_iters, backend = args
     tensors = [tensor.contiguous() for tensor in tensors]
     problem = Problem._make((*tensors, n_iters))

@@ -15,7 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from repflow_mm.ops.tvl1.backend import Problem, Scalar
+from repflow_mm.ops.tvl1.backend import Problem
+
+Scalar = float | Tensor
 
 # Below this |grad F2|^2 a pixel counts as flat: 0.1 grey levels per pixel, on maps in
 # [0, 255]. The slope of the data term grows as 1 / |grad F2|: with a much smaller
@@ -162,11 +164,11 @@ def representation_flow(
 ) -> tuple[Tensor, Tensor]:
     """Unroll Algorithm 1.
 
-    Called through :func:`repflow_mm.ops.tvl1.representation_flow`, which documents
+    Called through :func:`repflow_mm.ops.representation_flow`, which documents
     and checks the arguments.
 
     Args:
-        problem (Problem): Its scalars may be floats.
+        problem (Problem): The arguments.
         flow_kernels (Tensor, optional): `(2, 3, 3)`, filters for the gradient of the
             flow, Eq. 10 as printed. Defaults to forward differences.
 

@@ -6,12 +6,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from repflow_mm.errors import InputError, InputTypeError
+from repflow_mm.checks import check_choice, check_count
+from repflow_mm.errors import InputError
 from repflow_mm.ops.tvl1 import custom_op, reference
-from repflow_mm.ops.tvl1.backend import Problem, Scalar
+from repflow_mm.ops.tvl1.backend import Problem
 
-_IMAGE_GRADS = {'sobel': 1 / 8, 'sobel_unscaled': 1.0}
-_FLOW_GRADS = ('forward', 'sobel')
+# By name, the scale of the integer Sobel kernels.
+IMAGE_GRADS = {'sobel': 1 / 8, 'sobel_unscaled': 1.0}
+FLOW_GRADS = ('forward', 'sobel')
 # Not `torch.compiler.is_exporting`, which before 2.13 is also true in torch.compile.
 # PyTorch 2.6 has only the second flag, which non-strict torch.export sets.
 _EXPORTING = next(
@@ -75,27 +77,26 @@ def representation_flow(
             chosen by name cannot run here.
     """
     _check_maps(f1, f2)
-    if not isinstance(n_iters, int) or isinstance(n_iters, bool):
-        raise InputTypeError(f'n_iters must be an int, got {n_iters!r}')
-    if n_iters < 1:
-        raise InputError(f'n_iters must be at least 1, got {n_iters}')
-    if flow_grad not in _FLOW_GRADS:
-        raise InputError(f'flow_grad must be one of {_FLOW_GRADS}, got {flow_grad!r}')
-    names = ('auto', 'reference', *custom_op.KERNELS)
-    if backend not in names:
-        raise InputError(f'backend must be one of {names}, got {backend!r}')
+    check_count('n_iters', n_iters)
+    check_choice('flow_grad', flow_grad, FLOW_GRADS)
+    check_choice('backend', backend, ('auto', 'reference', *custom_op.KERNELS))
     dtype = torch.promote_types(f1.dtype, torch.float32)
     kernels = _image_kernels(image_grad)
     solve = _solver(backend, f1, kernels, flow_grad)
+    full = f1.to(dtype)
+    weights_x = _div_weights('div_x', div_x, full)
+    weights_y = _div_weights('div_y', div_y, full)
+    if weights_x.dim() != weights_y.dim():
+        weights_x, weights_y = torch.broadcast_tensors(weights_x, weights_y)
     problem = Problem(
-        f1.to(dtype),
+        full,
         f2.to(dtype),
-        tau=_scalar('tau', tau, dtype),
-        lam=_scalar('lam', lam, dtype),
-        theta=_scalar('theta', theta, dtype),
-        div_x=_div_weights('div_x', div_x, f1, dtype),
-        div_y=_div_weights('div_y', div_y, f1, dtype),
-        kernels=kernels,
+        tau=_scalar('tau', tau, full),
+        lam=_scalar('lam', lam, full),
+        theta=_scalar('theta', theta, full),
+        div_x=weights_x,
+        div_y=weights_y,
+        kernels=kernels.to(full),
         n_iters=n_iters,
     )
     u_x, u_y = solve(problem)
@@ -129,7 +130,7 @@ def _solver(
         if backend == name or (backend == 'auto' and kernel.DEVICE == f.device.type):
             reason = unfused or kernel.reason(f)
             if not reason:
-                return partial(custom_op.solve, backend=name)
+                return lambda problem: custom_op.tvl1(*problem, name)
     if backend == 'auto':
         return plain
     raise InputError(
@@ -162,31 +163,29 @@ def _check_maps(f1: Tensor, f2: Tensor) -> None:
         raise ValueError(f'maps need at least one pixel, got {tuple(f1.shape)}')
 
 
-def _scalar(name: str, value: Scalar, dtype: torch.dtype) -> Scalar:
+def _scalar(name: str, value: float | Tensor, f: Tensor) -> Tensor:
     if isinstance(value, Tensor):
         if value.dim() != 0:
             raise ValueError(
                 f'{name} must be a float or a 0-dim tensor, got shape '
                 f'{tuple(value.shape)}'
             )
-        return value.to(dtype)  # comparing it with 0 would synchronise with the GPU
+        return value.to(f)  # comparing it with 0 would synchronise with the GPU
     if not value > 0:
         raise InputError(f'{name} must be > 0, got {value}')
-    return value
+    return f.new_full((), value)
 
 
-def _div_weights(
-    name: str, weights: Tensor | None, f: Tensor, dtype: torch.dtype
-) -> Tensor:
+def _div_weights(name: str, weights: Tensor | None, f: Tensor) -> Tensor:
     if weights is None:
-        return torch.tensor((-1.0, 1.0), dtype=dtype, device=f.device)
+        return f.new_tensor((-1.0, 1.0))
     channels = f.shape[1]
     if tuple(weights.shape) not in ((2,), (channels, 2)):
         raise ValueError(
             f'{name} must have shape (2,) or (C, 2) = ({channels}, 2), got '
             f'{tuple(weights.shape)}'
         )
-    return weights.to(dtype)
+    return weights.to(f)
 
 
 def _image_kernels(image_grad: str | Tensor) -> Tensor:
@@ -197,9 +196,9 @@ def _image_kernels(image_grad: str | Tensor) -> Tensor:
                 f'{tuple(image_grad.shape)}'
             )
         return image_grad
-    if image_grad not in _IMAGE_GRADS:
+    if image_grad not in IMAGE_GRADS:
         raise InputError(
-            f'image_grad must be one of {tuple(_IMAGE_GRADS)} or (2, 3, 3) '
+            f'image_grad must be one of {tuple(IMAGE_GRADS)} or (2, 3, 3) '
             f'kernels, got {image_grad!r}'
         )
-    return reference.sobel_kernels(_IMAGE_GRADS[image_grad])
+    return reference.sobel_kernels(IMAGE_GRADS[image_grad])

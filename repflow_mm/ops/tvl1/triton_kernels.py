@@ -157,15 +157,15 @@ def _load_state(at, i, BLOCK: tl.constexpr):
 
 
 @triton.jit
-def _adjoint_dual(
-    du, dpx, dpy, u, px, py, rate, xb, xh, yb, yh, i, w, has_right, has_below
-):
+def _adjoint_dual(du, dpx, dpy, u, px, py, rate, weights, i, w, place):
     """Propagate the adjoint of the next state's u in two ways.
 
     To the adjoint of this state's p; and through the dual step that produced this
     state, to its contribution to the adjoint of this state's u. Also gives the
     parameters' sums.
     """
+    xb, xh, yb, yh = weights
+    has_right, has_below = place
     right, below = _at(du, i, 1), _at(du, i, w)
     qx, qy, m = _differences(u, i, w, has_right, has_below)
     scale = 1.0 / (1.0 + rate * m)
@@ -256,7 +256,8 @@ def tvl1_bwd_kernel(
     for turn in range(tl.cdiv(maps - first, programs)):
         map_ = first + turn * programs
         start = map_.to(tl.int64) * n
-        xb, xh, yb, yh = _weights(div_x, div_y, map_ % channels, div_stride, theta_)
+        weights = _weights(div_x, div_y, map_ % channels, div_stride, theta_)
+        xb, xh, yb, yh = weights
         gx, gy, step, rho_c = _prepare(f1 + start, f2 + start, kernels, h, w, i, inside)
         field = gx, gy, step, rho_c, bound, rate, xb, xh, yb, yh
         place = has_right, has_below
@@ -289,38 +290,10 @@ def tvl1_bwd_kernel(
                     at = states + k * 6 * BLOCK
                     ux, uy, xx, xy, yx, yy = _load_state(at, i, BLOCK)
                     dxx, dxy, from_x, r0, a0, b0, c0, e0 = _adjoint_dual(
-                        dux,
-                        dxx,
-                        dxy,
-                        ux,
-                        xx,
-                        xy,
-                        rate,
-                        xb,
-                        xh,
-                        yb,
-                        yh,
-                        i,
-                        w,
-                        has_right,
-                        has_below,
+                        dux, dxx, dxy, ux, xx, xy, rate, weights, i, w, place
                     )
                     dyx, dyy, from_y, r1, a1, b1, c1, e1 = _adjoint_dual(
-                        duy,
-                        dyx,
-                        dyy,
-                        uy,
-                        yx,
-                        yy,
-                        rate,
-                        xb,
-                        xh,
-                        yb,
-                        yh,
-                        i,
-                        w,
-                        has_right,
-                        has_below,
+                        duy, dyx, dyy, uy, yx, yy, rate, weights, i, w, place
                     )
                     rho = rho_c + gx * ux + gy * uy
                     free = step * rho

@@ -253,7 +253,7 @@ def test_memory_is_a_twentieth_of_the_references(kernel):
     # 15 pairs of 32 maps, 28x28, 20 iterations; a process for each.
     code = """
 import sys, torch
-from repflow_mm.ops.tvl1 import representation_flow
+from repflow_mm.ops import representation_flow
 f1, f2 = (255 * torch.rand(2, 15, 32, 28, 28)).requires_grad_().unbind(0)
 small = (t[:1, :1] for t in (f1, f2))
 sum(representation_flow(*small, backend=sys.argv[1])).sum().backward()
