@@ -16,17 +16,13 @@ import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
 from dev.stress_test import crashes, decoding, distributed, hostile, numerics, videos
 from dev.stress_test.row import Row
 
-# An older decord, installed by quickstart.py.
-_DECORD_06 = Path(sys.prefix) / 'decord_06'
 _HEAD = ('fault', 'times', 'lost', 'what happens', 'MMAction2 and MMEngine alone')
 
 
 def main() -> int:
     """Run the given groups, or all; exit 1 if anything is lost."""
     groups = {
-        'videos': lambda f, s: videos.rows(
-            f, s, _DECORD_06 if _DECORD_06.is_dir() else None
-        ),
+        'videos': videos.rows,
         'decoding': decoding.rows,
         'crashes': crashes.rows,
         'distributed': distributed.rows,

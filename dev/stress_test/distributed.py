@@ -35,7 +35,7 @@ def rows(folder: Path, share: float) -> Iterator[Row]:
     yield from _two_hosts(folder, two)
 
 
-def _compare(folder: Path) -> tuple[bool, float, int]:
+def _compare(folder: Path) -> tuple[bool, float]:
     """Whether both processes are bitwise identical, and the error against one."""
     single, first, second = (
         torch.load(folder / name) for name in ('1_0.pth', '2_0.pth', '2_1.pth')

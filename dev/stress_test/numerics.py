@@ -10,13 +10,15 @@ from pathlib import Path
 from dev.stress_test.row import Row
 from tests.helpers.paths import ROOT
 
+_TESTS = 'tests/layers/test_numerics.py'
+
 
 def rows(folder: Path, share: float) -> Iterator[Row]:
     """Run the tests; `share` of the full number of examples."""
     folder.mkdir(parents=True, exist_ok=True)
     examples = max(20, int(500 * share))
     result = subprocess.run(
-        [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', *_TESTS],
+        [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', _TESTS],
         cwd=ROOT,
         env={**os.environ, 'REPFLOW_EXAMPLES': str(examples)},
         capture_output=True,
@@ -32,6 +34,3 @@ def rows(folder: Path, share: float) -> Iterator[Row]:
         failed + (passed == 0),
         f'{passed} properties hold, {examples} random examples each',
     )
-
-
-_TESTS = ('tests/layers/test_numerics.py',)

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -15,6 +16,8 @@ from dev.stress_test.processes import decoders, environment, run
 from dev.stress_test.row import Row
 from tests.helpers.faults import videos
 
+# An older decord, installed by quickstart.py.
+_DECORD_06 = Path(sys.prefix) / 'decord_06'
 _PIPELINE = [
     dict(type='VideoInit', timeout=20),
     dict(type='SampleFrames', clip_len=8, frame_interval=2, num_clips=1),
@@ -51,7 +54,7 @@ for path in sys.argv[1:]:
 """
 
 
-def rows(folder: Path, share: float, decord_06: Path | None) -> Iterator[Row]:
+def rows(folder: Path, share: float) -> Iterator[Row]:
     """Inject the faults; `share` of the full number of cases."""
     good = videos.good_videos(folder / 'good')
     count = max(6, int(100 * share))
@@ -70,8 +73,8 @@ def rows(folder: Path, share: float, decord_06: Path | None) -> Iterator[Row]:
         ),
     ):
         plain = _plain(bad)
-        if decord_06 and fault.startswith('video cut'):
-            plain += '; with decord 0.6: ' + _plain(bad, decord_06)
+        if _DECORD_06.is_dir() and fault.startswith('video cut'):
+            plain += '; with decord 0.6: ' + _plain(bad, _DECORD_06)
         yield _read_all(fault, good, bad, plain)
     yield _decoders_fail(good, max(3, int(20 * share)))
 

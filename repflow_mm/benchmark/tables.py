@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import torch
 
-import repflow_mm.models  # noqa: F401  registers the backbones
 from repflow_mm.benchmark.measure import (
     Table,
     extra_memory,
@@ -29,6 +28,11 @@ PAPER = {
     ('R(2+1)D', 'FcF'): 654,
 }
 PAPER_TWO_STREAM = 8546
+
+
+def network_name(family: str, depth: int, flow: str) -> str:
+    """Name of a network in tables, such as `2D ResNet-50 + RepFlow`."""
+    return f'{family}-{depth}' + ('' if flow == 'RGB' else f' + {flow}')
 
 
 def solver_table(names: Sequence[str], device: torch.device, repeats: int) -> Table:
@@ -156,7 +160,7 @@ def model_table(
                 paper = PAPER.get((family, flow)) if depth == 34 else None
                 table.rows.append(
                     (
-                        f'{family}-{depth}' + ('' if flow == 'RGB' else f' + {flow}'),
+                        network_name(family, depth, flow),
                         forward,
                         f'{forward.median / times["RGB"].median:.3f}x',
                         step,

@@ -4,9 +4,12 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import track
 from torch import nn
 
-from repflow_mm.commands._cfg_options import add_cfg_options
+from repflow_mm.commands._config import add_cfg_options
+from repflow_mm.commands._parser import at_least, number
 from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.files import check_folder
 from repflow_mm.inference.recognizer import load_recognizer
@@ -84,7 +87,7 @@ def _listed(path: Path, root: Path) -> dict[Path, Path]:
             f'{path} is not UTF-8 text: a list has a path per line'
         ) from None
     found = {}
-    for number, line in enumerate(lines, 1):
+    for row, line in enumerate(lines, 1):
         if not line.strip():
             continue
         name, _, label = line.strip().rpartition(' ')
@@ -93,7 +96,7 @@ def _listed(path: Path, root: Path) -> dict[Path, Path]:
         there = [name for name in names if name and (root / name).is_file()]
         if not there:
             raise MissingFileError(
-                f'{path}:{number}: there is no {names[-1]} in {root}: set --root'
+                f'{path}:{row}: there is no {names[-1]} in {root}: set --root'
             )
         inside = Path(there[0].lstrip('/')).with_suffix('')
         found[root / there[0]] = Path(inside.name) if '..' in inside.parts else inside
@@ -102,18 +105,47 @@ def _listed(path: Path, root: Path) -> dict[Path, Path]:
     return found
 
 
-def each_video(videos: Mapping[Path, Path], work: Callable[[Path, Path], None]) -> None:
+def add_drawn_frames(parser: argparse.ArgumentParser) -> None:
+    """Add `--start` and `--columns`: which frames of each video are drawn."""
+    parser.add_argument(
+        '--start',
+        type=number,
+        default=0,
+        metavar='SECONDS',
+        help='start time in the video',
+    )
+    parser.add_argument(
+        '--columns',
+        type=at_least(1),
+        default=6,
+        metavar='N',
+        help='frames in a picture',
+    )
+
+
+def each_video(
+    videos: Mapping[Path, Path],
+    work: Callable[[Path, Path], None],
+    progress: Console | None = None,
+) -> None:
     """Process every video; unreadable videos do not stop the others.
 
     Args:
         videos (Mapping[Path, Path]): From :func:`videos_of`.
         work (Callable): Called with each video and its output name.
+        progress (Console, optional): Terminal to show a progress bar on. Defaults to
+            none.
 
     Raises:
         InputError: At the end, naming the videos that could not be read.
     """
     failures = []
-    for path, name in videos.items():
+    for path, name in track(
+        videos.items(),
+        'videos',
+        console=progress,
+        disable=progress is None or not progress.is_terminal,
+    ):
         try:
             work(path, name)
         except VideoError as error:

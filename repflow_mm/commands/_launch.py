@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from repflow_mm.commands._cfg_options import add_cfg_options
+import repflow_mm.plugin  # noqa: F401  registers what configs name
+from repflow_mm.commands._config import add_cfg_options
 from repflow_mm.commands._parser import at_least
 from repflow_mm.config import read_config
 from repflow_mm.errors import MissingFileError

@@ -54,19 +54,12 @@ def at_least(lowest: int) -> Callable[[str], int]:
     return integer
 
 
-def seconds(text: str) -> float:
-    """Argument type: a duration or a position in a video, in seconds."""
-    return number(text, 0)
-
-
-def number(text: str, lowest: float = 0.0) -> float:
-    """Argument type: a finite number of at least `lowest`."""
+def number(text: str) -> float:
+    """Argument type: a finite number of at least 0, such as seconds."""
     try:
         value = float(text)
     except ValueError:
         value = float('nan')
-    if not lowest <= value < float('inf'):
-        raise argparse.ArgumentTypeError(
-            f'must be a number of at least {lowest:g}, got {text}'
-        )
+    if not 0 <= value < float('inf'):
+        raise argparse.ArgumentTypeError(f'must be a number of at least 0, got {text}')
     return value

@@ -14,11 +14,11 @@ from mmengine.registry import init_default_scope
 
 from repflow_mm.benchmark import tables
 from repflow_mm.benchmark.measure import machine
+from repflow_mm.commands._networks import add_networks
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import command
 from repflow_mm.files import check_file, write_text
 from repflow_mm.inference.recognizer import choose_device
-from repflow_mm.models.complexity import DEPTHS, FAMILIES
 from repflow_mm.ops import representation_flow
 from repflow_mm.ops.tvl1.custom_op import KERNELS
 
@@ -74,23 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar='TABLE',
         help='tables to measure',
     )
-    parser.add_argument(
-        '--families',
-        nargs='+',
-        choices=FAMILIES,
-        default=[*FAMILIES],
-        metavar='FAMILY',
-        help='networks of the table `models`',
-    )
-    parser.add_argument(
-        '--depths',
-        nargs='+',
-        type=int,
-        choices=DEPTHS,
-        default=[18, 34, 50],
-        metavar='DEPTH',
-        help='their depths',
-    )
+    add_networks(parser.add_argument_group('table `models`'), depths=(18, 34, 50))
     parser.add_argument(
         '--repeats',
         type=at_least(1),

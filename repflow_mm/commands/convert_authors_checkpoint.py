@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import Tensor
-
 from repflow_mm.checkpoint import load_checkpoint
+from repflow_mm.checkpoint.fit import weights
 from repflow_mm.checkpoint.save import to_bytes
 from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import InputError, command
@@ -27,16 +26,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     check_file(args.target)
-    weights = load_checkpoint(args.source, 'cpu')
-    if isinstance(weights, dict):
-        weights = weights.get('state_dict', weights)
-    tensors = isinstance(weights, dict) and all(
-        isinstance(value, Tensor) for value in weights.values()
-    )
-    if not tensors or not weights:
-        raise InputError(f'{args.source} holds no state dict')
+    theirs = weights(str(args.source), load_checkpoint(args.source), {})
     try:
-        state_dict = convert_authors_weights(weights)
+        state_dict = convert_authors_weights(theirs)
     except InputError as error:
         raise InputError(f'{args.source}: {error}') from None
     content = dict(state_dict=state_dict, meta={})

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-import repflow_mm.plugin  # noqa: F401  registers the models
 from repflow_mm.benchmark.measure import Table
+from repflow_mm.commands._config import add_checkpoint, add_config
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import InputError, command
 from repflow_mm.export.deployable import clip_shape
@@ -23,10 +23,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = Parser(description='Export a recognizer to ONNX, verified against PyTorch')
-    parser.add_argument(
-        'config', metavar='CONFIG', help='config file, or the name of a shipped config'
-    )
-    parser.add_argument('checkpoint', metavar='CKPT', help='its weights: a file or URL')
+    add_config(parser)
+    add_checkpoint(parser)
     parser.add_argument('out', type=Path, metavar='OUT', help='ONNX file to write')
     parser.add_argument(
         '--frames',

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 
 from repflow_mm.commands._arguments import (
     add_model,
@@ -42,7 +41,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     videos = videos_of(args)
     model = model_of(args)
     console = Console(highlight=False, soft_wrap=True)
-    progress = Progress(console=console, disable=not console.is_terminal)
 
     def show(path: Path, name: Path) -> None:
         features = video_features(model, path)
@@ -55,8 +53,5 @@ def main(argv: Sequence[str] | None = None) -> None:
             f'{target}: {windows} windows, {frames} frames, {size} features',
             markup=False,
         )
-        progress.advance(task)
 
-    with progress:
-        task = progress.add_task('videos', total=len(videos))
-        each_video(videos, show)
+    each_video(videos, show, progress=console)

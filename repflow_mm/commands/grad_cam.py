@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 from matplotlib import colormaps
 from rich.console import Console
-from rich.progress import Progress
 from torch import nn
 
 from repflow_mm.commands._arguments import (
+    add_drawn_frames,
     add_model,
     add_videos,
     each_video,
     model_of,
     videos_of,
 )
-from repflow_mm.commands._parser import Parser, at_least, seconds
+from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import InputError, command
 from repflow_mm.inference.grad_cam import grad_cam
 from repflow_mm.inference.windows import WindowedVideo
@@ -55,33 +55,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         '--label', help='class name or number (default: the highest-scoring class)'
     )
-    parser.add_argument(
-        '--start',
-        type=seconds,
-        default=0,
-        metavar='SECONDS',
-        help='start time in the video',
-    )
-    parser.add_argument(
-        '--columns', type=at_least(1), default=6, metavar='N', help='frames to show'
-    )
+    add_drawn_frames(parser)
     args = parser.parse_args(argv)
     videos = videos_of(args)
     model = model_of(args)
     stages = args.stages or [*motion_layers(model), 'backbone']
     label = None if args.label is None else _label(args.label, model.class_names)
     console = Console(highlight=False, soft_wrap=True)
-    progress = Progress(console=console, disable=not console.is_terminal)
 
     def show(path: Path, name: Path) -> None:
         target = args.out / name.with_name(name.name + '.png')
         _draw(model, path, target, stages, label, args.start, args.columns)
         console.print(f'{target}', markup=False)
-        progress.advance(task)
 
-    with progress:
-        task = progress.add_task('videos', total=len(videos))
-        each_video(videos, show)
+    each_video(videos, show, progress=console)
 
 
 def _draw(

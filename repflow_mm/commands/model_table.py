@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import torch
 from mmengine.registry import init_default_scope
 
-import repflow_mm.plugin  # noqa: F401  registers the backbones
-from repflow_mm.commands._parser import Parser, at_least
+from repflow_mm.benchmark.tables import network_name
+from repflow_mm.commands._networks import add_clip
+from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import command
 from repflow_mm.models.complexity import FAMILIES, FLOWS, build, flops, parameters
 
@@ -21,16 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = Parser(
         description='Parameters and FLOPs of the backbones, with and without flow'
     )
-    parser.add_argument(
-        '--frames', type=at_least(2), default=32, metavar='N', help='frames per clip'
-    )
-    parser.add_argument(
-        '--size',
-        type=at_least(1),
-        default=224,
-        metavar='PIXELS',
-        help='height and width of a frame',
-    )
+    add_clip(parser, frames=32)
     args = parser.parse_args(argv)
     init_default_scope('mmaction')
     print(
@@ -49,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     f'{100 * (count / least - 1):+.1f} %'
                     for count, least in zip(counts, base, strict=True)
                 ]
-                name = f'{family}-{depth}' + ('' if flow == 'RGB' else f' + {flow}')
+                name = network_name(family, depth, flow)
                 print(
                     f'| {name} | {counts[0] / 1e6:.2f} M | {more[0]} | '
                     f'{counts[1] / 1e9:.0f} | {more[1]} |'

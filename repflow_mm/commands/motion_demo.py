@@ -1,11 +1,6 @@
 """Train a small network to recognize motion in minutes, and draw its flow."""
 
-import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
-
-# isort: split
-import contextlib
 import hashlib
-import io
 import json
 import re
 import statistics
@@ -16,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmaction.apis import init_recognizer
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from rich.console import Console
@@ -29,6 +23,7 @@ from repflow_mm.errors import InputError, command
 from repflow_mm.inference.clips import look
 from repflow_mm.inference.recognizer import load_recognizer
 from repflow_mm.inference.windows import WindowedVideo
+from repflow_mm.models.complexity import parameters
 from repflow_mm.visualization.demo_picture import draw_demo
 from repflow_mm.visualization.flow_clip import FlowClip
 from repflow_mm.visualization.run_log import Curve, read_run
@@ -188,8 +183,7 @@ def _test(run: Run, options: list[str]) -> None:
         max(metrics, key=lambda path: path.parent.name).replace(tested)
     run.top1 = json.loads(tested.read_text())['acc/top1']
 
-    model = init_recognizer(str(run.config), device='cpu')
-    run.parameters = sum(p.numel() for p in model.parameters())
+    run.parameters = parameters(load_recognizer(run.config, run.checkpoint, 'cpu'))
     log = run.log()
     steps = max(log['iter'].values) / max(log['epoch'].values)
     run.seconds = steps * statistics.mean(log['time'].values)
@@ -227,7 +221,6 @@ def _print_table(runs: list[Run], console: Console) -> None:
 
 def _look(run: Run, data: Path) -> list[FlowClip]:
     """One validation clip per class, as the network sees it."""
-    with contextlib.redirect_stdout(io.StringIO()):  # MMEngine prints what it loads
-        model = load_recognizer(run.config, run.checkpoint, 'cpu')
+    model = load_recognizer(run.config, run.checkpoint, 'cpu')
     videos = [min((data / 'videos_val' / name).iterdir()) for name in CLASSES]
     return [next(look(model, WindowedVideo(video, model.cfg))) for video in videos]

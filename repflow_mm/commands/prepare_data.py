@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,8 +25,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         run(args.dataset, args)
     except KeyboardInterrupt:
-        print('stopped: run the same command again to continue', file=sys.stderr)
-        sys.exit(130)
+        raise KeyboardInterrupt(
+            'stopped: run the same command again to continue'
+        ) from None
 
 
 def _check_options(args: argparse.Namespace) -> None:

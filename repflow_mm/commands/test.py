@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
+from repflow_mm.commands._config import add_checkpoint, add_config
 from repflow_mm.commands._launch import add_launch_arguments, check_exists, load_config
-from repflow_mm.commands._parser import Parser, at_least, seconds
+from repflow_mm.commands._parser import Parser, at_least, number
 from repflow_mm.engine.launch import launch
 from repflow_mm.errors import InputError, command
 
@@ -17,10 +17,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = Parser(description='Test an action recognizer')
-    parser.add_argument(
-        'config', metavar='CONFIG', help='config file, or the name of a shipped config'
-    )
-    parser.add_argument('checkpoint', metavar='CKPT', help='its weights: a file or URL')
+    add_config(parser)
+    add_checkpoint(parser)
     parser.add_argument(
         '--work-dir',
         metavar='FOLDER',
@@ -43,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument(
         '--wait-time',
-        type=seconds,
+        type=number,
         metavar='SECONDS',
         help='display time of each window (default: 2)',
     )
@@ -78,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_exists(args.checkpoint)
     cfg.load_from = args.checkpoint
     cfg.resume = False
-    launch(cfg, 'test', args.launcher, args.local_rank)
+    launch(cfg, 'test', args.local_rank)
 
 
 def _check_display() -> None:

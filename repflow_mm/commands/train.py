@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
+from repflow_mm.commands._config import add_config
 from repflow_mm.commands._launch import add_launch_arguments, check_exists, load_config
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.engine.launch import launch
@@ -21,9 +21,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = Parser(description='Train an action recognizer')
-    parser.add_argument(
-        'config', metavar='CONFIG', help='config file, or the name of a shipped config'
-    )
+    add_config(parser)
     parser.add_argument(
         '--work-dir',
         metavar='FOLDER',
@@ -80,14 +78,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     randomness = dict(cfg.get('randomness') or {})
     if args.seed is not None or 'seed' not in randomness:
         randomness['seed'] = args.seed
-    randomness['diff_rank_seed'] = args.diff_rank_seed or randomness.get(
-        'diff_rank_seed', False
-    )
-    randomness['deterministic'] = args.deterministic or randomness.get(
-        'deterministic', False
-    )
+    for name in ('diff_rank_seed', 'deterministic'):
+        randomness[name] = getattr(args, name) or randomness.get(name, False)
     cfg.randomness = randomness
-    launch(cfg, 'train', args.launcher, args.local_rank)
+    launch(cfg, 'train', args.local_rank)
 
 
 def _enable_amp(cfg: Config) -> None:

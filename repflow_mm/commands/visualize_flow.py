@@ -8,13 +8,14 @@ from rich.console import Console
 from rich.progress import track
 
 from repflow_mm.commands._arguments import (
+    add_drawn_frames,
     add_model,
     add_videos,
     each_video,
     model_of,
     videos_of,
 )
-from repflow_mm.commands._parser import Parser, at_least, seconds
+from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import InputError, command
 from repflow_mm.inference.clips import read_frames, read_windows
 from repflow_mm.inference.strips import TAIL, Strips
@@ -52,20 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         '--html', action='store_true', help='also write an interactive NAME.html'
     )
-    parser.add_argument(
-        '--start',
-        type=seconds,
-        default=0,
-        metavar='SECONDS',
-        help='start time in the video',
-    )
-    parser.add_argument(
-        '--columns',
-        type=at_least(1),
-        default=6,
-        metavar='N',
-        help='frames in a picture',
-    )
+    add_drawn_frames(parser)
     parser.add_argument(
         '--layer', help='motion layer, with a network (default: the first with a flow)'
     )

@@ -27,13 +27,13 @@ _STARTED_BY = dict(
 )
 
 
-def launch(cfg: Config, what: str, launcher: str, local_rank: int) -> None:
+def launch(cfg: Config, what: str, local_rank: int) -> None:
     """Train or test.
 
     Args:
-        cfg (Config): A complete config, with `work_dir` and `launcher` set.
+        cfg (Config): A complete config, with `work_dir` set, and with `launcher`,
+            MMEngine's name of the job launcher or `'none'`.
         what (str): `'train'` or `'test'`.
-        launcher (str): MMEngine's name of the job launcher, or `'none'`.
         local_rank (int): Of this process, if the launcher does not set it.
 
     Raises:
@@ -42,14 +42,14 @@ def launch(cfg: Config, what: str, launcher: str, local_rank: int) -> None:
         KeyboardInterrupt: On Ctrl-C; says where training was stopped.
     """
     _check(cfg, what)
-    variable, starter = _STARTED_BY.get(launcher, ('', ''))
+    variable, starter = _STARTED_BY.get(cfg.launcher, ('', ''))
     if variable and variable not in os.environ:
         raise InputError(
-            f'--launcher {launcher}: {starter} did not start this process '
+            f'--launcher {cfg.launcher}: {starter} did not start this process '
             f'({variable} is not set)'
         )
     _check_writable(cfg.work_dir)
-    if launcher == 'pytorch' and not torch.cuda.is_available():
+    if cfg.launcher == 'pytorch' and not torch.cuda.is_available():
         _distribute_over_cpus(cfg)
     os.environ.setdefault('LOCAL_RANK', str(local_rank))
     kind = RUNNERS.get(cfg.get('runner_type', 'Runner'))

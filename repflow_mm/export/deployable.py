@@ -1,8 +1,5 @@
 """Wrap a recognizer as a plain tensor-to-tensor module."""
 
-import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
-
-# isort: split
 import math
 from collections.abc import Mapping
 

@@ -129,7 +129,7 @@ def record(module: nn.Module, clip: Sequence[int]) -> torch.export.ExportedProgr
             return torch.export.export(
                 module, (_clips(2, clip),), dynamic_shapes=({0: batch},), strict=False
             )
-    except Exception as error:  # a backbone may fail to record in any way
+    except RuntimeError as error:
         raise InputError(
             f'torch.export cannot record this model ({type(error).__name__}: '
             f'{_first_line(error)}); if it can without the flow layer, report it'
@@ -147,7 +147,7 @@ def _translate(program: torch.export.ExportedProgram) -> torch.onnx.ONNXProgram:
                 optimize=True,
                 verbose=False,
             )
-    except Exception as error:  # for example, an operator missing from ONNX
+    except torch.onnx.OnnxExporterError as error:  # e.g. ONNX lacks an operator
         raise InputError(
             'torch.onnx cannot translate this model '
             f'({_first_line(error.__cause__ or error)}); if it can without the flow '
@@ -218,13 +218,13 @@ def _first_line(error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the exporters' developer warnings."""
+    """Silence what the exporters say of PyTorch's own code and of other packages."""
     logger = logging.getLogger('torch.onnx')
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
+            warnings.filterwarnings('ignore', r'`isinstance\(treespec', FutureWarning)
             yield
     finally:
         logger.setLevel(level)

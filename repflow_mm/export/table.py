@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+from mmaction.registry import MODELS
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from torch import nn
 
 from repflow_mm.export.onnx import Exported, export_onnx, latency
-from repflow_mm.models.complexity import parameters
+from repflow_mm.models.complexity import FAMILIES, FLOWS, parameters
 
 COLUMNS = (
     'model',
@@ -36,11 +38,40 @@ def export_with_progress(
         )
 
 
+def recognizer(family: str, depth: int, flow: str) -> nn.Module:
+    """A recognizer of Kinetics with random weights, always the same ones.
+
+    Args:
+        family (str): Key of :data:`repflow_mm.models.complexity.FAMILIES`.
+        depth (int): Depth of the ResNet.
+        flow (str): Key of :data:`repflow_mm.models.complexity.FLOWS`.
+
+    Returns:
+        nn.Module: The recognizer, with flow after block 3.
+    """
+    torch.manual_seed(0)
+    backbone = dict(FAMILIES[family], depth=depth, flow=FLOWS[flow], pretrained=None)
+    channels = 512 if depth < 50 else 2048
+    return MODELS.build(
+        dict(
+            type='Recognizer3D',
+            backbone=backbone,
+            cls_head=dict(type='I3DHead', num_classes=400, in_channels=channels),
+            data_preprocessor=dict(
+                type='ActionDataPreprocessor',
+                mean=[123.675, 116.28, 103.53],
+                std=[58.395, 57.12, 57.375],
+                format_shape='NCTHW',
+            ),
+        )
+    )
+
+
 def row(
     name: str, model: nn.Module, exported: Exported, clip: Sequence[int], repeats: int
 ) -> tuple:
     """Build one row of the table (:data:`COLUMNS`), measuring the times."""
-    ort, torch = latency(model, exported.path, clip, repeats)
+    ort, pytorch = latency(model, exported.path, clip, repeats)
     return (
         name,
         f'{parameters(model) / 1e6:.2f} M',
@@ -48,6 +79,6 @@ def row(
         exported.nodes,
         f'{exported.error:.1e}',
         ort,
-        torch,
-        f'{ort.median / torch.median:.2f}',
+        pytorch,
+        f'{ort.median / pytorch.median:.2f}',
     )

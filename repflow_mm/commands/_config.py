@@ -1,4 +1,4 @@
-"""The option `--cfg-options`, which overrides config entries."""
+"""Arguments that name a config and its weights, and override config entries."""
 
 import argparse
 
@@ -17,6 +17,18 @@ class _KeyValues(DictAction):
             if any(value.count(a) != value.count(b) for a, b in ('()', '[]')):
                 parser.error(f'--cfg-options {text}: a bracket is missing')
         super().__call__(parser, namespace, values, option_string)
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add `config`, positional."""
+    parser.add_argument(
+        'config', metavar='CONFIG', help='config file, or the name of a shipped config'
+    )
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Add `checkpoint`, positional."""
+    parser.add_argument('checkpoint', metavar='CKPT', help='its weights: a file or URL')
 
 
 def add_cfg_options(parser: argparse.ArgumentParser, also: str = '') -> None:
