@@ -23,7 +23,7 @@ class RepresentationFlow(BottleneckMotion):
 
     Args:
         in_channels (int): Channels in and out, `C`.
-        flow_channels (int): Channels the flow is computed on, `C'`.
+        flow_channels (int, optional): Channels the flow is computed on, `C'`.
             Defaults to 32.
         n_iters (int): TV-L1 iterations. Defaults to 20.
         learn (Sequence[str]): Learned parameters of the solver, any of `'div'`,
@@ -55,7 +55,7 @@ class RepresentationFlow(BottleneckMotion):
     def __init__(
         self,
         in_channels: int,
-        flow_channels: int = 32,
+        flow_channels: int | None = None,
         n_iters: int = 20,
         learn: Sequence[str] = ('div', 'tau', 'lam', 'theta'),
         fusion: str = 'none',
