@@ -188,7 +188,7 @@ class BottleneckMotion(MotionLayer):
             self.native_width(in_channels),
         )
         reduced = self.reduced_width(channels, **motion)
-        self.reduce = nn.Conv3d(in_channels, reduced, 1, bias=False)
+        self.reduce: nn.Module = nn.Conv3d(in_channels, reduced, 1, bias=False)
         width = self.make_motion(channels, **motion)
         self.expand = nn.Conv3d(width, in_channels, 1, bias=False)
         self.bn = nn.BatchNorm3d(in_channels)
@@ -243,7 +243,8 @@ class BottleneckMotion(MotionLayer):
     def reset_parameters(self) -> None:
         """Set every learned weight but the motion modules' to its initial value."""
         for conv in (self.reduce, self.expand):
-            nn.init.kaiming_normal_(conv.weight, mode='fan_out')
+            if isinstance(conv, nn.Conv3d):
+                nn.init.kaiming_normal_(conv.weight, mode='fan_out')
         self.bn.reset_parameters()
         if self.starts_as_identity:
             nn.init.zeros_(self.bn.weight)

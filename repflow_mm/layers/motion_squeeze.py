@@ -1,11 +1,15 @@
 """Displacement of features by matching (MotionSqueeze)."""
 
+from functools import partial
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from repflow_mm.checks import check_count
 from repflow_mm.errors import InputError, InputTypeError
 from repflow_mm.layers.base import BottleneckMotion
+from repflow_mm.layers.pairs import of_pairs
 from repflow_mm.layers.registry import register_layer
 from repflow_mm.ops.correlation import match
 
@@ -67,7 +71,7 @@ class MotionSqueeze(BottleneckMotion):
             if not 0 < value < float('inf'):
                 raise InputError(f'{name} must be above 0 and finite, got {value}')
         self.sigma, self.temperature = sigma, temperature
-        self.norm = nn.Sequential(nn.BatchNorm3d(channels), nn.ReLU(inplace=True))
+        self.norm = nn.BatchNorm3d(channels)
         self.convs = nn.Sequential(
             *_separable(3, 16, 7),
             *_separable(16, 32, 3),
@@ -79,7 +83,7 @@ class MotionSqueeze(BottleneckMotion):
     def reset_parameters(self) -> None:
         """Set every learned weight to its initial value."""
         super().reset_parameters()
-        for module in (*self.norm, *self.convs):
+        for module in (self.norm, *self.convs):
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out')
             elif isinstance(module, nn.BatchNorm3d):
@@ -87,27 +91,29 @@ class MotionSqueeze(BottleneckMotion):
 
     def motion(self, g: Tensor) -> Tensor:
         """Features of displacement and similarity: `(N, C', T - 1, H, W)`."""
-        u_x, u_y, confidence = self._match(g)
-        maps = torch.stack((u_x / self.radius, u_y / self.radius, confidence), dim=1)
-        return self.convs(maps)
+        u_x, u_y, confidence = self._match(self.norm(g))
+        maps = (u_x / self.radius, u_y / self.radius, confidence)
+        return self.convs(torch.cat(maps, dim=1))
 
     def flow(self, x: Tensor, n_iters: int | None = None) -> tuple[Tensor, Tensor]:
-        """The displacement, `(N, 1, T - 1, H, W)`: see :meth:`MotionLayer.flow`."""
-        u_x, u_y, _ = self._match(self.reduce(x))
-        return u_x[:, None], u_y[:, None]
+        """The displacement, of all channels together: see :meth:`MotionLayer.flow`."""
+        g, norm = self.reduce(x), self.norm
+        if norm.training:  # the statistics of the batch must not count twice
+            g = F.batch_norm(g, None, None, norm.weight, norm.bias, True, 0, norm.eps)
+        else:
+            g = norm(g)
+        u_x, u_y, _ = self._match(g)
+        return u_x, u_y
 
-    def _match(self, g: Tensor) -> list[Tensor]:
-        """Displacement in x and y, and similarity, each `(N, T - 1, H, W)`."""
-        frames = self.norm(g).transpose(1, 2)
-        pairs = frames.shape[0], frames.shape[1] - 1
-        found = match(
-            frames[:, :-1].flatten(0, 1),
-            frames[:, 1:].flatten(0, 1),
-            self.radius,
-            self.sigma,
-            self.temperature,
+    def _match(self, g: Tensor) -> tuple[Tensor, ...]:
+        """Displacement in x and y, and similarity, each `(N, 1, T - 1, H, W)`."""
+        find = partial(
+            match,
+            radius=self.radius,
+            sigma=self.sigma,
+            temperature=self.temperature,
         )
-        return [value.unflatten(0, pairs) for value in found]
+        return of_pairs(find, g.relu())
 
 
 def _depthwise(channels: int, size: int) -> nn.Conv3d:

@@ -6,12 +6,13 @@ it in the next map. All correlations of a clip together would be the largest ten
 network; they are computed for a few maps at a time, and again in the backward pass.
 """
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
-from repflow_mm.ops.recorded import recorded
+from repflow_mm.ops.parts import in_parts
 
 # Correlations computed at a time; reading them out takes several times their memory.
 _LIMIT = 2**20
@@ -100,44 +101,37 @@ def match(
     Returns:
         tuple[Tensor, Tensor, Tensor]: `u_x` and `u_y` in pixels, +x right and +y down,
         and the confidence, the cosine of the best match (0 if all are negative); each
-        `(N, H, W)` in the dtype of `f1`. Computed in fp32 (fp64 for fp64), regardless
+        `(N, 1, H, W)` in the dtype of `f1`. Computed in fp32 (fp64 for fp64) regardless
         of autocast.
     """
-    options = radius, sigma, temperature
+    readout = sigma, temperature
     height, width = f1.shape[-2:]
-    if recorded():  # for any number of maps, so not in parts
-        parts = [_match(f1, f2, 0, height, *options)]
-    else:
-        per_row = width * (2 * radius + 1) ** 2
-        rows = min(max(_LIMIT // per_row, 1), height)
-        maps = max(_LIMIT // (rows * per_row), 1)
-        parts = [
-            _concatenate(
-                [
-                    checkpoint(_match, *pair, y, rows, *options, use_reentrant=False)
-                    for y in range(0, height, rows)
-                ],
-                dim=1,
-            )
-            for pair in zip(f1.split(maps), f2.split(maps), strict=True)
-        ]
-    return _concatenate(parts, dim=0)
+    per_row = width * (2 * radius + 1) ** 2
+    rows = min(max(_LIMIT // per_row, 1), height)
+    maps = max(_LIMIT // (rows * per_row), 1)
+    slabs = [
+        in_parts(
+            partial(_match, slab=slice(y, y + rows), radius=radius, readout=readout),
+            maps,
+            f1,
+            f2,
+        )
+        for y in range(0, height, rows)
+    ]
+    u_x, u_y, confidence = (torch.cat(v, -2) for v in zip(*slabs, strict=True))
+    return u_x, u_y, confidence
 
 
 def _match(
-    f1: Tensor, f2: Tensor, y: int, rows: int, radius: int, *readout: float
+    f1: Tensor, f2: Tensor, slab: slice, radius: int, readout: tuple[float, float]
 ) -> tuple[Tensor, ...]:
-    """:func:`match` for some rows of the first maps, from `y` on."""
+    """:func:`match` for a slab of rows of the first maps."""
     dtype = torch.promote_types(f1.dtype, torch.float32)
     with torch.autocast(f1.device.type, enabled=False):
-        here = F.pad(f2, (radius,) * 4)[:, :, y : y + rows + 2 * radius]
+        reached = slice(slab.start, slab.stop + 2 * radius)
+        second = F.pad(f2, (radius,) * 4)[:, :, reached]
         first, second = (
-            F.normalize(f.to(dtype), dim=1, eps=1e-6)
-            for f in (f1[:, :, y : y + rows], here)
+            F.normalize(f.to(dtype), dim=1, eps=1e-6) for f in (f1[:, :, slab], second)
         )
         found = soft_argmax(correlate(first, second), *readout)
-    return tuple(value.to(f1.dtype) for value in found)
-
-
-def _concatenate(parts: list[tuple[Tensor, ...]], dim: int) -> tuple[Tensor, ...]:
-    return tuple(torch.cat(values, dim) for values in zip(*parts, strict=True))
+    return tuple(value[:, None].to(f1.dtype) for value in found)
