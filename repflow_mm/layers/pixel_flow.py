@@ -80,6 +80,11 @@ class PixelFlow(BottleneckMotion):
         """One grey map."""
         return 1
 
+    @classmethod
+    def options(cls) -> set[str]:
+        """See :meth:`MotionLayer.options`."""
+        return super().options() - {'flow_channels', 'budget'}
+
     @property
     def n_iters(self) -> int:
         """Number of iterations per warp."""
@@ -95,9 +100,28 @@ class PixelFlow(BottleneckMotion):
         return u_x.to(x.dtype), u_y.to(x.dtype)
 
     def _solve(self, g: Tensor, n_iters: int | None = None) -> tuple[Tensor, ...]:
-        n_iters = n_iters or self.n_iters
-        if self.scales == self.warps == 1:
-            return of_pairs(partial(representation_flow, n_iters=n_iters), g)
-        filters = initial_filters(n_iters, self.warps, self.scales).to(g.device)
-        solve = partial(coarse_to_fine, filters=filters, kernels=sobel_kernels())
-        return of_pairs(solve, g)
+        return flow_of_grey(g, n_iters or self.n_iters, self.warps, self.scales)
+
+
+def flow_of_grey(
+    grey: Tensor, n_iters: int = 40, warps: int = 1, scales: int = 1
+) -> tuple[Tensor, ...]:
+    """TV-L1 of neighbouring grey frames.
+
+    Args:
+        grey (Tensor): `(N, 1, T, H, W)`, in [0, 255].
+        n_iters (int): Iterations, per warp. Defaults to 40.
+        warps (int): Warps per scale. Defaults to 1.
+        scales (int): Levels of the pyramid. Defaults to 1.
+
+    Returns:
+        tuple[Tensor, Tensor]: `(u_x, u_y)`, each `(N, 1, T - 1, H, W)`, in pixels.
+
+    Raises:
+        InputError: If the frames are too small for so many scales.
+    """
+    if scales == warps == 1:
+        return of_pairs(partial(representation_flow, n_iters=n_iters), grey)
+    filters = initial_filters(n_iters, warps, scales)
+    solve = partial(coarse_to_fine, filters=filters, kernels=sobel_kernels())
+    return of_pairs(solve, grey)

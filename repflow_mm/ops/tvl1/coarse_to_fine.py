@@ -88,11 +88,15 @@ def coarse_to_fine(
     height, width = f1.shape[-2:]
     check_scales(scales, height, width)
     dtype = torch.promote_types(f1.dtype, torch.float32)
+    # Tensors, so that their products are rounded as in the other solvers.
+    step, weight, coupling = (
+        f1.new_full((), value, dtype=dtype) for value in (tau, lam, theta)
+    )
     solve = partial(
         _solve,
         filters=filters.to(f1.device, dtype),
         kernels=kernels.to(f1.device, dtype),
-        scalars=(lam * theta, tau / theta, theta),
+        scalars=(weight * coupling, step / coupling, coupling),
     )
     work = f1.shape[1] * height * width * warps * n_iters
     u_x, u_y = in_parts(solve, max(_LIMIT // work, 1), f1.to(dtype), f2.to(dtype))
@@ -137,7 +141,7 @@ def _solve(
     f2: Tensor,
     filters: Tensor,
     kernels: Tensor,
-    scalars: tuple[float, float, float],
+    scalars: tuple[Tensor, Tensor, Tensor],
 ) -> tuple[Tensor, Tensor]:
     pyramid = [(f1, f2)]
     for _ in filters[1:]:
@@ -158,7 +162,7 @@ def _solve_scale(
     start: Tensor | None,
     filters: Tensor,
     kernels: Tensor,
-    scalars: tuple[float, float, float],
+    scalars: tuple[Tensor, Tensor, Tensor],
 ) -> Tensor:
     """Warps and iterations at one scale, from a flow on (None: from zero)."""
     bound, rate, theta = scalars
