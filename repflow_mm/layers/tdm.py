@@ -69,8 +69,11 @@ class TDM(BottleneckMotion):
 def coarse(x: Tensor, size: int) -> Tensor:
     """Means over squares of `size` pixels, smaller ones at the border, at full size."""
     height, width = x.shape[-2:]
-    square = 1, min(size, height), min(size, width)
-    means = F.avg_pool3d(x, square, ceil_mode=True, count_include_pad=False)
+    square = min(size, height), min(size, width)
+    # In 2D: avg_pool3d has no half precision on the CPU.
+    means = F.avg_pool2d(
+        x.flatten(1, 2), square, ceil_mode=True, count_include_pad=False
+    )
     for dim in (-2, -1):
         means = means.repeat_interleave(square[dim], dim=dim)
-    return means[..., :height, :width]
+    return means[..., :height, :width].unflatten(1, x.shape[1:3])
