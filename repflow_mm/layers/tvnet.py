@@ -14,7 +14,7 @@ from repflow_mm.layers.grey import MEAN, STD, Grey
 from repflow_mm.layers.pairs import of_pairs
 from repflow_mm.layers.registry import register_layer
 from repflow_mm.layers.representation_flow import normalise_clip
-from repflow_mm.layers.tvl1 import clamped
+from repflow_mm.layers.tvl1 import WEIGHT_RANGE, clamped
 from repflow_mm.ops import sobel_kernels
 from repflow_mm.ops.tvl1.coarse_to_fine import coarse_to_fine, initial_filters
 
@@ -198,7 +198,7 @@ class FilteredTVL1(nn.Module):
         # As for the weights of TVL1: where the maps are flat, a step multiplies
         # gradients by at most 8 tau w^2 - 1.
         growth = 10 ** (20 / (n_iters * warps * scales))
-        self._largest = ((growth + 1) / (8 * tau)) ** 0.5
+        self._largest = min(((growth + 1) / (8 * tau)) ** 0.5, WEIGHT_RANGE[1])
 
     def forward(
         self, f1: Tensor, f2: Tensor, n_iters: int | None = None

@@ -172,18 +172,20 @@ class FlowTarget(ActionDataPreprocessor):
         given = dict(mean=kwargs.get('mean'), std=kwargs.get('std'))
         self.grey = Grey(3, **(given if self._enable_normalize else none))
 
-    def preprocess(self, inputs: list, data_samples: list, training: bool = False):
+    def preprocess(
+        self, inputs: list[Tensor], data_samples: list, training: bool = False
+    ) -> tuple:
         """See `ActionDataPreprocessor`; adds the targets."""
-        inputs, data_samples = super().preprocess(inputs, data_samples, training)
+        clips, data_samples = super().preprocess(inputs, data_samples, training)
         if training:
-            if inputs.dim() != 6 or inputs.shape[2] != 3:
+            if clips.dim() != 6 or clips.shape[2] != 3:
                 raise InputError(
                     'FlowTarget needs RGB clips (N, V, 3, T, H, W), got '
-                    f"{tuple(inputs.shape)}: use FormatShape(input_format='NCTHW')"
+                    f"{tuple(clips.shape)}: use FormatShape(input_format='NCTHW')"
                 )
-            for sample, views in zip(data_samples, inputs, strict=True):
+            for sample, views in zip(data_samples, clips, strict=True):
                 sample.flow_target = self._flow(views)
-        return inputs, data_samples
+        return clips, data_samples
 
     @torch.no_grad()
     def _flow(self, views: Tensor) -> Tensor:

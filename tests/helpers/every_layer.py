@@ -11,6 +11,7 @@ OTHER_FORMS = [
     dict(type='FcF', between='narrow'),
     dict(type='NonLocal', sub_sample=False),
     dict(type='OFF', spatial='diagonal'),
+    dict(type='TVNet', warps=2),
     dict(type='TemporalDifference', conv=True),
 ]
 SMALL = dict(flow_channels=4, n_iters=2)

@@ -85,8 +85,9 @@ def test_the_target_is_the_motion_of_the_frames():
     (sample,) = preprocessor(data, training=True)['data_samples']
     assert sample.flow_target.shape == (1, 2, 2, 16, 16)
     inside = sample.flow_target[..., 3:-3, 3:-3]
-    torch.testing.assert_close(inside[:, 0].mean(), torch.tensor(0.5), rtol=0, atol=0.1)
-    assert inside[:, 1].abs().mean() < 0.1
+    # Of two pixels of the frames; the seam where the texture wraps is another matter.
+    assert (inside[:, 0] - 0.5).abs().median() < 0.1
+    assert inside[:, 1].abs().median() < 0.1
     (sample,) = preprocessor(data)['data_samples']
     assert 'flow_target' not in sample
 

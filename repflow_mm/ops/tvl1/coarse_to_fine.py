@@ -124,16 +124,29 @@ def warp(f: Tensor, u: Tensor) -> Tensor:
     Returns:
         Tensor: `f(p + u(p))`, `(N, C, H, W)`.
     """
-    height, width = f.shape[-2:]
-    x, y = (torch.arange(size).to(u) for size in (width, height))
-    # From pixels to [-1, 1], the centres of the outermost ones.
-    across = 2 * (u[0] + x) / max(width - 1, 1) - 1
-    down = 2 * (u[1] + y[:, None]) / max(height - 1, 1) - 1
-    grid = torch.stack((across, down), dim=-1).flatten(0, 1)
-    maps = f.flatten(0, 1)[:, None]
-    return F.grid_sample(maps, grid, padding_mode='border', align_corners=True).view_as(
-        f
+    (y0, y1, down), (x0, x1, across) = (
+        _between(position, size)
+        for position, size in (
+            (u[1] + torch.arange(f.shape[-2], device=u.device)[:, None], f.shape[-2]),
+            (u[0] + torch.arange(f.shape[-1], device=u.device), f.shape[-1]),
+        )
     )
+    values = f.flatten(-2)
+
+    def read(y: Tensor, x: Tensor) -> Tensor:
+        return values.gather(-1, (y * f.shape[-1] + x).flatten(-2)).view_as(f)
+
+    # Not grid_sample, whose coordinates are rounded: no motion must read `f` itself.
+    upper = torch.lerp(read(y0, x0), read(y0, x1), across)
+    lower = torch.lerp(read(y1, x0), read(y1, x1), across)
+    return torch.lerp(upper, lower, down)
+
+
+def _between(position: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The pixels on either side of a position, and the distance from the first."""
+    position = position.clamp(0, size - 1)
+    before = position.detach().nan_to_num().floor().long()
+    return before, (before + 1).clamp(max=size - 1), position - before
 
 
 def _solve(
