@@ -79,7 +79,13 @@ def test_nothing_is_left_of_it_at_test(plugin):
 
 def test_the_target_is_the_motion_of_the_frames():
     preprocessor = FlowTarget(
-        stride=4, n_iters=60, mean=[120.0] * 3, std=[60.0] * 3, format_shape='NCTHW'
+        stride=4,
+        n_iters=20,
+        warps=3,
+        scales=2,
+        mean=[120.0] * 3,
+        std=[60.0] * 3,
+        format_shape='NCTHW',
     )
     data = dict(inputs=[moving(2)], data_samples=[ActionDataSample()])
     (sample,) = preprocessor(data, training=True)['data_samples']
