@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from repflow_mm.layers.base import BottleneckMotion
 from repflow_mm.layers.registry import register_layer
-from repflow_mm.layers.temporal_difference import next_frame_conv
+from repflow_mm.layers.temporal_difference import depthwise
 
 
 @register_layer('TDM')
@@ -14,16 +14,16 @@ class TDM(BottleneckMotion):
     """A gate per pixel from differences of frames, at three scales.
 
     Reduced features `r` of neighbouring frames are compared in both directions,
-    `conv(r[t + 1]) - r[t]` and `conv(r[t]) - r[t + 1]` with a depthwise 3x3
-    convolution; the differences are averaged with their means over 2x2 and 4x4 pixels,
-    expanded, and normalised to `z`. The result is `F * a` with `a = sigmoid(z) - 1/2`,
-    averaged over both directions: motion selects features instead of replacing them.
-    With `fusion='add'`, `F + F * a` as published.
+    `conv(r[t + 1]) - r[t]` and `conv(r[t]) - r[t + 1]`, with a depthwise 3x3
+    convolution. The mean of each difference, a 3x3 convolution of it and one of its
+    means over 2x2 pixels is expanded and normalised to `z`. The result is `F * a` with
+    `a = sigmoid(z) - 1/2`, averaged over both directions: motion selects features
+    instead of replacing them. With `fusion='add'` it is `F + F * a`, as published.
 
     Wang et al., *TDN: Temporal Difference Networks*, CVPR 2021: the long-term module.
-    There, frame `t` is compared with `t + 1` and `t - 1`, and the scales have
-    convolutions of their own; here, as for every layer in this place, an output frame
-    belongs to the pair `t` and `t + 1`.
+    There, frame `t` is compared with `t + 1` and `t - 1`; here, as in every layer of
+    this package, an output frame belongs to the pair `t` and `t + 1`. The convolutions
+    of the scales are depthwise here and full in the released code.
 
     Args:
         in_channels (int): Channels in and out, `C`.
@@ -40,18 +40,22 @@ class TDM(BottleneckMotion):
         return max(1, in_channels // 16)
 
     def make_motion(self, channels: int) -> int:
-        """Build the norm and the convolution."""
+        """Build the norms and convolutions."""
         self.norm = nn.BatchNorm3d(channels)
-        self.conv = next_frame_conv(channels)
+        self.conv = depthwise(channels)
+        self.fine, self.coarse = (
+            nn.Sequential(depthwise(channels), nn.BatchNorm3d(channels))
+            for _ in range(2)
+        )
         return channels
 
     def motion(self, g: Tensor) -> Tensor:
-        """Differences in both directions, `(2N, C', T - 1, H, W)`: next first."""
+        """Differences, `(2N, C', T - 1, H, W)`, both directions in one batch."""
         r = self.norm(g)
         aligned = self.conv(r)
         after, before = aligned[:, :, 1:], aligned[:, :, :-1]
         d = torch.cat((after - r[:, :, :-1], before - r[:, :, 1:]))
-        return (d + coarse(d, 2) + coarse(d, 4)) / 3
+        return (d + self.fine(d) + enlarge(self.coarse(halve(d)), d)) / 3
 
     def features(self, x: Tensor) -> Tensor:
         """See :meth:`MotionLayer.features`."""
@@ -62,18 +66,20 @@ class TDM(BottleneckMotion):
     def reset_parameters(self) -> None:
         """See :meth:`MotionLayer.reset_parameters`."""
         super().reset_parameters()
-        self.norm.reset_parameters()
         nn.init.dirac_(self.conv.weight, self.conv.groups)
+        for module in (self.norm, *self.fine, *self.coarse):
+            module.reset_parameters()
 
 
-def coarse(x: Tensor, size: int) -> Tensor:
-    """Means over squares of `size` pixels, smaller ones at the border, at full size."""
-    height, width = x.shape[-2:]
-    square = min(size, height), min(size, width)
+def halve(x: Tensor) -> Tensor:
+    """Means over 2x2 pixels; over fewer at the border of an odd size."""
+    size = min(2, x.shape[-2]), min(2, x.shape[-1])
     # In 2D: avg_pool3d has no half precision on the CPU.
-    means = F.avg_pool2d(
-        x.flatten(1, 2), square, ceil_mode=True, count_include_pad=False
-    )
-    for dim in (-2, -1):
-        means = means.repeat_interleave(square[dim], dim=dim)
-    return means[..., :height, :width].unflatten(1, x.shape[1:3])
+    means = F.avg_pool2d(x.flatten(1, 2), size, ceil_mode=True, count_include_pad=False)
+    return means.unflatten(1, x.shape[1:3])
+
+
+def enlarge(x: Tensor, like: Tensor) -> Tensor:
+    """Each pixel as 2x2 pixels, cut to the size of another map."""
+    full = x.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)
+    return full[..., : like.shape[-2], : like.shape[-1]]

@@ -32,7 +32,7 @@ class TemporalDifference(BottleneckMotion):
     def make_motion(self, channels: int, conv: bool = False) -> int:
         """Build the convolution."""
         check_flag('conv', conv)
-        self.conv = next_frame_conv(channels) if conv else nn.Identity()
+        self.conv = depthwise(channels) if conv else nn.Identity()
         return channels
 
     def motion(self, g: Tensor) -> Tensor:
@@ -46,8 +46,8 @@ class TemporalDifference(BottleneckMotion):
             nn.init.dirac_(self.conv.weight, self.conv.groups)
 
 
-def next_frame_conv(channels: int) -> nn.Conv3d:
-    """A depthwise 3x3 convolution of each frame."""
+def depthwise(channels: int) -> nn.Conv3d:
+    """A depthwise 3x3 convolution, frame by frame."""
     return nn.Conv3d(
         channels, channels, (1, 3, 3), padding=(0, 1, 1), groups=channels, bias=False
     )

@@ -7,7 +7,7 @@ from torch import nn
 from repflow_mm.errors import InputError
 from repflow_mm.layers import OFF
 
-VELOCITY = torch.tensor((0.75, -0.5))  # +x right, +y down, pixels per frame
+VELOCITY = torch.tensor((0.75, -0.25))  # +x right, +y down, pixels per frame
 SLOPE = torch.tensor((2.0, 3.0))
 
 
