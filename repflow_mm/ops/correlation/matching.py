@@ -6,6 +6,7 @@ it in the next map. All correlations of a clip together would be the largest ten
 network; they are computed for a few maps at a time, and again in the backward pass.
 """
 
+from contextlib import nullcontext
 from functools import partial
 
 import torch
@@ -127,7 +128,11 @@ def _match(
 ) -> tuple[Tensor, ...]:
     """:func:`match` for a slab of rows of the first maps."""
     dtype = torch.promote_types(f1.dtype, torch.float32)
-    with torch.autocast(f1.device.type, enabled=False):
+    # The device 'meta', on which FLOPs are counted, has no autocast.
+    plain = (
+        nullcontext() if f1.is_meta else torch.autocast(f1.device.type, enabled=False)
+    )
+    with plain:
         reached = slice(slab.start, slab.stop + 2 * radius)
         second = F.pad(f2, (radius,) * 4)[:, :, reached]
         first, second = (

@@ -99,6 +99,11 @@ def train(pair: list[torch.Tensor]) -> None:
     sum(value.sum() for value in match(*pair)).backward()
 
 
+def test_shapes_without_data():
+    flow = match(*torch.empty(2, 3, 4, 9, 8, device='meta').unbind(0), radius=2)
+    assert all(value.is_meta and value.shape == (3, 1, 9, 8) for value in flow)
+
+
 @pytest.mark.slow
 def test_memory_of_a_batch_of_clips():
     # 8 clips of 16 frames; all correlations would be 85 MB, several times.
