@@ -129,10 +129,8 @@ def _match(
     """:func:`match` for a slab of rows of the first maps."""
     dtype = torch.promote_types(f1.dtype, torch.float32)
     # The device 'meta', on which FLOPs are counted, has no autocast.
-    plain = (
-        nullcontext() if f1.is_meta else torch.autocast(f1.device.type, enabled=False)
-    )
-    with plain:
+    kind = f1.device.type
+    with nullcontext() if f1.is_meta else torch.autocast(kind, enabled=False):
         reached = slice(slab.start, slab.stop + 2 * radius)
         second = F.pad(f2, (radius,) * 4)[:, :, reached]
         first, second = (
