@@ -188,7 +188,7 @@ class BottleneckMotion(MotionLayer):
             self.native_width(in_channels),
         )
         reduced = self.reduced_width(channels, **motion)
-        self.reduce: nn.Module = nn.Conv3d(in_channels, reduced, 1, bias=False)
+        self.reduce = nn.Conv3d(in_channels, reduced, 1, bias=False)
         width = self.make_motion(channels, **motion)
         self.expand = nn.Conv3d(width, in_channels, 1, bias=False)
         self.bn = nn.BatchNorm3d(in_channels)

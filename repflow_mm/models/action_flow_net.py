@@ -77,6 +77,13 @@ class ActionFlowNet(BaseModule):
         )
         self.predictors = nn.ModuleList(_conv(width, 2, bias=True) for _ in above)
 
+    def agree_with(self, recognizer: nn.Module) -> None:
+        """Called by a `Recognizer2D`, which needs the mean over frames of a neck."""
+        raise InputError(
+            'ActionFlowNet is a neck of Recognizer3D: use it, with RepFlowResNet '
+            "(flow=None) for a 2D network and FormatShape(input_format='NCTHW')"
+        )
+
     def forward(
         self, x: Tensor | Sequence[Tensor], data_samples: list | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:

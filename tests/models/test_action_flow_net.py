@@ -166,6 +166,8 @@ def test_wrong_features_and_missing_targets():
         neck(stages[0])
     with pytest.raises(InputError, match="data_preprocessor.type='FlowTarget'"):
         neck(stages, [ActionDataSample()])
+    with pytest.raises(InputError, match='a neck of Recognizer3D'):
+        neck.agree_with(neck)
     with pytest.raises(InputError, match='stride must be at least 1'):
         FlowTarget(stride=0)
     frames = dict(inputs=[torch.zeros(4, 3, 8, 8)], data_samples=[ActionDataSample()])

@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from repflow_mm.checks import check_count
 from repflow_mm.errors import InputError
 from repflow_mm.ops.parts import in_parts
 from repflow_mm.ops.tvl1.reference import (
@@ -86,7 +85,12 @@ def coarse_to_fine(
     """
     scales, warps, n_iters = filters.shape[:3]
     height, width = f1.shape[-2:]
-    check_scales(scales, height, width)
+    coarsest = -(-min(height, width) // 2 ** (scales - 1))
+    if scales > 1 and coarsest < _SMALLEST:
+        raise InputError(
+            f'scales={scales} halves maps of {height}x{width} to {coarsest} pixels, '
+            f'and flow needs {_SMALLEST}: set fewer scales'
+        )
     dtype = torch.promote_types(f1.dtype, torch.float32)
     # Tensors, so that their products are rounded as in the other solvers.
     step, weight, coupling = (
@@ -101,17 +105,6 @@ def coarse_to_fine(
     work = f1.shape[1] * height * width * warps * n_iters
     u_x, u_y = in_parts(solve, max(_LIMIT // work, 1), f1.to(dtype), f2.to(dtype))
     return u_x.to(f1.dtype), u_y.to(f1.dtype)
-
-
-def check_scales(scales: int, height: int, width: int) -> None:
-    """Raise `InputError` if maps are too small for a pyramid of so many levels."""
-    check_count('scales', scales)
-    coarsest = -(-min(height, width) // 2 ** (scales - 1))
-    if scales > 1 and coarsest < _SMALLEST:
-        raise InputError(
-            f'scales={scales} halves maps of {height}x{width} to {coarsest} pixels, '
-            f'and flow needs {_SMALLEST}: set fewer scales'
-        )
 
 
 def warp(f: Tensor, u: Tensor) -> Tensor:
