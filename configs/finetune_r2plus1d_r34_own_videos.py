@@ -5,7 +5,7 @@
 _base_ = [
     '_base_/models/r2plus1d18.py',
     '_base_/datasets/kinetics400.py',
-    '_base_/schedules/sgd_cosine_hmdb51.py',
+    '_base_/schedules/sgd_cosine.py',
     '_base_/default_runtime.py',
 ]
 

@@ -47,6 +47,7 @@ NOT_RUN = {
 ADDED = {
     'make_motion_set': '--train-clips 2 --val-clips 1 --frames 12',
     'motion_demo': '--epochs 1 --clips 2',
+    'cross_validate': '--splits daria --seeds 0',
 }
 
 

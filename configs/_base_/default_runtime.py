@@ -22,6 +22,7 @@ default_hooks = dict(
     check_sampling=dict(type='CheckSamplingHook'),
     check_loss=dict(type='CheckLossHook'),
     check_weights=dict(type='CheckWeightsHook'),
+    raw_accuracy=dict(type='RawAccuracyHook'),
     bad_videos=dict(type='BadVideosHook', max_share=0.01, test='stop'),
     flow_log=dict(type='FlowLogHook', interval=100, picture_interval=500),
 )

@@ -2,7 +2,7 @@
 _base_ = [
     'models/r34.py',
     'datasets/hmdb51_16.py',
-    'schedules/sgd_cosine_hmdb51.py',
+    'schedules/sgd_cosine.py',
     'default_runtime.py',
 ]
 

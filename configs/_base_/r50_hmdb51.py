@@ -2,7 +2,7 @@
 _base_ = [
     'models/r50.py',
     'datasets/hmdb51.py',
-    'schedules/sgd_cosine_hmdb51.py',
+    'schedules/sgd_cosine.py',
     'default_runtime.py',
 ]
 

@@ -31,7 +31,7 @@ from repflow_mm.visualization.run_log import Curve, read_run
 _TRAINED = re.compile(
     r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\].* loss: ([\d.naif]+)'
 )
-_VALIDATED = re.compile(r'Epoch\(val\)\s+\[(\d+)\].*acc/top1: ([\d.]+)')
+_VALIDATED = re.compile(r'Epoch\(val\)\s+\[(\d+)\].*\sacc/top1: ([\d.]+)')
 
 
 @dataclass

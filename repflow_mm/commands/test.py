@@ -11,7 +11,7 @@ from repflow_mm.errors import InputError, command
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Test a checkpoint; with EMA, its averaged weights.
+    """Test a checkpoint; with EMA, its averaged weights and beside them the raw ones.
 
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.

@@ -14,10 +14,12 @@ updated. The bases in `configs/_base_` declare their variables and original valu
 | `max_epochs` | the training loop, and schedulers that end with it |
 | `start_factor` | `LinearLR`, the warm-up |
 | `ema_momentum` | `EMAHook` |
+| `split` | every `ann_file` named `..._split_SPLIT_...`, and such a `work_dir` |
 
 `decoder` needs no declaration: it is passed to every `VideoInit`.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -83,6 +85,10 @@ def set_variables(cfg: dict, **values: Any) -> None:
 
 
 def _check(name: str, value: Any) -> None:
+    if name == 'split':
+        if not re.fullmatch(r'\w+', str(value)):
+            raise InputError(f'split has to be the name of a split, got {value!r}')
+        return
     fraction = name in ('start_factor', 'ema_momentum')
     kinds = (int, float) if fraction else int
     right = isinstance(value, kinds) and not isinstance(value, bool) and value > 0
@@ -149,6 +155,23 @@ def _max_epochs(cfg: dict, before: int, now: int) -> Iterator[_Place]:
             yield scheduler, 'end', now
 
 
+def _split(cfg: dict, before: str, now: str) -> Iterator[_Place]:
+    folder = cfg.get('work_dir') or ''
+    if folder.endswith(f'_split{before}'):
+        yield cfg, 'work_dir', f'{folder.removesuffix(str(before))}{now}'
+    nodes = [cfg[f'{part}_dataloader'] for part in ('train', 'val', 'test')]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, dict):
+            lists = node.get('ann_file')
+            if isinstance(lists, str) and f'_split_{before}_' in lists:
+                lists = lists.replace(f'_split_{before}_', f'_split_{now}_')
+                yield node, 'ann_file', lists
+            nodes += node.values()
+        elif isinstance(node, list | tuple):
+            nodes += node
+
+
 def _entry(entry: str, kind: str, key: str) -> _Follow:
     def places(cfg: dict, before: float, now: float) -> Iterator[_Place]:
         for item in cfg.get(entry) or []:
@@ -167,4 +190,5 @@ _PLACES: dict[str, _Follow] = dict(
     max_epochs=_max_epochs,
     start_factor=_entry('param_scheduler', 'LinearLR', 'start_factor'),
     ema_momentum=_entry('custom_hooks', 'EMAHook', 'momentum'),
+    split=_split,
 )

@@ -147,6 +147,11 @@ class CheckedVideoDataset(VideoDataset):
                 f'{shorten(repr(line))}'
             ) from None
 
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """The classes of a video, for MMEngine's `ClassBalancedDataset`."""
+        label = self.get_data_info(idx)['label']
+        return list(label) if self.multi_class else [label]
+
     def check_labels(self, num_classes: int) -> None:
         """Check every label against the model's number of classes.
 

@@ -12,6 +12,7 @@ from repflow_mm.engine.hooks import (
     FlowLogHook,
     IterSyncBuffersHook,
     PredictionPicturesHook,
+    RawAccuracyHook,
     SafeCheckpointHook,
 )
 from repflow_mm.engine.resumable_loop import ResumableTrainLoop
@@ -26,6 +27,7 @@ __all__ = [
     'FlowLogHook',
     'IterSyncBuffersHook',
     'PredictionPicturesHook',
+    'RawAccuracyHook',
     'ResumableTrainLoop',
     'SafeCheckpointHook',
     'VariablesRunner',

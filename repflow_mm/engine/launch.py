@@ -27,7 +27,7 @@ _STARTED_BY = dict(
 )
 
 
-def launch(cfg: Config, what: str, local_rank: int) -> None:
+def launch(cfg: Config, what: str, local_rank: int) -> object:
     """Train or test.
 
     Args:
@@ -35,6 +35,9 @@ def launch(cfg: Config, what: str, local_rank: int) -> None:
             MMEngine's name of the job launcher or `'none'`.
         what (str): `'train'` or `'test'`.
         local_rank (int): Of this process, if the launcher does not set it.
+
+    Returns:
+        object: What the Runner returns: the trained model, or the metrics of the test.
 
     Raises:
         InputError: If the config is incomplete, or part of it cannot be built.
@@ -66,7 +69,7 @@ def launch(cfg: Config, what: str, local_rank: int) -> None:
             runner.register_hook(SummaryHook())
             if what == 'train':
                 _check_batches(runner)
-            getattr(runner, what)()
+            return getattr(runner, what)()
     except KeyboardInterrupt:
         if runner is None or what == 'test':
             raise KeyboardInterrupt from None

@@ -134,6 +134,17 @@ def test_entries_by_their_full_names_and_other_configs_are_left_alone(tmp_path):
     assert read_config('other.py').test_pipeline[0].clip_len == 16
 
 
+def test_a_split_selects_the_lists_and_the_folder():
+    cfg = read_config('repflow_r50_block3_hmdb51', dict(split=2))
+    for part in ('train', 'val', 'test'):
+        assert '_split_2_videos' in cfg[f'{part}_dataloader'].dataset.ann_file
+    cfg = read_config('table9_comparison/rgb_r50_hmdb51', dict(split=3))
+    assert cfg.work_dir.endswith('rgb_r50_hmdb51_split3')
+    cfg = read_config('real/rgb_r18_weizmann', dict(split='eli'))
+    assert cfg.test_dataloader.dataset.ann_file.endswith('val_split_eli_videos.txt')
+    assert set(cfg.splits) >= {'eli', 'daria'}
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [

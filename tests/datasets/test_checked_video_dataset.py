@@ -2,12 +2,17 @@
 
 import pickle
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
+from mmengine.runner import BaseLoop
 
 from repflow_mm.datasets import CheckedVideoDataset
+from repflow_mm.engine import CheckLabelsHook
+from repflow_mm.errors import InputError
 
 
 @pytest.fixture
@@ -69,6 +74,30 @@ def test_a_label_out_of_range(folder):
     match = r'line 3: label 4 is out of range for 4 classes .*cls_head\.num_classes'
     with pytest.raises(ValueError, match=match):
         data.check_labels(4)
+
+
+def test_labels_are_checked_inside_mmengines_wrappers(folder):
+    def run(dataset) -> None:
+        loop = object.__new__(type('Loop', (BaseLoop,), dict(run=lambda self: None)))
+        loop.dataloader = SimpleNamespace(dataset=dataset)
+        model = SimpleNamespace(cls_head=SimpleNamespace(num_classes=4))
+        loops = dict(_train_loop=loop, _val_loop=None, _test_loop=None)
+        CheckLabelsHook().before_run(SimpleNamespace(model=model, **loops))
+
+    good = dataset(folder, 'a/1.mp4 0\na/1.mp4 0\nb c/2.mp4 3\n')
+    bad = dataset(folder, 'a/1.mp4 0\na/1.mp4 0\nb c/2.mp4 4\n')
+    wrappers = (
+        lambda data: RepeatDataset(data, times=2),
+        lambda data: ConcatDataset([good, data]),
+        lambda data: ClassBalancedDataset(data, oversample_thr=0.5),
+    )
+    for wrap in wrappers:
+        run(wrap(good))
+        with pytest.raises(InputError, match='line 3: label 4'):
+            run(wrap(bad))
+    balanced = wrappers[-1](good)
+    labels = [balanced.get_cat_ids(i) for i in range(len(balanced))]
+    assert labels == [[0], [0], [3], [3]]
 
 
 @pytest.mark.parametrize('name', ['../2.mp4', '/etc/2.mp4', 'a/../../2.mp4'])

@@ -1,6 +1,7 @@
 """A killed and resumed run is bitwise identical to an uninterrupted one."""
 
 import random
+import shutil
 
 import numpy as np
 import pytest
@@ -54,6 +55,18 @@ def _check_that_differences_are_seen(wanted: dict, given: dict) -> None:
         '.message_hub.log_scalars.train/loss',
         '.optimizer.param_groups.0.lr',
     ]
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_not_validated_again(uncut, motion_set, tmp_path):
+    work = tmp_path / 'work'
+    shutil.copytree(uncut, work)
+    before = set(work.glob('*/*.log'))
+    (work / 'last_checkpoint').write_text(str(work / 'epoch_2.pth'))
+    config = write_config(tmp_path, motion_set, workers=0)
+    train_here(config, work, '--resume')
+    (text,) = (p.read_text() for p in work.glob('*/*.log') if p not in before)
+    assert 'resumed epoch: 2' in text and 'Epoch(val)' not in text
 
 
 class Draws(torch.utils.data.Dataset):

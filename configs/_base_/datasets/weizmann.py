@@ -1,5 +1,5 @@
-# Weizmann, 8 frames of 112x112. WEIZMANN_SPLIT=eli in the environment leaves that
-# person out of training and validates on him.
+# Weizmann, 8 frames of 112x112. A split leaves one person out of training, for
+# validation: --cfg-options split=eli, or WEIZMANN_SPLIT=eli in the environment.
 # python tools/prepare_data.py weizmann
 decoder = 'auto'  # or 'pyav', 'decord', 'opencv', 'torchcodec'
 class_names = 'weizmann'
@@ -8,11 +8,14 @@ clip_len = 8
 frame_interval = 2
 num_clips = 3  # per video in testing
 crop_size = 112
+split = '{{$WEIZMANN_SPLIT:daria}}'
+splits = 'daria denis eli ido ira lena lyova moshe shahar'.split()
 data_variables = dict(
     clip_len=clip_len,
     frame_interval=frame_interval,
     num_clips=num_clips,
     crop_size=crop_size,
+    split=split,
 )
 
 train_pipeline = [
@@ -48,7 +51,6 @@ val_pipeline = [
 ]
 test_pipeline = val_pipeline
 
-split = '{{$WEIZMANN_SPLIT:daria}}'
 train_dataloader = dict(
     batch_size=8,
     num_workers=2,

@@ -21,5 +21,15 @@ optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys={'.solver.': dict(lr_mult=0.01, decay_mult=0)}),
     clip_grad=dict(max_norm=40, norm_type=2),
 )
-custom_hooks = [dict(type='EMAHook', momentum=ema_momentum, update_buffers=True)]
+# The momentum is max(ema_momentum, 9 / (9 + step)), as in TensorFlow: the mean
+# age of the averaged weights is never more than a tenth of the run so far.
+custom_hooks = [
+    dict(
+        type='EMAHook',
+        ema_type='MomentumAnnealingEMA',
+        momentum=ema_momentum,
+        gamma=9,
+        update_buffers=True,
+    )
+]
 auto_scale_lr = dict(enable=False, base_batch_size=16)

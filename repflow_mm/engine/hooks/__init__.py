@@ -9,6 +9,7 @@ from repflow_mm.engine.hooks.checks import (
 )
 from repflow_mm.engine.hooks.flow_log import FlowLogHook
 from repflow_mm.engine.hooks.prediction_pictures import PredictionPicturesHook
+from repflow_mm.engine.hooks.raw_accuracy import RawAccuracyHook
 from repflow_mm.engine.hooks.safe_checkpoint import SafeCheckpointHook
 from repflow_mm.engine.hooks.sync_buffers import IterSyncBuffersHook
 
@@ -21,5 +22,6 @@ __all__ = [
     'FlowLogHook',
     'IterSyncBuffersHook',
     'PredictionPicturesHook',
+    'RawAccuracyHook',
     'SafeCheckpointHook',
 ]

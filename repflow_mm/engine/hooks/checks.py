@@ -19,8 +19,8 @@ from repflow_mm.layers import motion_layers, motion_prefixes
 class CheckLabelsHook(Hook):
     """Before a run, check the labels of every list against the model's classes.
 
-    Needs :class:`repflow_mm.datasets.CheckedVideoDataset`; other datasets are not
-    checked.
+    Needs :class:`repflow_mm.datasets.CheckedVideoDataset`, also inside MMEngine's
+    `RepeatDataset`, `ConcatDataset` or `ClassBalancedDataset`; others are not checked.
     """
 
     def before_run(self, runner: Runner) -> None:
@@ -29,9 +29,9 @@ class CheckLabelsHook(Hook):
         num_classes = getattr(head, 'num_classes', None)
         for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
             if isinstance(loop, BaseLoop) and num_classes is not None:
-                dataset = loop.dataloader.dataset
-                if hasattr(dataset, 'check_labels'):
-                    dataset.check_labels(num_classes)
+                for dataset in _datasets(loop.dataloader.dataset):
+                    if hasattr(dataset, 'check_labels'):
+                        dataset.check_labels(num_classes)
 
 
 @HOOKS.register_module()
@@ -80,11 +80,18 @@ def _far_apart(transform: object) -> str:
 
 def _transforms(dataset: Any) -> Iterator[object]:
     """The transforms of a dataset and of the datasets it wraps."""
-    yield from getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
+    for part in _datasets(dataset):
+        yield from getattr(getattr(part, 'pipeline', None), 'transforms', ())
+
+
+def _datasets(dataset: Any) -> Iterator[Any]:
+    """A dataset without wrappers, or all that a wrapper holds."""
     inner = getattr(dataset, 'dataset', None)
-    for wrapped in (inner, *(getattr(dataset, 'datasets', None) or ())):
-        if wrapped is not None:
-            yield from _transforms(wrapped)
+    wrapped = [inner] if inner is not None else getattr(dataset, 'datasets', None) or ()
+    for part in wrapped:
+        yield from _datasets(part)
+    if not wrapped:
+        yield dataset
 
 
 @HOOKS.register_module()

@@ -36,7 +36,8 @@ class SafeCheckpointHook(CheckpointHook):
 
     Checkpoints and `last_checkpoint` are written atomically, and an old checkpoint is
     only deleted once the new one exists. Within an epoch it also writes `latest.pth`,
-    which :class:`ResumableTrainLoop` can resume from.
+    which :class:`ResumableTrainLoop` can resume from. The last checkpoint of a run is
+    written again after the last validation, so that resuming does not repeat it.
 
     Args:
         within_epoch (int): Iterations between checkpoints within an epoch; 0 for none.
@@ -85,6 +86,12 @@ class SafeCheckpointHook(CheckpointHook):
         """Save if it is the best one; record that the epoch was validated."""
         runner.message_hub.update_info('epoch_validated', runner.epoch)
         super().after_val_epoch(runner, metrics)
+        step = runner.epoch
+        saved = Path(runner.message_hub.get_info('last_ckpt', '')).name
+        if step == runner.max_epochs and saved == self.filename_tmpl.format(step):
+            self._save_checkpoint_with_step(
+                runner, step, meta=dict(epoch=step, iter=runner.iter)
+            )
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         kept = getattr(self, 'keep_ckpt_ids', deque())

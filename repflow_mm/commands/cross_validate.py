@@ -1,0 +1,143 @@
+"""Train and test configs on all splits with several seeds, and compare them."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+import repflow_mm.plugin  # noqa: F401  registers what configs name
+from repflow_mm.commands._config import add_cfg_options
+from repflow_mm.commands._parser import Parser, at_least
+from repflow_mm.config import read_config
+from repflow_mm.errors import InputError, command
+from repflow_mm.files import check_folder, write_text
+from repflow_mm.study.processes import perform_all
+from repflow_mm.study.run import METRIC, Run
+from repflow_mm.study.table import Arm, table
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Cross-validate configs.
+
+    Args:
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = Parser(
+        description='Train and test configs on every split with several seeds, and '
+        'compare them with the first one, paired by seed. If interrupted, run it again '
+        'to continue; more seeds or configs can be added later'
+    )
+    parser.add_argument(
+        'configs',
+        nargs='+',
+        metavar='CONFIG',
+        help='config files, or names of shipped configs; the first is the baseline',
+    )
+    parser.add_argument(
+        '--splits', nargs='+', metavar='SPLIT', help="splits (default: the configs')"
+    )
+    parser.add_argument(
+        '--seeds',
+        nargs='+',
+        type=at_least(0),
+        default=[0, 1, 2],
+        metavar='N',
+        help='random seeds',
+    )
+    parser.add_argument(
+        '--jobs',
+        type=at_least(1),
+        default=1,
+        metavar='N',
+        help='runs at a time, which share the cores',
+    )
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        default=Path('work_dirs/cross_validation'),
+        metavar='FOLDER',
+        help='folder of all runs, results.csv and results.md',
+    )
+    parser.add_argument(
+        '--keep-checkpoints', action='store_true', help='keep the tested checkpoints'
+    )
+    add_cfg_options(parser, '; for all configs')
+    args = parser.parse_args(argv)
+    check_folder(args.work_dir)
+    options = args.cfg_options or {}
+    arms = []
+    for config in args.configs:
+        splits = args.splits or read_config(config, options).get('splits') or [None]
+        runs = [
+            Run(config, options, split, seed, args.work_dir)
+            for seed in dict.fromkeys(args.seeds)
+            for split in dict.fromkeys(splits)
+        ]
+        runs[0].read_config()  # wrong splits and options, before anything is trained
+        arms.append(Arm(runs))
+    if any(arm.splits != arms[0].splits for arm in arms):
+        raise InputError('the configs have different splits: say which with --splits')
+
+    console = Console(highlight=False)
+    # Seed by seed, so that an interrupted comparison has whole seeds.
+    waiting = [
+        run
+        for seed in arms[0].seeds
+        for arm in arms
+        for run in arm.runs
+        if run.seed == seed and run.result() is None
+    ]
+    total = sum(len(arm.runs) for arm in arms)
+    columns = (
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    failed = []
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task('runs', total=total, completed=total - len(waiting))
+        for run, outcome in perform_all(waiting, args.jobs, args.keep_checkpoints):
+            progress.advance(task)
+            if isinstance(outcome, str):
+                failed.append(f'{run}: {outcome}')
+                console.print(escape(failed[-1]))
+            else:
+                top1 = 100 * outcome.metrics[METRIC]
+                console.print(escape(f'{run}: top-1 {top1:.1f} %'))
+            _write(args.work_dir, arms, failed)
+    console.print(_write(args.work_dir, arms, failed), markup=False, soft_wrap=True)
+    if failed:
+        raise SystemExit(1)
+
+
+def _write(folder: Path, arms: list[Arm], failed: list[str]) -> str:
+    """Write the results so far; returns the table."""
+    rows = io.StringIO()
+    writer = csv.writer(rows, lineterminator='\n')
+    writer.writerow(['config', 'split', 'seed', 'clips', 'seconds', 'metric', 'value'])
+    for arm in arms:
+        for run in arm.runs:
+            if (result := run.result()) is not None:
+                split = '' if run.split is None else run.split
+                fixed = [run.stem, split, run.seed, result.clips, result.seconds]
+                writer.writerows([*fixed, *item] for item in result.metrics.items())
+    write_text(folder / 'results.csv', rows.getvalue())
+    text = table(arms)
+    if failed:
+        text += '\n\nFailed; run the command again to retry:\n- ' + '\n- '.join(failed)
+    write_text(folder / 'results.md', f'{text}\n')
+    return text

@@ -1,0 +1,1 @@
+"""Experiments: runs over splits and seeds, and their statistics."""

@@ -1,0 +1,89 @@
+"""Perform runs in processes of their own, several at a time.
+
+A crash, or memory that runs out, ends one run, and each begins from a clean state.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from multiprocessing import connection
+from pathlib import Path
+
+import torch
+
+from repflow_mm.errors import InputError, command
+from repflow_mm.study.run import Result, Run
+
+
+def perform_all(
+    runs: Sequence[Run], jobs: int = 1, keep_checkpoints: bool = False
+) -> Iterator[tuple[Run, Result | str]]:
+    """Perform runs that have no result yet; the order of the results is arbitrary.
+
+    Args:
+        runs (Sequence[Run]): The runs.
+        jobs (int): Runs at a time, which share the processor's cores. Defaults to 1.
+        keep_checkpoints (bool): Whether to keep checkpoints. Defaults to False.
+
+    Yields:
+        tuple[Run, Result | str]: A run with its result, or with the last line of its
+        log if it failed.
+
+    Raises:
+        InputError: If a run ends with a user's mistake, which the others would repeat.
+    """
+    # A new process is a copy of one that has imported everything.
+    context = multiprocessing.get_context('spawn' if os.name == 'nt' else 'forkserver')
+    if os.name != 'nt':
+        context.set_forkserver_preload(['repflow_mm.plugin', __name__])
+    threads = max(1, torch.get_num_threads() // jobs)
+    waiting = list(reversed(runs))
+    running: dict[int, tuple[multiprocessing.Process, Run]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                run = waiting.pop()
+                log = run.folder / 'output.txt'
+                log.parent.mkdir(parents=True, exist_ok=True)
+                process = context.Process(
+                    target=_perform, args=(run, log, threads, keep_checkpoints)
+                )
+                process.start()
+                running[process.sentinel] = process, run
+            for sentinel in connection.wait(list(running)):
+                process, run = running.pop(sentinel)
+                process.join()
+                yield run, _outcome(run, process.exitcode)
+    finally:
+        for process, _ in running.values():
+            process.terminate()
+        for process, _ in running.values():
+            process.join()
+
+
+def _perform(run: Run, log: Path, threads: int, keep_checkpoint: bool) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with log.open('a') as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    torch.set_num_threads(threads)
+    command(run.perform)(keep_checkpoint)
+
+
+def _end_with_parent() -> None:
+    connection.wait([multiprocessing.parent_process().sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _outcome(run: Run, exit_code: int) -> Result | str:
+    if exit_code == 0:
+        return run.result()
+    log = run.folder / 'output.txt'
+    lines = log.read_text(errors='replace').split('\n')
+    last = next((line for line in reversed(lines) if line.strip()), 'no output')
+    if exit_code == 2:
+        raise InputError(f'{run}: {last.removeprefix("error: ")}')
+    killed = f'killed by signal {-exit_code}' if exit_code < 0 else last.strip()
+    return f'{killed} (log: {log})'

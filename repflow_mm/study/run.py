@@ -1,0 +1,132 @@
+"""Train and test one config on one split with one seed."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mmengine
+from mmengine.config import Config
+
+from repflow_mm.config import read_config
+from repflow_mm.engine.launch import launch
+from repflow_mm.errors import InputError
+from repflow_mm.files import write_text
+
+METRIC = 'acc/top1'
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run gave.
+
+    Args:
+        metrics (Mapping[str, float]): Metrics of the test, by name.
+        clips (int): Number of test samples.
+        seconds (float, optional): Wall time of training and test; None if the run was
+            interrupted in between.
+    """
+
+    metrics: Mapping[str, float]
+    clips: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and its test.
+
+    Nothing is selected by the held-out part of the split: there is no validation during
+    training, and the weights of the last epoch are tested (their average, where the
+    config has one).
+
+    Args:
+        config (str | Path): Config file, or the name of a shipped config.
+        options (Mapping[str, Any]): Overrides, as from `--cfg-options`.
+        split (str, optional): Value of the config's `split`; None leaves it as it is.
+        seed (int): Random seed.
+        root (Path): Folder for the folders of all runs.
+    """
+
+    config: str | Path
+    options: Mapping[str, Any]
+    split: str | None
+    seed: int
+    root: Path
+
+    @property
+    def stem(self) -> str:
+        """Name of the config."""
+        return Path(self.config).stem
+
+    def __str__(self) -> str:
+        split = '' if self.split is None else f', split {self.split}'
+        return f'{self.stem}{split}, seed {self.seed}'
+
+    def read_config(self) -> Config:
+        """The config, on this split."""
+        split = {} if self.split is None else dict(split=self.split)
+        return read_config(self.config, {**self.options, **split})
+
+    @property
+    def folder(self) -> Path:
+        """Where the run writes: a changed config has another folder."""
+        text = read_config(self.config, self.options).pretty_text
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+        split = '' if self.split is None else f'{self.split}-'
+        return self.root / f'{self.stem}-{digest}' / f'{split}seed{self.seed}'
+
+    def result(self) -> Result | None:
+        """The result, if the run has finished."""
+        path = self.folder / 'result.json'
+        return Result(**json.loads(path.read_text())) if path.is_file() else None
+
+    def perform(self, keep_checkpoint: bool = False) -> None:
+        """Train, or continue an interrupted training, then test and write the result.
+
+        Args:
+            keep_checkpoint (bool): Whether to keep the checkpoint. Defaults to False.
+
+        Raises:
+            InputError: If the config is wrong, or its test gives no top-1 accuracy.
+        """
+        folder, started = self.folder, time.monotonic()
+        pointer = folder / 'last_checkpoint'
+        resume = pointer.is_file()
+        self._train(resume)
+        checkpoint = Path(pointer.read_text().strip())
+        metrics, clips = self._test(checkpoint)
+        if METRIC not in metrics:
+            raise InputError(
+                f'{self.config}: its test gives {", ".join(metrics) or "no metric"} '
+                f'and no {METRIC}: add AccMetric to test_evaluator'
+            )
+        seconds = None if resume else round(time.monotonic() - started, 1)
+        result = dict(metrics=metrics, clips=clips, seconds=seconds)
+        write_text(folder / 'result.json', json.dumps(result))
+        if not keep_checkpoint:
+            for path in folder.glob('*.pth'):
+                path.unlink()
+
+    def _train(self, resume: bool) -> None:
+        cfg = self.read_config()
+        cfg.work_dir, cfg.launcher, cfg.resume = str(self.folder), 'none', resume
+        cfg.randomness = {**(cfg.get('randomness') or {}), 'seed': self.seed}
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+        launch(cfg, 'train', 0)
+
+    def _test(self, checkpoint: Path) -> tuple[dict[str, float], int]:
+        cfg = self.read_config()
+        predictions = self.folder / 'predictions.pkl'
+        cfg.work_dir, cfg.launcher = str(self.folder / 'test'), 'none'
+        cfg.load_from = str(checkpoint)
+        evaluators = cfg.get('test_evaluator') or []
+        if not isinstance(evaluators, list | tuple):
+            evaluators = [evaluators]
+        dump = dict(type='DumpResults', out_file_path=str(predictions))
+        cfg.test_evaluator = [*evaluators, dump]
+        metrics = launch(cfg, 'test', 0)
+        return metrics, len(mmengine.load(predictions))

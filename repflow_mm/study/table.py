@@ -1,0 +1,72 @@
+"""The table of a comparison."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from repflow_mm.study.run import Run
+from repflow_mm.study.statistics import estimate, paired, pooled
+
+
+class Arm:
+    """All runs of one config.
+
+    Args:
+        runs (Sequence[Run]): Runs of one config, of every split with every seed.
+    """
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self.runs = runs
+        self.name = runs[0].stem
+        self.splits = list(dict.fromkeys(run.split for run in runs))
+        self.seeds = list(dict.fromkeys(run.seed for run in runs))
+
+    def accuracies(self) -> dict[int, float]:
+        """Top-1 over the test samples of all splits, by seed; in [0, 1]."""
+        results = {(run.split, run.seed): run.result() for run in self.runs}
+        found = {key: result for key, result in results.items() if result is not None}
+        return pooled(found, self.splits)
+
+    def seconds(self) -> float:
+        """Mean wall time of the runs that were not interrupted; NaN without any."""
+        results = [run.result() for run in self.runs]
+        times = [r.seconds for r in results if r is not None and r.seconds is not None]
+        return statistics.mean(times) if times else math.nan
+
+
+def table(arms: Sequence[Arm]) -> str:
+    """Accuracies, and differences to the first arm, in Markdown.
+
+    An accuracy is over the test samples of all splits, for one seed. Intervals are
+    Student's over seeds: they say how much training varies, not how much the choice of
+    the videos does.
+
+    Args:
+        arms (Sequence[Arm]): The arms, the baseline first.
+
+    Returns:
+        str: One row per arm.
+    """
+    rows = [
+        ('config', 'top-1 (%)', 'difference to the first', 'seeds', 's per run'),
+        ('---',) * 5,
+    ]
+    baseline = arms[0].accuracies()
+    for arm in arms:
+        ours = arm.accuracies()
+        difference = '' if arm is arms[0] else _percent(paired(ours, baseline), '+')
+        done = f'{len(ours)} of {len(arm.seeds)}'
+        seconds = arm.seconds()
+        shown = '-' if math.isnan(seconds) else f'{seconds:.0f}'
+        rows.append((arm.name, _percent(list(ours.values())), difference, done, shown))
+    lines = (f'| {" | ".join(row)} |' for row in rows)
+    return '\n'.join(lines)
+
+
+def _percent(values: list[float], sign: str = '') -> str:
+    if not values:
+        return '-'
+    found = estimate([100 * value for value in values])
+    if found.n == 1:
+        return f'{found.mean:{sign}.1f}'
+    return f'{found.mean:{sign}.1f} ± {found.half_width:.1f}'

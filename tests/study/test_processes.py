@@ -1,0 +1,51 @@
+"""Each run has a process of its own: what a crash costs, and what stops all runs."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from repflow_mm.errors import InputError
+from repflow_mm.files import write_text
+from repflow_mm.study.processes import perform_all
+from repflow_mm.study.run import Result, Run
+
+pytestmark = pytest.mark.slow
+
+
+class Pretended(Run):
+    """Ends as its name says."""
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.stem
+
+    def perform(self, keep_checkpoint: bool = False) -> None:
+        print('begun')
+        if self.stem == 'killed':
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.stem == 'bug':
+            raise RuntimeError('ours')
+        if self.stem == 'mistake':
+            raise InputError('a.txt is missing')
+        write_text(self.folder / 'result.json', '{"metrics":{},"clips":1,"seconds":2}')
+
+
+def outcomes(root: Path, *names: str) -> dict[str, Result | str]:
+    runs = [Pretended(name, {}, None, 0, root) for name in names]
+    return {run.stem: outcome for run, outcome in perform_all(runs, jobs=2)}
+
+
+def test_a_crash_costs_one_run(tmp_path):
+    found = outcomes(tmp_path, 'killed', 'fine', 'bug', 'good')
+    assert found['fine'] == found['good'] == Result({}, 1, 2)
+    assert found['killed'].startswith('killed by signal 9')
+    assert found['bug'].startswith('RuntimeError: ours')
+    log = (tmp_path / 'bug' / 'output.txt').read_text()
+    assert log.startswith('begun') and 'Traceback' in log
+
+
+def test_a_users_mistake_stops_all(tmp_path):
+    with pytest.raises(InputError, match=r'mistake, seed 0: a\.txt is missing'):
+        outcomes(tmp_path, 'mistake', 'fine', 'fine', 'fine')
