@@ -58,9 +58,10 @@ class NonLocal(BottleneckMotion):
             keys, values = (
                 F.max_pool3d(maps, size, ceil_mode=True) for maps in (keys, values)
             )
-        q, k, v = (m.flatten(2).transpose(1, 2) for m in (queries, keys, values))
-        out = F.scaled_dot_product_attention(q, k, v)
-        return out.transpose(1, 2).unflatten(2, queries.shape[2:])
+        # With one head: the export to ONNX needs that dimension.
+        q, k, v = (m.flatten(2).mT.unsqueeze(1) for m in (queries, keys, values))
+        out = F.scaled_dot_product_attention(q, k, v).squeeze(1)
+        return out.mT.unflatten(2, queries.shape[2:])
 
     def reset_parameters(self) -> None:
         """See :meth:`MotionLayer.reset_parameters`."""
