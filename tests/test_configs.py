@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 
+from repflow_mm.layers import build_layer
 from repflow_mm.preparation.datasets import DATASETS
 from tests.helpers.configs import FOLDER, PATHS, config, name, steps
 from tests.helpers.paths import ROOT
@@ -43,7 +44,7 @@ def small(path) -> Config:
         backbone.pretrained = None
         if (backbone.type, backbone.depth) == ('RepFlowResNet', 34):
             backbone.depth = 18
-        if backbone.flow:
+        if backbone.flow and 'n_iters' in backbone.flow:
             backbone.flow.n_iters = 5
         stream.cls_head.update(num_classes=10, dropout_ratio=0.5)
     cfg.model.pop('_scope_', None)
@@ -203,6 +204,29 @@ def test_the_motion_sets_classes_have_their_names():
 
 # Datasets that have no config of their own yet.
 BASES = [FOLDER / f'_base_/datasets/{n}.py' for n in ('weizmann', 'ut_interaction')]
+
+
+def test_layers_on_the_motion_set_differ_in_the_layer_alone(plugin):
+    rgb = config('rgb_r18_motion.py').to_dict()
+    goal = build_layer({}, 64)
+    arms = sorted((FOLDER / 'motion_layers').glob('*.py'))
+    for path in [*arms, FOLDER / 'repflow_r18_block2_motion.py']:
+        cfg = config(path).to_dict()  # a copy
+        backbone = cfg['model']['backbone']
+        assert path.name in (FOLDER / 'motion_layers' / 'README.md').read_text()
+        if path.name.startswith(('pixel_flow_', 'actionflownet_')):
+            continue  # of pixels, and no layer
+        assert backbone['after'] == 'block2'
+        sizes = [
+            sum(p.numel() for p in layer.parameters())
+            for layer in (build_layer(backbone['flow'], 64), goal)
+        ]
+        assert abs(sizes[0] / sizes[1] - 1) <= 0.02
+        plain = cfg | dict(
+            model=cfg['model'] | dict(backbone=backbone | dict(flow=None))
+        )
+        assert {**plain, 'work_dir': ''} == {**rgb, 'work_dir': ''}
+    assert len(arms) >= 5
 
 
 @pytest.mark.parametrize('dataset', DATASETS, ids=lambda dataset: dataset.name)

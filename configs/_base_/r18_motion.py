@@ -1,4 +1,4 @@
-# Shared by the demo's two configs: small enough to train on a laptop in minutes.
+# Shared by the demo's configs and motion_layers: minutes of training on a laptop.
 _base_ = [
     'models/r50.py',
     'datasets/motion.py',

@@ -116,28 +116,42 @@ def inference(module: Callable, *inputs: Tensor) -> Callable[[], None]:
     return call
 
 
-def extra_memory(backend: str, device: torch.device) -> float | None:
-    """Peak memory of the solver's forward and backward passes, in MiB.
+Step = Callable[[], None]
 
-    Memory allocated before, including the inputs, is not counted; 480 maps of 28x28, 20
-    iterations. Runs in a new process, since processes do not return freed memory.
+
+def extra_memory(
+    make: Callable[[str], tuple[Step, Step]], device: torch.device
+) -> float | None:
+    """Peak memory of a call, in MiB.
+
+    Memory allocated before, including the inputs, is not counted. Runs in a new
+    process, since processes do not return freed memory.
 
     Args:
-        backend (str): Backend of the solver.
+        make (Callable): Given a device, returns a small call to warm up with, and the
+            call to measure. Can be pickled.
         device (torch.device): Device to run on.
 
     Returns:
         float | None: The peak, or None if it cannot be measured.
     """
     with ProcessPoolExecutor(1, get_context('spawn')) as process:
-        return process.submit(_extra_memory, backend, str(device)).result()
+        return process.submit(_extra_memory, make, str(device)).result()
 
 
-def _extra_memory(backend: str, device: str) -> float | None:
+def solver_steps(device: str, backend: str) -> tuple[Step, Step]:
+    """Training steps of the solver, on 480 maps of 28x28 with 20 iterations."""
     maps = (255 * torch.rand(2, 15, 32, 28, 28, device=device)).unbind(0)
     flow = partial(representation_flow, backend=backend)
-    training(flow, *(f[:1, :1].clone() for f in maps))()
-    step = training(flow, *maps)
+    warm_up = training(flow, *(f[:1, :1].clone() for f in maps))
+    return warm_up, training(flow, *maps)
+
+
+def _extra_memory(
+    make: Callable[[str], tuple[Step, Step]], device: str
+) -> float | None:
+    warm_up, step = make(device)
+    warm_up()
     if device.startswith('cuda'):
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()

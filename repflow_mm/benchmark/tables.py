@@ -6,16 +6,20 @@ from functools import partial
 import cv2
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from repflow_mm.benchmark.measure import (
+    Step,
     Table,
     extra_memory,
     in_turns,
     inference,
+    solver_steps,
     training,
 )
-from repflow_mm.layers import RepresentationFlow
-from repflow_mm.models.complexity import build
+from repflow_mm.layers import MotionLayer, RepresentationFlow, build_layer
+from repflow_mm.layers.registry import layer_names
+from repflow_mm.models.complexity import build, parameters
 from repflow_mm.ops import representation_flow
 
 # Table 9 of the paper: milliseconds per clip of 32x224x224 on a Titan X, ResNet-34.
@@ -54,7 +58,7 @@ def solver_table(names: Sequence[str], device: torch.device, repeats: int) -> Ta
             times[f'reference{kind}'].median / times[f'{name}{kind}'].median
             for kind in ('', ' +')
         ]
-        memory = extra_memory(name, device)
+        memory = extra_memory(partial(solver_steps, backend=name), device)
         table.rows.append(
             (
                 name,
@@ -135,6 +139,68 @@ def layer_table(names: Sequence[str], device: torch.device, repeats: int) -> Tab
     times = in_turns(calls, repeats, device)
     table.rows += [(name, times[name], times[f'{name} +']) for name in names]
     return table
+
+
+# Channels behind block 3, by the depth of a ResNet.
+BLOCK3 = {18: 128, 50: 512}
+
+
+def motion_layers() -> dict[str, dict]:
+    """The motion layers to compare, with their published widths."""
+    forms = {name: dict(type=name) for name in layer_names()}
+    return forms | {'narrow FcF': dict(type='FcF', between='narrow')}
+
+
+def motion_layers_table(device: torch.device, repeats: int) -> Table:
+    """All motion layers in one place, added to its features."""
+    table = Table(
+        'Motion layers behind block 3: 16 frames of 28x28, fp32, added to the features',
+        (
+            'ResNet', 'layer', 'parameters', 'GFLOPs',
+            'forward', 'forward + backward', 'extra memory',
+        ),
+        note='FLOPs of convolutions and matrix products, two for a multiply-add, as in '
+        'docs/models.md. Memory is that of forward and backward.',
+    )  # fmt: skip
+    for depth, channels in BLOCK3.items():
+        calls, layers = {}, {}
+        x = torch.rand(1, channels, 16, 28, 28, device=device)
+        for name, cfg in motion_layers().items():
+            layer = layers[name] = _layer(cfg, channels).to(device)
+            calls[name] = inference(layer, x)
+            calls[f'{name} +'] = training(layer, x.clone())
+        times = in_turns(calls, repeats, device)
+        for name, layer in layers.items():
+            cfg = motion_layers()[name]
+            with torch.no_grad(), FlopCounterMode(display=False) as counter:
+                layer(x)
+            memory = extra_memory(
+                partial(layer_steps, cfg=cfg, channels=channels), device
+            )
+            table.rows.append(
+                (
+                    depth,
+                    name,
+                    f'{parameters(layer):,}',
+                    f'{counter.get_total_flops() / 1e9:.2f}',
+                    times[name],
+                    times[f'{name} +'],
+                    '-' if memory is None else f'{memory:.0f} MiB',
+                )
+            )
+    return table
+
+
+def layer_steps(device: str, cfg: dict, channels: int) -> tuple[Step, Step]:
+    """Training steps of a motion layer, on 16 frames of 28x28."""
+    layer = _layer(cfg, channels).to(device)
+    x = torch.rand(1, channels, 16, 28, 28, device=device)
+    return training(layer, x[:, :, :2].clone()), training(layer, x)
+
+
+def _layer(cfg: dict, channels: int) -> MotionLayer:
+    shell = dict(fusion='add', temporal='same', zero_init_residual=False)
+    return build_layer(cfg | shell, channels)
 
 
 def model_table(

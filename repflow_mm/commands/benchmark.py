@@ -65,7 +65,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = Parser(description='Benchmark the solver, the layer and complete networks')
-    names_of_tables = ('solver', 'scaling', 'layer', 'models', 'two-stream')
+    names_of_tables = (
+        'solver', 'scaling', 'layer', 'motion-layers', 'models', 'two-stream',
+    )  # fmt: skip
     parser.add_argument(
         '--tables',
         nargs='+',
@@ -108,6 +110,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         'solver': lambda: tables.solver_table(names, device, args.repeats),
         'scaling': lambda: tables.scaling_table(names[-1], device, args.repeats),
         'layer': lambda: tables.layer_table(names, device, args.repeats),
+        'motion-layers': lambda: tables.motion_layers_table(device, args.repeats),
         'models': lambda: tables.model_table(args.families, args.depths, device, few),
         'two-stream': lambda: tables.two_stream_table(few),
     }

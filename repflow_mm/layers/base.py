@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from repflow_mm.checks import check_choice, check_count, check_flag
 from repflow_mm.errors import InputError
+from repflow_mm.layers.budget import choose_width
 from repflow_mm.layers.fusion import Fusion
 
 TEMPORAL = ('valid', 'same')
@@ -155,30 +156,57 @@ class BottleneckMotion(MotionLayer):
 
     Args:
         in_channels (int): Channels in and out, `C`.
-        flow_channels (int): Channels of the bottleneck, `C'`. Defaults to 32.
+        flow_channels (int, optional): Channels of the bottleneck, `C'`. Defaults to
+            what `budget` gives.
         fusion (str): See :class:`Fusion`. Defaults to `'none'`.
         temporal (str): As for :class:`MotionLayer`.
         zero_init_residual (bool): As for :class:`MotionLayer`.
+        budget (str): `'native'`, the width that the layer was published with
+            (:meth:`native_width`), or `'equal'`, the width at which it has as many
+            parameters as `RepFlow` with 32 flow channels, within 2 %, fusion apart:
+            for comparisons of layers. Defaults to `'native'`.
         **motion: Arguments of :meth:`make_motion`.
     """
 
     def __init__(
         self,
         in_channels: int,
-        flow_channels: int = 32,
+        flow_channels: int | None = None,
         fusion: str = 'none',
         temporal: str = 'valid',
         zero_init_residual: bool = True,
+        *,
+        budget: str = 'native',
         **motion,
     ) -> None:
         super().__init__(in_channels, temporal, zero_init_residual)
-        check_count('flow_channels', flow_channels)
-        self.reduce = nn.Conv3d(in_channels, flow_channels, 1, bias=False)
-        width = self.make_motion(flow_channels, **motion)
+        channels = choose_width(
+            lambda width: type(self)(in_channels, flow_channels=width, **motion),
+            in_channels,
+            flow_channels,
+            budget,
+            self.native_width(in_channels),
+        )
+        reduced = self.reduced_width(channels, **motion)
+        self.reduce = nn.Conv3d(in_channels, reduced, 1, bias=False)
+        width = self.make_motion(channels, **motion)
         self.expand = nn.Conv3d(width, in_channels, 1, bias=False)
         self.bn = nn.BatchNorm3d(in_channels)
         self.fuse = Fusion(fusion, in_channels)
         self.reset_parameters()
+
+    @classmethod
+    def native_width(cls, in_channels: int) -> int:
+        """`C'` that the layer was published with: 32."""
+        return 32
+
+    @classmethod
+    def reduced_width(cls, channels: int, **motion) -> int:
+        """Channels `R` of the first convolution, for a bottleneck of `C'`: `C'`.
+
+        A layer that reduces to several sets of maps overrides it.
+        """
+        return channels
 
     def make_motion(self, channels: int) -> int:
         """Register the modules that :meth:`motion` needs.
@@ -195,17 +223,18 @@ class BottleneckMotion(MotionLayer):
         """Compare neighbouring frames.
 
         Args:
-            g (Tensor): Reduced features `(N, C', T, H, W)`.
+            g (Tensor): Reduced features `(N, R, T, H, W)`.
 
         Returns:
-            Tensor: `(N, M, T - 1, H, W)`, where :meth:`make_motion` returned `M`.
+            Tensor: `(N, M, T - 1, H, W)`, where :meth:`make_motion` returned `M`; or
+            with `T` frames for `temporal='same'`, if the last has a value of its own.
         """
         raise NotImplementedError
 
     def features(self, x: Tensor) -> Tensor:
         """See :meth:`MotionLayer.features`."""
         motion = self.bn(self.expand(self.motion(self.reduce(x))))
-        if self.temporal == 'same':
+        if self.temporal == 'same' and motion.shape[2] < x.shape[2]:
             # The last frame has no successor; zero would mean that the motion
             # stops.
             motion = torch.cat((motion, motion[:, :, -1:]), dim=2)
@@ -214,7 +243,8 @@ class BottleneckMotion(MotionLayer):
     def reset_parameters(self) -> None:
         """Set every learned weight but the motion modules' to its initial value."""
         for conv in (self.reduce, self.expand):
-            nn.init.kaiming_normal_(conv.weight, mode='fan_out')
+            if isinstance(conv, nn.Conv3d):
+                nn.init.kaiming_normal_(conv.weight, mode='fan_out')
         self.bn.reset_parameters()
         if self.starts_as_identity:
             nn.init.zeros_(self.bn.weight)

@@ -1,15 +1,17 @@
 """Stacked flow layers: flow-of-flow and flow-conv-flow."""
 
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
-from repflow_mm.checks import check_count, check_flag
+from repflow_mm.checks import check_choice, check_count, check_flag
 from repflow_mm.errors import InputError
 from repflow_mm.layers.base import MotionLayer
 from repflow_mm.layers.fusion import Fusion
 from repflow_mm.layers.registry import register_layer
 from repflow_mm.layers.representation_flow import RepresentationFlow
+
+BETWEEN = ('wide', 'narrow')
 
 
 @register_layer('FcF')
@@ -17,13 +19,13 @@ class FlowOfFlow(MotionLayer):
     """Flow, convolution, flow (FcF, Fig. 6 and Table 5 of the paper).
 
     A flow layer sees two frames; the flow of its flow sees three, and so how motion
-    changes. The 3x3 convolution in between (with batch norm and ReLU) turns direction
-    and speed back into features that keep their value as they move.
+    changes. The 3x3 convolution in between turns direction and speed back into features
+    that keep their value as they move.
 
     Args:
         in_channels (int): Channels in and out, `C`.
         num_flows (int): Number of flow layers, at least 1. Defaults to 2.
-        conv (bool): Whether to put a convolution between them; without it this is
+        conv (bool): Whether to put a 3x3 convolution between them; without it this is
             the paper's flow-of-flow. Defaults to True.
         shared (bool): Whether the flow layers share all their parameters. Defaults
             to False.
@@ -33,6 +35,11 @@ class FlowOfFlow(MotionLayer):
             `T`. Defaults to `'valid'`.
         zero_init_residual (bool): With `fusion='add'`, start as the identity.
             Defaults to True.
+        between (str): What lies between two flows. `'wide'`: the first is expanded to
+            `C` channels, convolved (with batch norm and ReLU) and reduced again.
+            `'narrow'`, as in the authors' released networks: its `2C'` channels are
+            convolved and reduced to `C'`, without batch norm and ReLU, which for
+            `C > 2C'` costs far less. Defaults to `'wide'`.
         **flow: Further arguments of each :class:`RepresentationFlow`.
 
     Shape:
@@ -44,6 +51,10 @@ class FlowOfFlow(MotionLayer):
             few frames.
     """
 
+    reduce: nn.Module
+    expand: nn.Module
+    bn: nn.Module
+
     def __init__(
         self,
         in_channels: int,
@@ -53,58 +64,103 @@ class FlowOfFlow(MotionLayer):
         fusion: str = 'none',
         temporal: str = 'valid',
         zero_init_residual: bool = True,
+        *,
+        between: str = 'wide',
         **flow,
     ) -> None:
         super().__init__(in_channels, temporal, zero_init_residual)
         check_count('num_flows', num_flows)
         check_flag('conv', conv)
         check_flag('shared', shared)
-        layers = [
-            RepresentationFlow(in_channels, temporal=temporal, **flow)
-            for _ in range(1 if shared else num_flows)
-        ]
-        # A shared layer appears once, in parameters and checkpoints too.
-        self.flows = nn.ModuleList(layers)
+        check_choice('between', between, BETWEEN)
+        if 'budget' in flow:
+            raise InputError('FcF has no budget: two flows exceed that of one')
         self.num_flows = num_flows
+        self.between = between
         self.min_frames = 2 if temporal == 'same' else num_flows + 1
-        self.convs = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv3d(
-                    in_channels, in_channels, (1, 3, 3), padding=(0, 1, 1), bias=False
-                ),
-                nn.BatchNorm3d(in_channels),
-                nn.ReLU(inplace=True),
-            )
-            for _ in range(num_flows - 1 if conv else 0)
-        )
+        # A shared layer appears once, in parameters and checkpoints too.
+        layers = 1 if shared else num_flows
+        make = self._make_wide if between == 'wide' else self._make_narrow
+        make(layers, conv, temporal=temporal, **flow)
         self.fuse = Fusion(fusion, in_channels)
         self.reset_parameters()
+
+    def _make_wide(self, layers: int, conv: bool, **flow) -> None:
+        self.reduce = self.expand = self.bn = nn.Identity()
+        self.flows = nn.ModuleList(
+            RepresentationFlow(self.in_channels, **flow) for _ in range(layers)
+        )
+        self.convs = nn.ModuleList(
+            nn.Sequential(
+                _conv3x3(self.in_channels),
+                nn.BatchNorm3d(self.in_channels),
+                nn.ReLU(inplace=True),
+            )
+            for _ in range(self.num_flows - 1 if conv else 0)
+        )
+
+    def _make_narrow(
+        self, layers: int, conv: bool, flow_channels: int = 32, **flow
+    ) -> None:
+        channels = check_count('flow_channels', flow_channels)
+        self.reduce = nn.Conv3d(self.in_channels, channels, 1, bias=False)
+        self.flows = nn.ModuleList(_NarrowFlow(channels, **flow) for _ in range(layers))
+        self.convs = nn.ModuleList(
+            nn.Sequential(
+                _conv3x3(2 * channels) if conv else nn.Identity(),
+                nn.Conv3d(2 * channels, channels, 1, bias=False),
+            )
+            for _ in range(self.num_flows - 1)
+        )
+        self.expand = nn.Conv3d(2 * channels, self.in_channels, 1, bias=False)
+        self.bn = nn.BatchNorm3d(self.in_channels)
 
     def reset_parameters(self) -> None:
         """Set every learned weight except the solvers' to its initial value."""
         flows = cast(list[RepresentationFlow], [*self.flows])
         for layer in flows:
             layer.reset_parameters()
-        for module in self.convs.modules():
+        for module in (self.reduce, *self.convs.modules(), self.expand):
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out')
+        wide = self.between == 'wide'
+        last = flows[-1].bn if wide else cast(nn.BatchNorm3d, self.bn)
+        last.reset_parameters()
         if self.starts_as_identity:
-            if len(self.flows) < self.num_flows:
+            if wide and len(self.flows) < self.num_flows:
                 raise InputError(
                     'a shared layer initialized to zero would compute the flow of '
                     'zeros: set zero_init_residual=False or shared=False'
                 )
-            nn.init.zeros_(flows[-1].bn.weight)
+            nn.init.zeros_(last.weight)
 
     def features(self, x: Tensor) -> Tensor:
         """See :meth:`MotionLayer.features`."""
+        x = self.reduce(x)
         for i in range(self.num_flows):
             if i > 0 and self.convs:
                 x = self.convs[i - 1](x)
             x = self.flows[min(i, len(self.flows) - 1)](x)
-        return x
+        return self.bn(self.expand(x))
 
     @classmethod
     def options(cls) -> set[str]:
         """See :meth:`MotionLayer.options`."""
-        return super().options() | RepresentationFlow.options()
+        return super().options() | RepresentationFlow.options() - {'budget'}
+
+
+class _NarrowFlow(RepresentationFlow):
+    """A flow layer without convolutions: `C'` channels in, their `2C'` flows out."""
+
+    def __init__(self, channels: int, temporal: str, **solver) -> None:
+        MotionLayer.__init__(self, channels, temporal)
+        self.reduce = self.expand = self.bn = cast(Any, nn.Identity())
+        self.make_motion(channels, **solver)
+        self.fuse = Fusion('none', channels)
+
+    def reset_parameters(self) -> None:
+        """Nothing but the solver learns."""
+
+
+def _conv3x3(channels: int) -> nn.Conv3d:
+    return nn.Conv3d(channels, channels, (1, 3, 3), padding=(0, 1, 1), bias=False)

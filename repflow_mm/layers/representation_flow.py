@@ -1,11 +1,13 @@
 """The representation flow layer."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from repflow_mm.layers.base import BottleneckMotion, named_arguments
+from repflow_mm.layers.pairs import of_pairs
 from repflow_mm.layers.registry import register_layer
 from repflow_mm.layers.tvl1 import TVL1
 
@@ -23,7 +25,7 @@ class RepresentationFlow(BottleneckMotion):
 
     Args:
         in_channels (int): Channels in and out, `C`.
-        flow_channels (int): Channels the flow is computed on, `C'`.
+        flow_channels (int, optional): Channels the flow is computed on, `C'`.
             Defaults to 32.
         n_iters (int): TV-L1 iterations. Defaults to 20.
         learn (Sequence[str]): Learned parameters of the solver, any of `'div'`,
@@ -55,7 +57,7 @@ class RepresentationFlow(BottleneckMotion):
     def __init__(
         self,
         in_channels: int,
-        flow_channels: int = 32,
+        flow_channels: int | None = None,
         n_iters: int = 20,
         learn: Sequence[str] = ('div', 'tau', 'lam', 'theta'),
         fusion: str = 'none',
@@ -110,15 +112,9 @@ class RepresentationFlow(BottleneckMotion):
         return super().options() | named_arguments(TVL1.__init__)
 
     def _solve(self, g: Tensor, n_iters: int | None = None) -> tuple[Tensor, Tensor]:
-        n, c, t, h, w = g.shape
         full = g.to(torch.promote_types(g.dtype, torch.float32))
-        frames = normalise_clip(full).transpose(1, 2)  # the op takes (N, C, H, W)
-        f1 = frames[:, :-1].reshape(n * (t - 1), c, h, w)
-        f2 = frames[:, 1:].reshape(n * (t - 1), c, h, w)
-        u_x, u_y = (
-            u.view(n, t - 1, c, h, w).transpose(1, 2)
-            for u in self.solver(f1, f2, n_iters)
-        )
+        solve = partial(self.solver, n_iters=n_iters)
+        u_x, u_y = of_pairs(solve, normalise_clip(full))
         return u_x.to(g.dtype), u_y.to(g.dtype)
 
 

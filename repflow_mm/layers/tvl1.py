@@ -133,17 +133,17 @@ class TVL1(nn.Module):
             dict[str, Tensor]: `tau`, `lam` and `theta`, 0-dim, `div_x` and `div_y`,
             `(2,)`, and `image_grad`, as :func:`repflow_mm.ops.sobel_kernels`.
         """
-        div_x = _bounded(self.div_x, *WEIGHT_RANGE)
-        div_y = _bounded(self.div_y, *WEIGHT_RANGE)
+        div_x = clamped(self.div_x, *WEIGHT_RANGE)
+        div_y = clamped(self.div_y, *WEIGHT_RANGE)
         tau = self.tau.detach().clamp(*SCALAR_RANGE)
         tau = torch.minimum(tau, self._largest_step(div_x, div_y))
         return dict(
             tau=_put(self.tau, tau),
-            lam=_bounded(self.lam, *SCALAR_RANGE),
-            theta=_bounded(self.theta, *SCALAR_RANGE),
+            lam=clamped(self.lam, *SCALAR_RANGE),
+            theta=clamped(self.theta, *SCALAR_RANGE),
             div_x=div_x,
             div_y=div_y,
-            image_grad=_bounded(self.sobel, *WEIGHT_RANGE),
+            image_grad=clamped(self.sobel, *WEIGHT_RANGE),
         )
 
     def _largest_step(self, div_x: Tensor, div_y: Tensor) -> Tensor:
@@ -185,7 +185,7 @@ def _names(learn: Sequence[str]) -> tuple[str, ...]:
     return tuple(learn)
 
 
-def _bounded(value: Tensor, low: float, high: float) -> Tensor:
+def clamped(value: Tensor, low: float, high: float) -> Tensor:
     """Clamp to a range, with a straight-through gradient.
 
     A plain clamp has zero gradient outside its range: a value that overshot once would

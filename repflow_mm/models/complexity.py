@@ -31,6 +31,7 @@ FLOWS = {
     'RGB': None,
     'RepFlow': dict(type='RepFlow', n_iters=20),
     'FcF': dict(type='FcF', n_iters=20),
+    'narrow FcF': dict(type='FcF', between='narrow', n_iters=20),
 }
 
 

@@ -32,6 +32,26 @@ def test_the_layer(plugin, monkeypatch):
     assert [len(row) for row in table.rows] == [len(table.columns)]
 
 
+def test_motion_layers(plugin, monkeypatch):
+    small = torch.rand(1, 4, 2, 5, 5)
+    monkeypatch.setattr(tables.torch, 'rand', lambda *size, **options: small)
+    monkeypatch.setattr(tables, 'BLOCK3', {18: 4})
+    monkeypatch.setattr(tables, 'extra_memory', lambda make, device: len(make('cpu')))
+    assert {'RepFlow', 'MotionSqueeze', 'narrow FcF'} <= tables.motion_layers().keys()
+    few = {'A': dict(type='RepFlow', n_iters=2), 'B': dict(type='MFNet')}
+    monkeypatch.setattr(tables, 'motion_layers', lambda: few)
+    table = tables.motion_layers_table(torch.device('cpu'), 1)
+    # MFNet: 1x1 from 4 channels to 1 on two frames, and from 5 to 4 on one.
+    expected = [
+        (18, 'A', f'{3 * 32 * 4 + 8 + 7}'),
+        (18, 'B', f'{6 * 4 + 8}', f'{2 * 25 * (2 * 4 + 20) / 1e9:.2f}'),
+    ]
+    found = [row[: len(e)] for row, e in zip(table.rows, expected, strict=True)]
+    assert found == expected
+    assert {row[-1] for row in table.rows} == {'2 MiB'}
+    assert all(len(row) == len(table.columns) for row in table.rows)
+
+
 def test_a_network_beside_its_rgb_baseline(plugin, monkeypatch):
     small = torch.rand(1, 3, 8, 32, 32)
     monkeypatch.setattr(tables.torch, 'rand', lambda *size, **options: small)

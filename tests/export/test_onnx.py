@@ -8,6 +8,7 @@ import torch
 
 from repflow_mm.layers import FlowOfFlow, RepresentationFlow
 from repflow_mm.ops.tvl1 import cpu
+from tests.helpers.every_layer import FORMS, form_name
 from tests.helpers.paths import ROOT
 
 CLIP = (4, 32, 32)
@@ -153,6 +154,23 @@ def test_every_kind_of_backbone(plugin, tmp_path, name):
     )
     exported = export_onnx(model, CLIP, tmp_path / 'model.onnx')
     assert exported.error < 1e-4 and exported.path.stat().st_size > 4 * 1e4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('form', FORMS, ids=form_name)
+def test_every_layer(plugin, tmp_path, form):
+    from repflow_mm.export.onnx import export_onnx
+
+    flow = dict(form, zero_init_residual=False)
+    head = dict(type='I3DHead', num_classes=5, in_channels=64, average_clips='prob')
+    preprocessor = dict(type='ActionDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
+    backbone = dict(
+        STAGE, type='RepFlowResNet', strides=(1,), after='block2', flow=flow
+    )
+    cfg = dict(type='Recognizer3D', backbone=backbone, cls_head=head)
+    model = built(cfg | dict(data_preprocessor=preprocessor))
+    exported = export_onnx(model, (4, 36, 28), tmp_path / 'model.onnx')
+    assert exported.error < 1e-4
 
 
 # Recording runs the layer once as it is, to compare.

@@ -4,8 +4,14 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 
-from repflow_mm.layers import FlowOfFlow, RepresentationFlow
+from repflow_mm.layers import (
+    FlowOfFlow,
+    FlowTap,
+    RepresentationFlow,
+    slow_parameters,
+)
 
 
 def stack(**options) -> FlowOfFlow:
@@ -17,23 +23,27 @@ def stack(**options) -> FlowOfFlow:
 @pytest.mark.parametrize('num_flows', [1, 2, 3])
 @pytest.mark.parametrize('conv', [True, False])
 @pytest.mark.parametrize('shared', [True, False])
-def test_frames_and_gradients(num_flows, conv, shared):
-    module = stack(num_flows=num_flows, conv=conv, shared=shared)
+@pytest.mark.parametrize('between', ['wide', 'narrow'])
+def test_frames_and_gradients(num_flows, conv, shared, between):
+    options = dict(num_flows=num_flows, conv=conv, shared=shared, between=between)
+    module = stack(**options)
     x = torch.rand(2, 6, 6, 7, 8)
     out = module(x)
     assert out.shape == (2, 6, 6 - num_flows, 7, 8)
     out.square().sum().backward()
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None and parameter.grad.any(), name
-    same = stack(num_flows=num_flows, conv=conv, shared=shared, temporal='same')
+    same = stack(temporal='same', **options)
     assert same(x).shape == x.shape
 
 
-def test_one_flow_is_the_flow_layer():
+@pytest.mark.parametrize('between', ['wide', 'narrow'])
+def test_one_flow_is_the_flow_layer(between):
     torch.manual_seed(3)
-    one = stack(num_flows=1).eval()
+    one = stack(num_flows=1, between=between).eval()
     layer = RepresentationFlow(6, flow_channels=4, n_iters=2).eval()
-    layer.load_state_dict(one.flows[0].state_dict())
+    weights = one.state_dict()
+    layer.load_state_dict({k.removeprefix('flows.0.'): v for k, v in weights.items()})
     x = torch.rand(1, 6, 4, 7, 8)
     torch.testing.assert_close(one(x), layer(x), rtol=0, atol=0)
 
@@ -51,6 +61,31 @@ def test_sharing_saves_the_parameters_of_a_layer():
     assert count(stack(num_flows=3)) == 3 * count(layer) + 2 * kernel
 
 
+def test_between_narrow_flows_are_the_convolutions_of_the_released_networks():
+    module = stack(num_flows=2, between='narrow')
+    three, one = module.convs[0]
+    assert three.weight.shape == (8, 8, 1, 3, 3) and one.weight.shape == (4, 8, 1, 1, 1)
+    ends = 6 * 4 + 8 * 6 + 2 * 6  # as RepFlow's
+    between = 8 * 8 * 9 + 8 * 4
+    assert count(module) == ends + between + 2 * count(module.flows[0].solver)
+    fof = stack(num_flows=2, between='narrow', conv=False)
+    assert count(fof) == count(module) - 8 * 8 * 9
+
+
+def test_the_flows_of_narrow_maps_are_drawn_and_learn_slowly():
+    module = stack(between='narrow').eval()
+    x = torch.rand(1, 6, 4, 7, 8)
+    with FlowTap(nn.Sequential(module)) as tap:
+        module(x)
+    assert list(tap.layers) == ['0.flows.0', '0.flows.1']
+    first, second = (tap.flow(name) for name in tap.layers)
+    assert first.shape == (1, 4, 3, 7, 8, 2) and second.shape == (1, 4, 2, 7, 8, 2)
+    one = RepresentationFlow(6, flow_channels=4, n_iters=2)
+    one.reduce = module.reduce
+    torch.testing.assert_close(torch.stack(one.flow(x), -1), first)
+    assert len(slow_parameters(module)) == 2 * len(one.slow_parameters())
+
+
 def test_each_flow_layer_learns_for_itself():
     module = stack(conv=False)
     with torch.no_grad():
@@ -65,6 +100,8 @@ def test_add_starts_as_the_identity():
     with pytest.raises(ValueError, match='zero_init_residual=False'):
         stack(fusion='add', shared=True)
     stack(fusion='add', shared=True, zero_init_residual=False)
+    narrow = stack(fusion='add', temporal='same', shared=True, between='narrow')
+    torch.testing.assert_close(narrow(x), x)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +157,8 @@ def test_deepcopy_and_state_dict():
     [
         ('num_flows must be at least 1', dict(num_flows=0), None),
         ('temporal must be one of', dict(temporal='full'), None),
+        ('between must be one of', dict(between='thin'), None),
+        ('FcF has no budget', dict(budget='equal'), None),
         ('fusion must be one of', dict(fusion='sum'), None),
         (
             'FlowOfFlow .* clip of 3: sample at least 4 frames',

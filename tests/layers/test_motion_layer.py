@@ -66,6 +66,8 @@ def test_names_are_taken_once():
         ("image_grad must be one of .*'sobel'", dict(image_grad=None)),
         ("backend must be one of .*'reference'", dict(backend='cuda')),
         ('flow_channels must be an int', dict(flow_channels='32')),
+        ("budget must be one of .*'equal'", dict(budget='same')),
+        ('both set the width', dict(flow_channels=32, budget='equal')),
         ('zero_init_residual must be True or False', dict(zero_init_residual=0)),
         ('conv must be True or False', dict(type='FcF', conv=1)),
         ('n_iters must be at least 1', dict(type='FcF', n_iters=0)),
@@ -74,6 +76,21 @@ def test_names_are_taken_once():
 def test_options_are_checked_when_the_layer_is_built(match, cfg):
     with pytest.raises(InputError, match=match):
         build_layer(cfg, 6)
+
+
+@pytest.mark.parametrize('channels', [3, 64, 512])
+def test_the_equal_budget_is_that_of_32_flow_channels(channels):
+    before = torch.get_rng_state()
+    assert RepresentationFlow(channels, budget='equal').reduce.out_channels == 32
+    after = torch.get_rng_state()
+    torch.set_rng_state(before)
+    RepresentationFlow(channels)
+    assert torch.equal(after, torch.get_rng_state())  # the search draws no numbers
+
+
+def test_a_budget_that_cannot_be_met():
+    with pytest.raises(InputError, match='301 parameters .*=14 gives 286'):
+        FrameDifference(3, budget='equal', kernel=1)
 
 
 @pytest.mark.parametrize('kind', [RepresentationFlow, FlowOfFlow])

@@ -27,5 +27,5 @@ def test_flops_are_those_of_the_convolutions(plugin, family):
 def test_the_table(plugin, capsys):
     main(['--frames', '8', '--size', '64'])
     rows = capsys.readouterr().out.splitlines()
-    assert len(rows) == 2 + 3 * 3 * 3
-    assert rows[5].startswith('| 2D ResNet-34 | 21.28 M | +0.0 %')
+    assert len(rows) == 2 + 3 * 3 * 4
+    assert rows[6].startswith('| 2D ResNet-34 | 21.28 M | +0.0 %')

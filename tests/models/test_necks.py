@@ -10,6 +10,8 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 
 from repflow_mm.errors import InputError
+from tests.helpers.every_layer import LAYERS
+from tests.helpers.frame_difference import FrameDifference
 
 HEAD = dict(num_classes=5, dropout_ratio=0, average_clips='prob')
 NECK = dict(type='RepFlow', in_channels=512, flow_channels=4, n_iters=2)
@@ -188,22 +190,22 @@ def test_wrong_options(plugin, match, options):
         MODELS.build(dict(NECK, **options))
 
 
-def test_every_layer_is_a_neck_of_its_name(plugin):
+@pytest.mark.parametrize('name', [*LAYERS, 'FrameDifference'])
+def test_every_layer_is_a_neck_of_its_name(plugin, name):
     import pickle
 
-    from repflow_mm.layers import FlowOfFlow, RepresentationFlow
     from repflow_mm.models import necks
-    from tests.helpers.frame_difference import FrameDifference
 
-    for name, layer in (
-        ('RepFlow', RepresentationFlow),
-        ('FcF', FlowOfFlow),
-        ('FrameDifference', FrameDifference),
-    ):
-        neck = MODELS.build(dict(type=name, in_channels=8, flow_channels=4))
-        assert isinstance(neck, layer) and f"type='{name}'" in type(neck).__doc__
-        assert neck.state_dict().keys() == layer(8, flow_channels=4).state_dict().keys()
-        assert type(pickle.loads(pickle.dumps(neck))) is getattr(necks, name)
+    layer = LAYERS.get(name, FrameDifference)
+    neck = MODELS.build(dict(type=name, in_channels=8, flow_channels=4))
+    assert isinstance(neck, layer) and f"type='{name}'" in type(neck).__doc__
+    assert neck.state_dict().keys() == layer(8, flow_channels=4).state_dict().keys()
+    assert type(pickle.loads(pickle.dumps(neck))) is getattr(necks, name)
+    if 'budget' in layer.options():
+        equal = MODELS.build(dict(type=name, in_channels=64, budget='equal'))
+        assert (
+            equal.reduce.weight.shape == layer(64, budget='equal').reduce.weight.shape
+        )
 
 
 SWIN = dict(type='SwinTransformer3D', pretrained=None, pretrained2d=False)

@@ -5,5 +5,7 @@
 - `backend`: the input (`Problem`) and the interface (`Backend`) of a kernel.
 - `custom_op`: the list of kernels, behind one differentiable PyTorch operator.
 - `cpu`: the CPU kernel, in C++ (`csrc/`, identified by `csrc_digest`).
+- `coarse_to_fine`: warps, a pyramid, and filters of each iteration's own, in plain
+  PyTorch.
 - `triton`: host side of the GPU kernel; its device side is `triton_kernels`.
 """

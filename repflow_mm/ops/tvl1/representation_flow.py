@@ -8,19 +8,13 @@ from torch import Tensor
 
 from repflow_mm.checks import check_choice, check_count
 from repflow_mm.errors import InputError
+from repflow_mm.ops.recorded import recorded
 from repflow_mm.ops.tvl1 import custom_op, reference
 from repflow_mm.ops.tvl1.backend import Problem
 
 # By name, the scale of the integer Sobel kernels.
 IMAGE_GRADS = {'sobel': 1 / 8, 'sobel_unscaled': 1.0}
 FLOW_GRADS = ('forward', 'sobel')
-# Not `torch.compiler.is_exporting`, which before 2.13 is also true in torch.compile.
-# PyTorch 2.6 has only the second flag, which non-strict torch.export sets.
-_EXPORTING = next(
-    flag
-    for flag in ('_is_exporting_flag', '_is_compiling_flag')
-    if hasattr(torch.compiler, flag)
-)
 
 
 def representation_flow(
@@ -119,7 +113,7 @@ def _solver(
     """The fastest solver that supports this call."""
     flow_kernels = reference.sobel_kernels(1.0) if flow_grad == 'sobel' else None
     plain = partial(reference.representation_flow, flow_kernels=flow_kernels)
-    if backend == 'reference' or _recorded():
+    if backend == 'reference' or recorded():
         return plain
     unfused = ''
     if flow_grad != 'forward':
@@ -137,11 +131,6 @@ def _solver(
         f'backend {backend!r} cannot run: {reason}; backend="auto" picks the fastest '
         'that can'
     )
-
-
-def _recorded() -> bool:
-    """Whether this call is being recorded into a program that leaves this process."""
-    return getattr(torch.compiler, _EXPORTING) or torch.jit.is_tracing()
 
 
 def _check_maps(f1: Tensor, f2: Tensor) -> None:

@@ -1,0 +1,4 @@
+# Differences of frames in the place of the demo's RepFlow, with as many parameters.
+_base_ = '../_base_/r18_motion.py'
+
+model = dict(backbone=dict(flow=dict(type='TemporalDifference', budget='equal')))
