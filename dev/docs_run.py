@@ -43,8 +43,9 @@ NOT_RUN = {
     'authors_r50.pth': "the authors' weights cannot be redistributed",
     'export': 'is a shell builtin',
 }
-# Options added to make a command quick.
+# Options added to make a program quick.
 ADDED = {
+    'frame_exactness': '--windows 2',
     'make_motion_set': '--train-clips 2 --val-clips 1 --frames 12',
     'motion_demo': '--epochs 1 --clips 2',
     'cross_validate': '--splits daria --seeds 0',
@@ -138,9 +139,10 @@ def ready(command: Command, work: Path) -> list[str]:
     words = [re.sub(pattern, lambda m: str(stands_for[m[1]]), w) for w in words]
     if 'dist_' in str(command) or words[0] == 'torchrun':  # two cores, not 8 GPUs
         words = [re.sub('(^|=)8$', r'\g<1>2', word) for word in words]
-    added = ADDED.get(command.tool[0].stem, '') if command.tool else ''
+    programs = [word.removesuffix('.py') for word in command.words]
+    added = [ADDED[name] for name in ADDED if any(p.endswith(name) for p in programs)]
     return [sys.executable if word == 'python' else word for word in words] + (
-        [] if '--help' in words else added.split()
+        [] if '--help' in words else ' '.join(added).split()
     )
 
 

@@ -50,10 +50,14 @@ def main() -> int:
     for name in args.groups or groups:
         console.rule(f'{name}, {time.monotonic() - start:.0f} s')
         with tempfile.TemporaryDirectory(prefix='stress_') as folder:
-            for row in groups[name](Path(folder) / name, args.share):
-                mark = '[red]LOST[/]' if row.lost else '[green]ok[/]'
-                console.print(f'{mark} {row.fault} ({row.times}): {row.outcome}')
-                found.append(row)
+            try:
+                for row in groups[name](Path(folder) / name, args.share):
+                    mark = '[red]LOST[/]' if row.lost else '[green]ok[/]'
+                    console.print(f'{mark} {row.fault} ({row.times}): {row.outcome}')
+                    found.append(row)
+            except Exception:  # the other groups run all the same
+                console.print_exception()
+                found.append(Row(f'the rest of {name}', 0, 1, 'did not run'))
         if args.markdown:  # after each group, to keep partial results
             text = _markdown(found, time.monotonic() - start)
             args.markdown.write_text(text, encoding='utf-8')

@@ -12,6 +12,7 @@ import torch
 from dev.stress_test.row import Row
 from tests.helpers.faults import ddp, runs
 
+_LIMIT = 900  # seconds that a run may take, on a busy machine too
 _PLAIN = 'does not start on CPUs: it sets a CUDA device unconditionally'
 
 
@@ -26,7 +27,10 @@ def rows(folder: Path, share: float) -> Iterator[Row]:
     one = ddp.write_config(folder, base, batch_size=4)
     two = ddp.write_config(folder, base, batch_size=2)
     status, output = ddp.finish(
-        ddp.torchrun('train.py', one, f'--work-dir={folder}/1', '--seed=5', processes=1)
+        ddp.torchrun(
+            'train.py', one, f'--work-dir={folder}/1', '--seed=5', processes=1
+        ),
+        _LIMIT,
     )
     if status != 0:
         raise RuntimeError(output[-2000:])
@@ -50,9 +54,8 @@ def _compare(folder: Path) -> tuple[bool, float]:
 
 
 def _two_processes(folder: Path, config: Path) -> Row:
-    status, _ = ddp.finish(
-        ddp.torchrun('train.py', config, f'--work-dir={folder}/2', '--seed=5')
-    )
+    process = ddp.torchrun('train.py', config, f'--work-dir={folder}/2', '--seed=5')
+    status, _ = ddp.finish(process, _LIMIT)
     same, distance = _compare(folder)
     good = status == 0 and same and distance < 1e-9
     return Row(
@@ -74,7 +77,7 @@ def _rank_killed(folder: Path, config: Path, count: int) -> Row:
         work = folder / f'killed_{i}'
         process = ddp.torchrun('train.py', killing, f'--work-dir={work}', '--seed=5')
         pointer = work / 'last_checkpoint'
-        status, _ = ddp.finish(process, 200)
+        status, _ = ddp.finish(process, _LIMIT)
         slowest = max(slowest, time.time() - pointer.stat().st_mtime)
         lost += status == 0
     return Row(
@@ -142,7 +145,7 @@ def _run_on(hosts: list[str], config: Path, work: Path, cut: bool = False) -> li
         while not (work / 'last_checkpoint').exists():
             time.sleep(0.2)
         _ip('-n', hosts[1], 'link', 'set', f'veth-{hosts[1]}', 'down')
-    return [ddp.finish(process, 300)[0] for process in processes]
+    return [ddp.finish(process, _LIMIT)[0] for process in processes]
 
 
 @contextlib.contextmanager

@@ -44,24 +44,34 @@ def run(code: str, *args, env: dict, seconds: float) -> subprocess.CompletedProc
 
 def memory(pid: int) -> float:
     """Resident memory of a process and its descendants, in MiB."""
-    total, found = 0.0, [pid]
-    while found:
-        pid = found.pop()
-        for line in Path(f'/proc/{pid}/status').read_text().splitlines():
+    total = 0.0
+    for member in _tree(pid):
+        for line in Path(f'/proc/{member}/status').read_text().splitlines():
             if line.startswith('VmRSS'):
                 total += int(line.split()[1]) / 1024
-        for task in Path(f'/proc/{pid}/task').iterdir():
-            found += map(int, (task / 'children').read_text().split())
     return total
 
 
 def decoders() -> list[int]:
-    """Process IDs of all decoding processes."""
-    found = []
-    for path in Path('/proc').glob('[0-9]*/cmdline'):
+    """Process IDs of the decoding processes below this one."""
+    return list(filter(is_decoder, _tree(os.getpid())))
+
+
+def is_decoder(pid: int) -> bool:
+    """Whether a process is there, and decodes."""
+    try:
+        return b'repflow_mm.video.server' in Path(f'/proc/{pid}/cmdline').read_bytes()
+    except OSError:
+        return False
+
+
+def _tree(pid: int) -> list[int]:
+    """A process and its descendants."""
+    found = [pid]
+    for parent in found:  # grows
         try:
-            if b'repflow_mm.video.server' in path.read_bytes():
-                found.append(int(path.parent.name))
-        except OSError:
+            for task in Path(f'/proc/{parent}/task').iterdir():
+                found += map(int, (task / 'children').read_text().split())
+        except OSError:  # has ended
             continue
     return found

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch.utils.data import DataLoader
 
-from dev.stress_test.processes import decoders, environment, run
+from dev.stress_test.processes import decoders, environment, is_decoder, run
 from dev.stress_test.row import Row
 from tests.helpers.faults import videos
 
@@ -130,7 +130,7 @@ def _decoders_fail(good: list[Path], count: int) -> Row:
     pipeline = [dict(_PIPELINE[0], timeout=3), *_PIPELINE[1:]]
     dataset = _dataset(good[0].parent, good * 60, test_mode=False)
     dataset.pipeline = type(dataset.pipeline)(pipeline)
-    done, struck = threading.Event(), Counter()
+    done, struck, stopped = threading.Event(), Counter(), []
 
     def strike() -> None:
         generator = random.Random(0)
@@ -139,8 +139,11 @@ def _decoders_fail(good: list[Path], count: int) -> Row:
             running = decoders()
             if running:
                 how = generator.choice([signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP])
-                os.kill(generator.choice(running), how)
+                decoder = generator.choice(running)
+                os.kill(decoder, how)
                 struck[how.name] += 1
+                if how == signal.SIGSTOP:
+                    stopped.append(decoder)
 
     thread = threading.Thread(target=strike)
     thread.start()
@@ -151,6 +154,8 @@ def _decoders_fail(good: list[Path], count: int) -> Row:
             replaced += sum('bad_videos' in s['data_samples'] for s in batch)
     done.set()
     thread.join()
+    for decoder in filter(is_decoder, stopped):  # idle ones outlive their worker
+        os.kill(decoder, signal.SIGKILL)
     hits = ', '.join(f'{n} {name}' for name, n in sorted(struck.items()))
     return Row(
         'decoder killed, crashing or hanging while it reads',

@@ -33,7 +33,7 @@ class CheckedVideoDataset(VideoDataset):
     replaced by another one, drawn at random; in testing its prediction counts as wrong,
     whatever the model predicts for the next video, which it gets instead. In both cases
     the sample's `bad_videos` lists path and reason for
-    :class:`repflow_mm.engine.BadVideosHook`, which also counts samples with an
+    :class:`repflow_mm.engine.hooks.BadVideosHook`, which also counts samples with an
     `other_decoder`, where `decoder='auto'` fell back to another decoder.
 
     Args:

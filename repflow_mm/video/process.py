@@ -82,15 +82,6 @@ class VideoProcess:
         self._known: dict[tuple, _Known] = {}
 
     @property
-    def timeout(self) -> float:
-        """Seconds to wait for an answer."""
-        return self._channel.timeout
-
-    @timeout.setter
-    def timeout(self, seconds: float) -> None:
-        self._channel.timeout = seconds
-
-    @property
     def fell_back(self) -> bool:
         """Whether a decoder other than the first choice reads the open video."""
         return self.used != self._candidates[0]

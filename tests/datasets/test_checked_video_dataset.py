@@ -11,7 +11,7 @@ from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 from mmengine.runner import BaseLoop
 
 from repflow_mm.datasets import CheckedVideoDataset
-from repflow_mm.engine import CheckLabelsHook
+from repflow_mm.engine.hooks import CheckLabelsHook
 from repflow_mm.errors import InputError
 
 

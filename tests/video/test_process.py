@@ -111,11 +111,11 @@ def test_a_decoder_that_crashes(video):
 def test_a_decoder_that_hangs(video, decoder):
     process = VideoProcess(decoder, timeout=20)
     process.open(video)
-    process.timeout = 0.5
+    process._channel.timeout = 0.5
     os.kill(process._channel.process.pid, signal.SIGSTOP)
     with pytest.raises(VideoError, match=r'hangs \(no answer in 0\.5 s\)'):
         process.frames([0])
-    process.timeout = 20
+    process._channel.timeout = 20
     assert process.open(video).frames == FRAMES
 
 

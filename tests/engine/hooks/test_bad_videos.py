@@ -13,7 +13,7 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
 
 from repflow_mm.commands import test, train
-from repflow_mm.engine import BadVideosHook
+from repflow_mm.engine.hooks import BadVideosHook
 from tests.helpers.faults.runs import HALF
 from tests.helpers.paths import ROOT
 

@@ -22,7 +22,7 @@ def warnings(sampler: dict, model: nn.Module) -> list[str]:
     from mmaction.registry import TRANSFORMS
     from mmengine.dataset import Compose
 
-    from repflow_mm.engine import CheckSamplingHook
+    from repflow_mm.engine.hooks import CheckSamplingHook
 
     pipeline = Compose([TRANSFORMS.build(sampler), TRANSFORMS.build(sampler)])
     dataset = SimpleNamespace(dataset=SimpleNamespace(pipeline=pipeline))

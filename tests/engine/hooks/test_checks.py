@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
-from repflow_mm.engine import CheckLossHook, CheckWeightsHook
+from repflow_mm.engine.hooks import CheckLossHook, CheckWeightsHook
 
 
 class Model(BaseModel):

@@ -5,7 +5,7 @@ from types import SimpleNamespace as Namespace
 import pytest
 import torch
 
-from repflow_mm.engine import ClassWeightsHook
+from repflow_mm.engine.hooks import ClassWeightsHook
 from repflow_mm.errors import InputError
 
 

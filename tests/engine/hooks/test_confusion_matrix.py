@@ -5,7 +5,7 @@ from types import SimpleNamespace as Namespace
 import pytest
 import torch
 
-from repflow_mm.engine import ConfusionMatrixHook
+from repflow_mm.engine.hooks import ConfusionMatrixHook
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from repflow_mm.engine import FlowLogHook
+from repflow_mm.engine.hooks import FlowLogHook
 from repflow_mm.layers import BottleneckMotion, FlowOfFlow
 from tests.helpers.faults.runs import differences
 

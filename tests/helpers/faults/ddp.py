@@ -52,11 +52,12 @@ def torchrun(
 
 
 def finish(process: subprocess.Popen, seconds: float = 300) -> tuple[int, str]:
-    """Exit status and output; a process that takes longer is killed and fails."""
+    """Exit status and output; a process that takes longer is ended and fails."""
     try:
         output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        process.kill()
+        # Not kill(): the launcher must end its workers, which hold the pipe open.
+        process.terminate()
         output, _ = process.communicate()
         raise AssertionError(
             f'still running after {seconds} s:\n{output[-3000:]}'

@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.logging import MMLogger
 
@@ -75,6 +76,10 @@ def differences(left, right, where: str = '') -> list[str]:
 
     Times and folders are ignored.
     """
+    if type(left) is not type(right):
+        return [f'{where}: a {type(left).__name__} against a {type(right).__name__}']
+    if isinstance(left, np.ndarray):
+        left, right = left.tolist(), right.tolist()
     if isinstance(left, dict):
         keys = left.keys() | right.keys()
         return [
@@ -94,7 +99,7 @@ def differences(left, right, where: str = '') -> list[str]:
         return [] if torch.equal(left, right) else [where]
     if hasattr(left, '_log_history'):  # MMEngine's HistoryBuffer
         left, right = left.data[0].tolist(), right.data[0].tolist()
-    if isinstance(left, float) and isinstance(right, float) and math.isnan(left):
+    if isinstance(left, float) and math.isnan(left):
         return [] if math.isnan(right) else [where]
     return [] if left == right else [f'{where}: {left!r} against {right!r}'[:200]]
 
