@@ -6,16 +6,17 @@ from tests.helpers.paths import MOTION_CONFIG
 
 @pytest.fixture(scope='module')
 def load(plugin):
-    from repflow_mm.inference.recognizer import load_recognizer
+    from repflow_mm.inference.load import load
 
-    return load_recognizer
+    return load
 
 
-def test_all_weights_are_loaded(model, checkpoint):
+def test_all_weights_are_loaded(recognizer, checkpoint):
+    model = recognizer.model
     weights = torch.load(checkpoint, weights_only=True)['state_dict']
     assert all(torch.equal(weights[k], v) for k, v in model.state_dict().items())
     assert not model.training
-    assert model.class_names[0] == 'still' and len(model.class_names) == 10
+    assert recognizer.classes[0] == 'still' and len(model.class_names) == 10
 
 
 def test_a_checkpoint_of_another_architecture(load, checkpoint):
@@ -39,8 +40,8 @@ def test_a_config_inside_a_checkpoint_is_not_executed(load, checkpoint, tmp_path
 def test_names_of_classes(load, checkpoint, tmp_path):
     names = tmp_path / 'names.txt'
     names.write_text('\n'.join(f'Übung {i}' for i in range(10)) + '\n', 'utf-8')
-    model = load(MOTION_CONFIG, checkpoint, options=dict(class_names=str(names)))
-    assert model.class_names[3] == 'Übung 3'
+    recognizer = load(MOTION_CONFIG, checkpoint, options=dict(class_names=str(names)))
+    assert recognizer.classes[3] == 'Übung 3'
     names.write_text('one\ntwo\n')
     with pytest.raises(ValueError, match='has 2 names, and its model 10 classes'):
         load(MOTION_CONFIG, checkpoint, options=dict(class_names=str(names)))
@@ -52,7 +53,7 @@ def test_names_of_classes(load, checkpoint, tmp_path):
 def test_a_gpu_that_is_not_there(load, checkpoint):
     with pytest.raises(ValueError, match='device cuda:1 needs a GPU'):
         load(MOTION_CONFIG, checkpoint, 'cuda:1')
-    with pytest.raises(ValueError, match="--device is cpu, .*, got 'gpu'"):
+    with pytest.raises(ValueError, match="^device is cpu, .*, got 'gpu'"):
         load(MOTION_CONFIG, checkpoint, 'gpu')
     with pytest.raises(ValueError, match='motion.pth is no config'):
         load(checkpoint, MOTION_CONFIG)
