@@ -16,7 +16,7 @@ def test_all_weights_are_loaded(recognizer, checkpoint):
     weights = torch.load(checkpoint, weights_only=True)['state_dict']
     assert all(torch.equal(weights[k], v) for k, v in model.state_dict().items())
     assert not model.training
-    assert recognizer.classes[0] == 'still' and len(model.class_names) == 10
+    assert recognizer.classes[0] == 'still' and len(recognizer.classes) == 10
 
 
 def test_a_checkpoint_of_another_architecture(load, checkpoint):
