@@ -4,7 +4,8 @@ Conventions for README.md and docs/*.md:
 
 - ```python with an import is a program. The programs of a page run in order, in one
   namespace. Without an import it is part of a config: it is merged into MMAction2's
-  SlowOnly (or its `_base_`) and the model is built.
+  SlowOnly (or its `_base_`) and the model is built. If it begins with a `_base_` of
+  MMAction2 it is a config, and takes a training step.
 - ```bash contains commands, one per line or continued by a backslash. If one of our
   tools is called, its parser must accept the line, and configs must exist. A block that
   starts with `#!` is a script and must parse. Other fences are ignored.
@@ -36,6 +37,7 @@ from tests.helpers.docs_pages import (
     config_parts,
     links,
     programs,
+    whole_configs,
 )
 from tests.helpers.paths import ROOT
 
@@ -126,6 +128,45 @@ def test_parts_of_configs_build(page, plugin):
             MODELS.build(base.model)
 
 
+@pytest.mark.parametrize(
+    'code',
+    [
+        pytest.param(
+            code,
+            id=code.split('/')[1],
+            marks=[pytest.mark.slow] * ('/tsn/' not in code),
+        )
+        for page in PAGES
+        for code in whole_configs(page)
+    ],
+)
+def test_a_config_of_mmaction2_with_added_lines_trains(code, plugin, tmp_path):
+    import torch
+    from mmaction.registry import MODELS
+    from mmaction.structures import ActionDataSample
+    from mmengine.optim import OptimWrapper
+
+    from repflow_mm.layers import motion_layers
+
+    (tmp_path / 'own.py').write_text(code)
+    cfg = Config.fromfile(tmp_path / 'own.py')
+    pipeline = (cfg.get('train_dataloader') or cfg.test_dataloader).dataset.pipeline
+    (sampler,) = (step for step in pipeline if step.type == 'SampleFrames')
+    frames = sampler.clip_len * sampler.num_clips
+    flat = cfg.model.type == 'Recognizer2D'
+    clip = (frames, 3, 64, 64) if flat else (1, 3, frames, 64, 64)
+    model = MODELS.build(cfg.model).train()
+    (layer,) = motion_layers(model).values()
+    before = {name: value.clone() for name, value in layer.named_parameters()}
+    data = dict(
+        inputs=list(torch.randint(0, 255, (2, *clip), dtype=torch.uint8)),
+        data_samples=[ActionDataSample().set_gt_label(n) for n in range(2)],
+    )
+    optimizer = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1e-2))
+    assert model.train_step(data, optimizer)['loss'].isfinite()
+    assert any(not v.equal(before[n]) for n, v in layer.named_parameters())
+
+
 def own_config() -> Config:
     """A model that a user of MMAction2 already trains."""
     import mmaction
@@ -151,6 +192,12 @@ def test_programs_run(page, plugin, monkeypatch, tmp_path):
     names = dict(features=torch.rand(1, 128, 3, 8, 8))
     for code in programs(page):
         exec(compile(code, page.name, 'exec'), names)
+
+
+def test_the_readme_s_example_prints_what_it_says(capsys):
+    exec(programs(ROOT / 'README.md')[0], {})
+    printed = capsys.readouterr().out.replace('-0.0', '+0.0')
+    assert printed.count('0.9') == 4 and printed in blocks(ROOT / 'README.md', '')
 
 
 # Torch alone is to be had; torchvision is a stand-in where it is not installed.

@@ -32,6 +32,7 @@ RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
 # Imports inside functions, and why each is not at the top of its module.
 LAZY = {
     # `import repflow_mm` does not import torch.
+    ('__init__', 'inference.load'),
     ('__init__', 'layers'),
     # MMEngine is imported when it is patched, not when faults are listed.
     ('compat.mmengine', 'checkpoint.load'),

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
-from torch import nn
 
 from repflow_mm.commands._config import add_cfg_options
 from repflow_mm.commands._parser import at_least, number
 from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.files import check_folder
-from repflow_mm.inference.recognizer import load_recognizer
+from repflow_mm.inference.load import load
+from repflow_mm.inference.recognizer import Recognizer
 from repflow_mm.preparation.video_files import VIDEO_SUFFIXES, find_videos
 from repflow_mm.video import VideoError
 
@@ -174,6 +174,6 @@ def add_model(parser: argparse.ArgumentParser, required: bool) -> None:
     add_cfg_options(parser, also='; class_names=FILE names the classes')
 
 
-def model_of(args: argparse.Namespace) -> nn.Module:
-    """Load the network named on the command line; see :func:`load_recognizer`."""
-    return load_recognizer(args.config, args.checkpoint, args.device, args.cfg_options)
+def model_of(args: argparse.Namespace) -> Recognizer:
+    """Load the network named on the command line; see :func:`repflow_mm.load`."""
+    return load(args.config, args.checkpoint, args.device, args.cfg_options)

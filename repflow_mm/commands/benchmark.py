@@ -18,7 +18,7 @@ from repflow_mm.commands._networks import add_networks
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import command
 from repflow_mm.files import check_file, write_text
-from repflow_mm.inference.recognizer import choose_device
+from repflow_mm.inference.load import choose_device
 from repflow_mm.ops import representation_flow
 from repflow_mm.ops.tvl1.custom_op import KERNELS
 

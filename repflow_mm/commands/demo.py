@@ -16,7 +16,6 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from torch import nn
 
 from repflow_mm.commands._arguments import (
     add_model,
@@ -28,10 +27,11 @@ from repflow_mm.commands._arguments import (
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import command
 from repflow_mm.files import write_text
-from repflow_mm.inference.clips import look
-from repflow_mm.inference.windows import WindowedVideo
+from repflow_mm.inference.prediction import Prediction
+from repflow_mm.inference.recognizer import Recognizer
 from repflow_mm.preparation.class_names import numbered_classes
 from repflow_mm.visualization.demo_video import DemoVideo
+from repflow_mm.visualization.flow_clip import FlowClip
 
 try:
     import resource
@@ -64,31 +64,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     videos = videos_of(args)
-    model = model_of(args)
-    names = model.class_names
+    recognizer = model_of(args)
     console, started = Console(highlight=False, soft_wrap=True), time.perf_counter()
     predictions, windows = [], 0
 
     def show(path: Path, name: Path) -> None:
         nonlocal windows
-        scores = _watch(model, path, args.out and args.out / name, console)
-        windows += len(scores)
-        mean = scores.mean(axis=0)
-        best = [int(label) for label in mean.argsort()[::-1][: args.top]]
+        prediction = _watch(recognizer, path, args.out and args.out / name, console)
+        windows += len(prediction.windows)
+        best = prediction.top(args.top)
         console.print(f'{path}', markup=False, style='bold')
-        for label in best:
-            line = f'  {100 * mean[label]:5.1f} %  {names[label]}'
-            console.print(line, markup=False)
+        for _, label, score in best:
+            console.print(f'  {100 * score:5.1f} %  {label}', markup=False)
         if args.out is not None:
             written = args.out / name
             console.print(f'  wrote {written}.mp4 and {written}.gif', markup=False)
         predictions.append(
             dict(
                 video=str(path),
-                windows=len(scores),
-                classes=[names[label] for label in best],
-                labels=best,
-                scores=[round(float(mean[label]), 6) for label in best],
+                windows=len(prediction.windows),
+                classes=[answer.name for answer in best],
+                labels=[answer.label for answer in best],
+                scores=[round(answer.score, 6) for answer in best],
             )
         )
 
@@ -100,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             target = args.out / 'predictions.json'
             write_text(target, text)
             console.print(f'wrote {target}', markup=False)
-        if names == numbered_classes(len(names)):
+        if recognizer.classes == numbered_classes(len(recognizer.classes)):
             console.print(
                 'Classes are numbers, as neither the config nor the checkpoint names '
                 'them: --cfg-options class_names=FILE, with a name per line'
@@ -114,10 +111,9 @@ def _summary(windows: int, started: float, console: Console) -> None:
 
 
 def _watch(
-    model: nn.Module, path: Path, out: Path | None, console: Console
-) -> np.ndarray:
-    """Scores of all windows, `(windows, classes)`."""
-    video = WindowedVideo(path, model.cfg)
+    recognizer: Recognizer, path: Path, out: Path | None, console: Console
+) -> Prediction:
+    video = recognizer.open(path)
     columns = (
         TextColumn('{task.description}', markup=False),
         BarColumn(),
@@ -125,7 +121,6 @@ def _watch(
         TextColumn('windows'),
         TimeRemainingColumn(),
     )
-    scores = []
     with ExitStack() as stack:
         writer = None
         if out is not None:
@@ -140,12 +135,13 @@ def _watch(
             )
         )
         task = progress.add_task(path.name, total=len(video))
-        for window in look(model, video):
-            scores.append(window.scores)
+
+        def show(window: FlowClip) -> None:
             if writer is not None:
                 writer.add(window)
             progress.advance(task)
-    return np.concatenate(scores)
+
+        return recognizer.predict(video, show)
 
 
 def _memory() -> str:

@@ -12,7 +12,7 @@ from repflow_mm.errors import InputError, command
 from repflow_mm.export.deployable import clip_shape
 from repflow_mm.export.table import COLUMNS, export_with_progress, row
 from repflow_mm.files import check_file
-from repflow_mm.inference.recognizer import load_recognizer
+from repflow_mm.inference.load import load
 
 
 @command
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.size and len(args.size) > 2:
         raise InputError(f'--size takes a side, or height and width, got {args.size}')
     check_file(args.out)
-    model = load_recognizer(args.config, args.checkpoint, 'cpu')
+    model = load(args.config, args.checkpoint, 'cpu').model
     size = args.size and (args.size[0], args.size[-1])
     clip = (args.frames, *size) if args.frames and size else clip_shape(model.cfg)
     clip = (args.frames or clip[0], *(size or clip[1:]))

@@ -17,7 +17,6 @@ from repflow_mm.commands._arguments import (
 from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import command
 from repflow_mm.files import write_bytes
-from repflow_mm.inference.features import video_features
 
 
 @command
@@ -39,11 +38,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     videos = videos_of(args)
-    model = model_of(args)
+    recognizer = model_of(args)
     console = Console(highlight=False, soft_wrap=True)
 
     def show(path: Path, name: Path) -> None:
-        features = video_features(model, path)
+        features = recognizer.features(path)
         target = args.out / name.with_name(name.name + '.npz')
         content = io.BytesIO()
         np.savez(content, **features)

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib import colormaps
 from rich.console import Console
-from torch import nn
 
 from repflow_mm.commands._arguments import (
     add_drawn_frames,
@@ -19,7 +18,7 @@ from repflow_mm.commands._arguments import (
 from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import InputError, command
 from repflow_mm.inference.grad_cam import grad_cam
-from repflow_mm.inference.windows import WindowedVideo
+from repflow_mm.inference.recognizer import Recognizer
 from repflow_mm.layers import motion_layers
 from repflow_mm.packed import to_frames, unpack_views
 from repflow_mm.visualization.flow_clip import even_steps
@@ -58,21 +57,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_drawn_frames(parser)
     args = parser.parse_args(argv)
     videos = videos_of(args)
-    model = model_of(args)
-    stages = args.stages or [*motion_layers(model), 'backbone']
-    label = None if args.label is None else _label(args.label, model.class_names)
+    recognizer = model_of(args)
+    stages = args.stages or [*motion_layers(recognizer.model), 'backbone']
+    label = None if args.label is None else _label(args.label, recognizer.classes)
     console = Console(highlight=False, soft_wrap=True)
 
     def show(path: Path, name: Path) -> None:
         target = args.out / name.with_name(name.name + '.png')
-        _draw(model, path, target, stages, label, args.start, args.columns)
+        _draw(recognizer, path, target, stages, label, args.start, args.columns)
         console.print(f'{target}', markup=False)
 
     each_video(videos, show, progress=console)
 
 
 def _draw(
-    model: nn.Module,
+    recognizer: Recognizer,
     path: Path,
     target: Path,
     stages: list[str],
@@ -80,11 +79,10 @@ def _draw(
     start: float,
     columns: int,
 ) -> None:
-    video = WindowedVideo(path, model.cfg)
-    video.skip_to(start)
+    video = recognizer.open(path, start)
     indices = video.indices[0]
     packed = next(iter(video))
-    heats, label = grad_cam(model, packed, len(indices), stages, label)
+    heats, label = grad_cam(recognizer.model, packed, len(indices), stages, label)
     frames = to_frames(unpack_views(packed['inputs'], len(indices))[-1]).numpy()
     shown = even_steps(len(indices), columns)
     rows = [Row('frame', frames[shown])]
@@ -93,7 +91,7 @@ def _draw(
         for stage, heat in heats.items()
     ]
     times = [f'{indices[i] / video.fps:.2f} s' for i in shown]
-    title = f'{path.name}: Grad-CAM of {model.class_names[label]!r}'
+    title = f'{video.name}: Grad-CAM of {recognizer.classes[label]!r}'
     save_png(draw_sheet(rows, title, times), target)
 
 

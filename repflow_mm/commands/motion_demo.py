@@ -20,9 +20,7 @@ from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.config.find import SHIPPED
 from repflow_mm.datasets.synthetic.motion_set import CLASSES, MotionSet
 from repflow_mm.errors import InputError, command
-from repflow_mm.inference.clips import look
-from repflow_mm.inference.recognizer import load_recognizer
-from repflow_mm.inference.windows import WindowedVideo
+from repflow_mm.inference.load import load
 from repflow_mm.models.complexity import parameters
 from repflow_mm.visualization.demo_picture import draw_demo
 from repflow_mm.visualization.flow_clip import FlowClip
@@ -183,7 +181,7 @@ def _test(run: Run, options: list[str]) -> None:
         max(metrics, key=lambda path: path.parent.name).replace(tested)
     run.top1 = json.loads(tested.read_text())['acc/top1']
 
-    run.parameters = parameters(load_recognizer(run.config, run.checkpoint, 'cpu'))
+    run.parameters = parameters(load(run.config, run.checkpoint, 'cpu').model)
     log = run.log()
     steps = max(log['iter'].values) / max(log['epoch'].values)
     run.seconds = steps * statistics.mean(log['time'].values)
@@ -221,6 +219,6 @@ def _print_table(runs: list[Run], console: Console) -> None:
 
 def _look(run: Run, data: Path) -> list[FlowClip]:
     """One validation clip per class, as the network sees it."""
-    model = load_recognizer(run.config, run.checkpoint, 'cpu')
+    recognizer = load(run.config, run.checkpoint, 'cpu')
     videos = [min((data / 'videos_val' / name).iterdir()) for name in CLASSES]
-    return [next(look(model, WindowedVideo(video, model.cfg))) for video in videos]
+    return [next(recognizer.look(video)) for video in videos]

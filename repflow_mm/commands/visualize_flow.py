@@ -17,11 +17,12 @@ from repflow_mm.commands._arguments import (
 )
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import InputError, command
-from repflow_mm.inference.clips import read_frames, read_windows
+from repflow_mm.inference.clips import read_frames
 from repflow_mm.inference.strips import TAIL, Strips
 from repflow_mm.video.decoders import DECODERS
 from repflow_mm.visualization.explorer import write_page
 from repflow_mm.visualization.flow_clip import FlowClip
+from repflow_mm.visualization.sheet import save_png
 from repflow_mm.visualization.tvl1 import clip_tvl1
 
 _PAGE_FRAMES = 64
@@ -127,8 +128,8 @@ def _reader(args: argparse.Namespace) -> Callable[[str], FlowClip]:
         return lambda path: read_frames(
             path, args.start, count, args.interval, args.size, args.decoder
         )
-    model = model_of(args)
-    return lambda path: read_windows(model, path, args.start, count)
+    recognizer = model_of(args)
+    return lambda path: recognizer.clip(path, args.start, count)
 
 
 def _draw(
@@ -138,21 +139,24 @@ def _draw(
         clip, args.columns, args.layer, args.channels, args.top, args.arrows
     )
     pictures = {
-        'flow.png': strips.draw_channels,
-        'iterations.png': strips.draw_iterations,
-        'comparison.png': strips.draw_comparison,
-        'flow_of_flow.png': strips.draw_flow_of_flow,
+        f'{base.name}_flow.png': strips.draw_channels,
+        f'{base.name}_iterations.png': strips.draw_iterations,
+        f'{base.name}_comparison.png': strips.draw_comparison,
+        f'{base.name}_flow_of_flow.png': strips.draw_flow_of_flow,
     }
-    if args.html:
-        pictures['html'] = lambda path: write_page(
-            clip, path, strips.layer, strips.channels, clip_tvl1(clip.frames)
-        )
-    for suffix, draw in track(
+    for name, draw in track(
         pictures.items(),
         description='drawing',
         console=console,
         transient=True,
         disable=not console.is_terminal,
     ):
-        separator = '.' if suffix == 'html' else '_'
-        yield draw(base.with_name(f'{base.name}{separator}{suffix}'))
+        yield save_png(draw(), base.with_name(name))
+    if args.html:
+        yield write_page(
+            clip,
+            base.with_name(f'{base.name}.html'),
+            strips.layer,
+            strips.channels,
+            clip_tvl1(clip.frames),
+        )

@@ -1,85 +1,51 @@
-"""Build clips with flow, from a network's windows of a video or from plain frames."""
+"""The flow of a clip: of a network's motion layers, or of plain frames."""
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from mmaction.apis import inference_recognizer
-from torch import Tensor, nn
+from torch import Tensor
 
-from repflow_mm.inference.windows import WindowedVideo
 from repflow_mm.layers import FlowTap, normalise_clip
 from repflow_mm.ops import representation_flow
-from repflow_mm.packed import to_frames, unpack_views
 from repflow_mm.video import VideoError, VideoProcess
-from repflow_mm.visualization.flow_clip import FlowClip, Solver, join
+from repflow_mm.visualization.flow_clip import FlowClip, Solver
 
 _ITERATIONS = 20  # the layer's default
 
 
-def look(model: nn.Module, video: WindowedVideo) -> Iterator[FlowClip]:
-    """Run a network on a video, window by window.
+def layer_solver(tap: FlowTap, name: str, views: int, frames: int) -> Solver:
+    """The flow of a layer for the last view of the network's input.
 
     Args:
-        model (nn.Module): From :func:`repflow_mm.inference.recognizer.load_recognizer`.
-        video (WindowedVideo): The video.
-
-    Yields:
-        FlowClip: One window: frames and flow of its last crop, which is the centre one
-        of three; scores averaged over crops. After a temporal stride, several frames
-        share the same flow, divided by the stride.
-
-    Raises:
-        VideoError: If frames do not decode.
-        InputError: If the config's pipeline packs no RGB frames.
-    """
-    for indices, packed in zip(video.indices, video, strict=True):
-        views = unpack_views(packed['inputs'], len(indices))
-        with FlowTap(model) as tap:
-            # The data is preprocessed already, so the pipeline is the identity.
-            sample = inference_recognizer(model, packed, lambda data: data)
-        times = indices / video.fps
-        yield FlowClip(
-            name=video.path.name,
-            indices=indices,
-            times=times,
-            frames=to_frames(views[-1]).numpy(),
-            # The network may hold motion layers that its forward pass does not use.
-            solvers={
-                name: _solver(tap, name, len(views), len(indices))
-                for name in tap.layers
-                if name in tap.inputs
-            },
-            scores=sample.pred_score.cpu().numpy()[None],
-            windows=times[None, [0, -1]],
-            class_names=model.class_names,
-        )
-
-
-def read_windows(model: nn.Module, path: str, start: float, count: int) -> FlowClip:
-    """Read a part of a video and run a network on it.
-
-    Args:
-        model (nn.Module): From :func:`repflow_mm.inference.recognizer.load_recognizer`.
-        path (str): The video.
-        start (float): Start time in seconds; reading begins with the next window.
-        count (int): Number of frames, rounded to whole windows, at least one window.
+        tap (FlowTap): The tap after the forward pass.
+        name (str): Name of the layer.
+        views (int): Number of crops of the window.
+        frames (int): Frames per crop, `T`. After a temporal stride, several share the
+            same flow, divided by the stride.
 
     Returns:
-        FlowClip: The windows, joined.
-
-    Raises:
-        VideoError: If the video cannot be read, or ends before `start`.
-        InputError: If the config's pipeline packs no RGB frames.
+        Solver: Computes the flow when asked to.
     """
-    video = WindowedVideo(path, model.cfg)
-    video.skip_to(start)
-    windows = max(round(count / len(video.indices[0])), 1)
-    video.indices = video.indices[:windows]
-    return join(list(look(model, video)))
+    clips = tap.inputs[name]
+    # A neck without `num_segments` treats all crops as one clip.
+    together = len(clips) == 1 and views > 1
+    tap.inputs[name] = clips[-1:].clone() if len(clips) > 1 else clips
+    count = clips.shape[2] // views if together else clips.shape[2]
+    # A layer after another flow layer has one frame less, and no stride.
+    stride = max(round(frames / count), 1)
+
+    def solve(n_iters: int | None) -> np.ndarray | None:
+        flow = tap.flow(name, n_iters)
+        if flow is None:
+            return None
+        flow = flow[0].transpose(0, 1).cpu().numpy()[-max(count - 1, 1) :]
+        step = np.arange(frames) // stride
+        return flow[np.minimum(step, len(flow) - 1)] / np.float32(stride)
+
+    return Solver(solve, tap.layers[name].n_iters)
 
 
 def read_frames(
@@ -158,34 +124,6 @@ def flow_of_flow(flow: np.ndarray) -> np.ndarray:
     maps = normalise_clip(maps.contiguous())
     found = [_solve(clip.transpose(0, 1).contiguous()) for clip in maps]
     return np.stack([each.mean(axis=1) for each in found], axis=1)
-
-
-def _solver(tap: FlowTap, name: str, views: int, frames: int) -> Solver:
-    """The flow of a layer for the last view of the network's input.
-
-    Args:
-        tap (FlowTap): The tap after the forward pass.
-        name (str): Name of the layer.
-        views (int): Number of crops of the window.
-        frames (int): Frames per crop, `T`.
-    """
-    clips = tap.inputs[name]
-    # A neck without `num_segments` treats all crops as one clip.
-    together = len(clips) == 1 and views > 1
-    tap.inputs[name] = clips[-1:].clone() if len(clips) > 1 else clips
-    count = clips.shape[2] // views if together else clips.shape[2]
-    # A layer after another flow layer has one frame less, and no stride.
-    stride = max(round(frames / count), 1)
-
-    def solve(n_iters: int | None) -> np.ndarray | None:
-        flow = tap.flow(name, n_iters)
-        if flow is None:
-            return None
-        flow = flow[0].transpose(0, 1).cpu().numpy()[-max(count - 1, 1) :]
-        step = np.arange(frames) // stride
-        return flow[np.minimum(step, len(flow) - 1)] / np.float32(stride)
-
-    return Solver(solve, tap.layers[name].n_iters)
 
 
 def _solve(maps: Tensor, n_iters: int | None = None) -> np.ndarray:

@@ -1,7 +1,6 @@
-"""Extract the features that a network passes to its head."""
+"""The features that a network passes to its head."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,24 +8,24 @@ from mmengine.dataset import pseudo_collate
 from torch import Tensor, nn
 
 from repflow_mm.errors import InputError
-from repflow_mm.inference.windows import WindowedVideo
 from repflow_mm.packed import unpack_views
 
 
-def video_features(model: nn.Module, path: str | Path) -> dict[str, np.ndarray]:
-    """Extract the features of a video, window by window.
+@torch.no_grad()
+def window_features(model: nn.Module, packed: dict, frames: int) -> np.ndarray:
+    """Extract the features of one window, after backbone and neck.
 
     Args:
-        model (nn.Module): From :func:`repflow_mm.inference.recognizer.load_recognizer`.
-        path (str | Path): The video.
+        model (nn.Module): The recognizer.
+        packed (dict): The window as packed by the test pipeline.
+        frames (int): Number of frames of the window.
 
     Returns:
-        dict[str, np.ndarray]: `clip` `(W, D)` and `frame` `(W, T, D)`, fp32, after
-        backbone and neck, averaged over crops; `seconds` `(W, 2)`. `T` is that of the
-        features: `clip_len - 1` after a flow layer, less after temporal strides.
+        np.ndarray: `(T, D)`, fp32, averaged over space and crops. `T` is that of the
+        features: one less than `frames` after a flow layer, less after temporal
+        strides.
 
     Raises:
-        VideoError: If the video cannot be read.
         InputError: If the network's features have an unsupported shape.
     """
     if not hasattr(model, 'extract_feat'):
@@ -34,17 +33,10 @@ def video_features(model: nn.Module, path: str | Path) -> dict[str, np.ndarray]:
             f'{type(model).__name__} has no features of its own: take the config '
             'of one of its streams'
         )
-    video = WindowedVideo(path, model.cfg)
-    frames = []
-    for packed in video:
-        with torch.no_grad():
-            data = model.data_preprocessor(pseudo_collate([packed]), False)
-            features, _ = model.extract_feat(data['inputs'], test_mode=True)
-        views = len(unpack_views(packed['inputs'], len(video.indices[0])))
-        frames.append(pooled(features, views).mean(dim=0).float().cpu().numpy())
-    frame = np.stack(frames)
-    ends = np.array([(window[0], window[-1]) for window in video.indices])
-    return dict(clip=frame.mean(axis=1), frame=frame, seconds=ends / video.fps)
+    data = model.data_preprocessor(pseudo_collate([packed]), False)
+    features, _ = model.extract_feat(data['inputs'], test_mode=True)
+    views = len(unpack_views(packed['inputs'], frames))
+    return pooled(features, views).mean(dim=0).float().cpu().numpy()
 
 
 def pooled(features: Tensor | Sequence[Tensor], views: int) -> Tensor:

@@ -1,108 +1,216 @@
-"""Load a recognizer for inference."""
+"""A trained network, and what it makes of videos: predictions, flow, features."""
 
-from collections.abc import Mapping
-from http.client import HTTPException
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
 
-import torch
-from mmaction.apis import init_recognizer
-from mmengine.config import Config
-from mmengine.runner.checkpoint import CheckpointLoader
+import numpy as np
+from mmaction.apis import inference_recognizer
+from PIL import Image
 from torch import nn
 
-from repflow_mm.checkpoint.fit import check_fit, weights
-from repflow_mm.config import read_config
-from repflow_mm.config.mistakes import building
-from repflow_mm.errors import InputError
-from repflow_mm.preparation.class_names import name_classes
+from repflow_mm.inference.clips import layer_solver
+from repflow_mm.inference.features import window_features
+from repflow_mm.inference.prediction import Prediction
+from repflow_mm.inference.strips import TAIL, Strips
+from repflow_mm.inference.windows import Frames, WindowedVideo
+from repflow_mm.layers import FlowTap, motion_layers
+from repflow_mm.packed import to_frames, unpack_views
+from repflow_mm.visualization.flow_clip import FlowClip, join
+
+Video = str | Path | Frames | WindowedVideo
+"""A file, frames `(T, H, W, 3)` (uint8 RGB, 25 per second), or one that is open."""
 
 
-def load_recognizer(
-    config: str | Path,
-    checkpoint: str | Path,
-    device: str | torch.device | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> nn.Module:
-    """Build a recognizer and load all of its weights.
+class Recognizer:
+    """A recognizer of MMAction2 for videos of any length; from :func:`repflow_mm.load`.
 
-    MMAction2's `init_recognizer` silently skips weights that do not fit, and its
-    inferencer executes the config stored in the checkpoint. Here the config is always
-    a file you name, and a checkpoint is only data (`SECURITY.md`).
-
-    Args:
-        config (str | Path): The config it was trained with.
-        checkpoint (str | Path): A file or URL.
-        device (str | torch.device, optional): Defaults to the GPU if there is one,
-            else the CPU.
-        options (Mapping[str, Any], optional): Overrides of config entries.
-
-    Returns:
-        nn.Module: The model in evaluation mode, with its config `model.cfg` and its
-        class names `model.class_names`; returns probabilities averaged over views.
-
-    Raises:
-        MissingFileError: If a file does not exist.
-        InputError: If the weights are rejected or belong to another architecture, or
-            the device is not available.
-    """
-    device = choose_device(device)
-    cfg = read_config(config, options)
-    with building(cfg):
-        model = init_recognizer(cfg, device=device)
-    file = f'checkpoint {checkpoint}'
-    try:
-        loaded = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu', 'silent')
-    except (URLError, HTTPException) as error:
-        raise InputError(f'{file} cannot be fetched: {error}') from None
-    state = model.state_dict()
-    given = weights(file, loaded, state)
-    check_fit(file, given, state)
-    model.load_state_dict(given)
-    for module in model.modules():
-        if hasattr(module, 'average_clips'):
-            module.average_clips = 'prob'
-        # max_testing_views bounds memory for dozens of views. A window has a few, which
-        # must form one batch so that the flow of the last view can be found.
-        if getattr(module, 'test_cfg', None):
-            module.test_cfg.pop('max_testing_views', None)
-    meta = loaded.get('meta') or {}
-    model.class_names = _class_names(cfg, meta, model.cls_head.num_classes)
-    return model
-
-
-def choose_device(device: str | torch.device | None) -> torch.device:
-    """Validate the requested device.
+    A video is read window by window, as the test pipeline of the config samples, crops
+    and scales clips. Every method raises `VideoError` if the video cannot be read, and
+    `InputError` if the pipeline is not for RGB videos; both are `ValueError`.
 
     Args:
-        device (str | torch.device, optional): Defaults to the GPU if there is one,
-            else the CPU.
+        model (nn.Module): In evaluation mode, with its config `model.cfg`.
+        classes (Sequence[str]): Names of the classes.
+        name (str): Shown by `repr`. Defaults to that of the model's class.
+        checkpoint (str | Path, optional): Shown by `repr`.
 
-    Returns:
-        torch.device: An available device.
-
-    Raises:
-        InputError: If the device is not available.
+    Attributes:
+        model (nn.Module): The network.
+        classes (tuple[str, ...]): Names of the classes, by label.
     """
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    try:
-        device = torch.device(device or ('cuda' if gpus else 'cpu'))
-    except RuntimeError:
-        raise InputError(f'--device is cpu, cuda or cuda:1, got {device!r}') from None
-    if device.type == 'cuda' and not gpus:
-        raise InputError(f'device {device} needs a GPU, and PyTorch finds none')
-    if device.type == 'cuda' and (device.index or 0) >= gpus:
-        raise InputError(f'there is no device {device}: PyTorch finds {gpus}, from 0')
-    return device
 
+    def __init__(
+        self,
+        model: nn.Module,
+        classes: Sequence[str],
+        name: str = '',
+        checkpoint: str | Path | None = None,
+    ) -> None:
+        self.model = model
+        self.classes = tuple(classes)
+        self._name = name or type(model).__name__
+        self._checkpoint = checkpoint
 
-def _class_names(cfg: Config, meta: Mapping, count: int) -> tuple[str, ...]:
-    """Class names from the config or the checkpoint, else numbered ones."""
-    names = cfg.get('class_names')
-    if names is None:
-        dataset = meta.get('dataset_meta')
-        names = dataset.get('classes') if isinstance(dataset, Mapping) else None
-        if not isinstance(names, list | tuple) or len(names) != count:
-            names = None  # class names in a checkpoint are optional
-    return name_classes(names, count)
+    def __repr__(self) -> str:
+        weights = 'random weights' if self._checkpoint is None else self._checkpoint
+        shown = ', '.join(self.classes[:3]) + ', ...' * (len(self.classes) > 3)
+        layers = motion_layers(self.model)
+        motion = [f'{name} ({type(each).__name__})' for name, each in layers.items()]
+        device = next(self.model.parameters()).device
+        return (
+            f'Recognizer {self._name}, {weights}, on {device}\n'
+            f'  {len(self.classes)} classes: {shown}\n'
+            f'  motion layers: {", ".join(motion) or "none"}'
+        )
+
+    def open(self, video: Video, start: float = 0) -> WindowedVideo:
+        """Open a video, without decoding any of it.
+
+        Args:
+            video (Video): The video; an open one is returned as it is.
+            start (float): Seconds; reading begins with the next window. Defaults to 0.
+
+        Returns:
+            WindowedVideo: Its windows.
+
+        Raises:
+            VideoError: Also if the video ends before `start`.
+        """
+        if not isinstance(video, WindowedVideo):
+            video = WindowedVideo(video, self.model.cfg)
+        if start:
+            video.skip_to(start)
+        return video
+
+    def look(self, video: Video) -> Iterator[FlowClip]:
+        """Run the network on a video, window by window.
+
+        Yields:
+            FlowClip: One window: frames and flow of its last crop, which is the centre
+            one of three; scores averaged over crops.
+        """
+        video = self.open(video)
+        for indices, packed in zip(video.indices, video, strict=True):
+            views = unpack_views(packed['inputs'], len(indices))
+            with FlowTap(self.model) as tap:
+                # The data is preprocessed already, so the pipeline is the identity.
+                sample = inference_recognizer(self.model, packed, lambda data: data)
+            times = indices / video.fps
+            yield FlowClip(
+                name=video.name,
+                indices=indices,
+                times=times,
+                frames=to_frames(views[-1]).numpy(),
+                # There may be motion layers that the forward pass does not use.
+                solvers={
+                    name: layer_solver(tap, name, len(views), len(indices))
+                    for name in tap.layers
+                    if name in tap.inputs
+                },
+                scores=sample.pred_score.cpu().numpy()[None],
+                windows=times[None, [0, -1]],
+                class_names=self.classes,
+            )
+
+    def clip(
+        self, video: Video, start: float = 0, frames: int | None = None
+    ) -> FlowClip:
+        """Run the network on a part of a video, held in memory as one clip.
+
+        Args:
+            video (Video): The video.
+            start (float): Seconds; reading begins with the next window. Defaults to 0.
+            frames (int, optional): Number of frames, rounded to whole windows, at least
+                one window. Defaults to the whole video.
+
+        Returns:
+            FlowClip: The windows, joined.
+        """
+        video = self.open(video, start)
+        windows = None
+        if frames is not None:
+            windows = max(round(frames / len(video.indices[0])), 1)
+        return join(list(islice(self.look(video), windows)))
+
+    def predict(
+        self, video: Video, on_window: Callable[[FlowClip], None] | None = None
+    ) -> Prediction:
+        """Classify a video.
+
+        Args:
+            video (Video): The video.
+            on_window (Callable, optional): Called with each window, for example to draw
+                it or to advance a progress bar.
+
+        Returns:
+            Prediction: Scores of the video, of its segments and of each window.
+        """
+        scores, windows = [], []
+        for window in self.look(video):
+            scores.append(window.scores)
+            windows.append(window.windows)
+            if on_window is not None:
+                on_window(window)
+        return Prediction(self.classes, np.concatenate(windows), np.concatenate(scores))
+
+    def flow(
+        self, video: Video, start: float = 0, frames: int | None = None
+    ) -> dict[str, np.ndarray]:
+        """Compute the flow of each motion layer.
+
+        Args:
+            video (Video): The video.
+            start (float): As for :meth:`clip`.
+            frames (int, optional): As for :meth:`clip`.
+
+        Returns:
+            dict[str, np.ndarray]: By name of the layer, `(T, C, h, w, 2)` fp32: the
+            flow of `C` channels from each frame to the next, in pixels of the `h x w`
+            map, +x right and +y down. The last frame of a window repeats the flow
+            before it. Layers that compute no flow are left out.
+        """
+        clip = self.clip(video, start, frames)
+        flows = {name: clip.flow(name) for name in clip.solvers}
+        return {name: flow for name, flow in flows.items() if flow is not None}
+
+    def features(self, video: Video) -> dict[str, np.ndarray]:
+        """Extract the features that the network passes to its head.
+
+        Args:
+            video (Video): The video.
+
+        Returns:
+            dict[str, np.ndarray]: `clip` `(W, D)` and `frame` `(W, T, D)`, fp32, of `W`
+            windows, see :func:`repflow_mm.inference.features.window_features`;
+            `seconds` `(W, 2)`, first and last frame of each.
+
+        Raises:
+            InputError: Also if the network's features have an unsupported shape.
+        """
+        video = self.open(video)
+        count = len(video.indices[0])
+        frame = np.stack([window_features(self.model, each, count) for each in video])
+        ends = np.array([(window[0], window[-1]) for window in video.indices])
+        return dict(clip=frame.mean(axis=1), frame=frame, seconds=ends / video.fps)
+
+    def show(
+        self, video: Video, start: float = 0, columns: int = 6, **choice
+    ) -> Image.Image:
+        """Draw frames, and below them the flow of the most active channels.
+
+        Args:
+            video (Video): The video.
+            start (float): As for :meth:`clip`.
+            columns (int): Frames to show. Defaults to 6.
+            **choice: `layer`, `channels`, `top` and `arrows` of
+                :class:`repflow_mm.inference.strips.Strips`.
+
+        Returns:
+            Image.Image: A notebook displays it; `.save('flow.png')` writes it.
+
+        Raises:
+            InputError: Also if there is no such layer or channel, or no flow to draw.
+        """
+        clip = self.clip(video, start, columns + TAIL)
+        return Image.fromarray(Strips(clip, columns, **choice).draw_channels())

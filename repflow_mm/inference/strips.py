@@ -1,14 +1,13 @@
-"""Pictures drawn by `tools/visualize_flow.py`."""
+"""Pictures of a clip: frames over their flow."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from repflow_mm.errors import InputError
 from repflow_mm.inference.clips import flow_of_flow
 from repflow_mm.visualization.flow_clip import FlowClip, even_steps, most_active
-from repflow_mm.visualization.sheet import Row, draw_sheet, save_png
+from repflow_mm.visualization.sheet import Row, draw_sheet
 from repflow_mm.visualization.tvl1 import clip_tvl1
 
 # The last frame has no flow of its own, the last three no flow of flow of flow.
@@ -19,6 +18,8 @@ _FRAME_UNIT = 'pixels of the\nframe per frame'
 
 class Strips:
     """Draws strips of one clip: evenly spaced frames, with their flow below.
+
+    Each method returns a picture `(H, W, 3)`, uint8 RGB.
 
     Args:
         clip (FlowClip): The clip; only its first window is shown.
@@ -53,9 +54,7 @@ class Strips:
                 'one, or omit --config and --checkpoint for the flow of the frames'
             )
         if layer is not None and layer not in names:
-            raise InputError(
-                f'--layer must be one of {", ".join(names)}, got {layer!r}'
-            )
+            raise InputError(f'layer must be one of {", ".join(names)}, got {layer!r}')
         self.layer = layer or clip.first_flow() or names[0]
         self.flow = clip.flow(self.layer)
         if self.flow is None:
@@ -64,7 +63,7 @@ class Strips:
         wrong = [c for c in channels or () if not 0 <= c < count]
         if wrong:
             raise InputError(
-                f'--channels {wrong[0]}: {self.layer} has channels 0 to {count - 1}'
+                f'{self.layer} has channels 0 to {count - 1}, got {wrong[0]}'
             )
         self.channels = list(channels or most_active(self.flow, top))
         self._columns = columns
@@ -75,12 +74,12 @@ class Strips:
         self._stride = clip.frames.shape[2] / self.flow.shape[3]
         self._unit = _FRAME_UNIT if self._stride == 1 else _MAP_UNIT
 
-    def draw_channels(self, path: Path) -> Path:
+    def draw_channels(self) -> np.ndarray:
         """Draw the frames, and the flow of each channel."""
         flows = {self._label(c): self.flow[:, c] for c in self.channels}
-        return self._draw(flows, path, f'flow of {self.layer}', self._unit)
+        return self._draw(flows, f'flow of {self.layer}', self._unit)
 
-    def draw_iterations(self, path: Path) -> Path:
+    def draw_iterations(self) -> np.ndarray:
         """Draw the flow of the first channel after several numbers of iterations."""
         channel = self.channels[0]
         flows = {
@@ -90,9 +89,9 @@ class Strips:
             for n in self.clip.solvers[self.layer].iterations()
         }
         title = f'iterations of the flow of {self.layer}, {self._label(channel)}'
-        return self._draw(flows, path, title, self._unit)
+        return self._draw(flows, title, self._unit)
 
-    def draw_comparison(self, path: Path) -> Path:
+    def draw_comparison(self) -> np.ndarray:
         """Compare the layer with OpenCV's TV-L1 on the frames (Figure 1 of the paper).
 
         Both are in pixels of the frame.
@@ -109,9 +108,9 @@ class Strips:
             label = f'{self.layer}\n{self._label(channel)}'
             flows[label] = self._stride * self.flow[:, channel]
         title = f'TV-L1 of the frames, and flow of {self.layer}'
-        return self._draw(flows, path, title, _FRAME_UNIT)
+        return self._draw(flows, title, _FRAME_UNIT)
 
-    def draw_flow_of_flow(self, path: Path) -> Path:
+    def draw_flow_of_flow(self) -> np.ndarray:
         """Draw the flow of flow, up to third order (Figures 5 and 7 of the paper).
 
         For consecutive flow layers, their own flows; for a single layer, computed by
@@ -135,7 +134,7 @@ class Strips:
             flows['flow of flow'] = twice[:, 0]
             flows['flow of flow\nof flow'] = thrice[:, 0]
         title = f'flow of flow: {self.layer}, {self._label(channel)}'
-        return self._draw(flows, path, title, self._unit, TAIL)
+        return self._draw(flows, title, self._unit, TAIL)
 
     def _steps(self, tail: int) -> np.ndarray:
         count = min(len(self.clip.frames), self._frames) - tail
@@ -147,16 +146,13 @@ class Strips:
     def _draw(
         self,
         flows: dict[str, np.ndarray],
-        path: Path,
         title: str,
         unit: str,
         tail: int = 1,
-    ) -> Path:
+    ) -> np.ndarray:
         clip, steps = self.clip, self._steps(tail)
         rows = [Row('frame', clip.frames[steps])]
         rows += [Row(label, flow[steps]) for label, flow in flows.items()]
         title = f'{clip.name}: {title}'
         columns = [f'{clip.times[i]:.2f} s' for i in steps]
-        return save_png(
-            draw_sheet(rows, title, columns, unit, arrows=self._arrows), path
-        )
+        return draw_sheet(rows, title, columns, unit, arrows=self._arrows)

@@ -4,17 +4,23 @@ Only sampled frames are decoded, and only one window is held in memory, so that 
 may be of any length.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from torch import Tensor
 
 from repflow_mm.errors import InputError
 from repflow_mm.video import VideoError
 
+Frames = np.ndarray | Tensor | Sequence[np.ndarray]
+"""Decoded frames, `(T, H, W, 3)`, uint8 RGB."""
+
+_FPS = 25.0  # of videos that do not say
+_A_VIDEO = 'a path, or frames (T, H, W, 3), uint8 RGB'
 _SEGMENTS_SPAN = 10  # seconds, the length of a Kinetics clip
 # Replacements for MMAction2's video readers, which crash on broken files.
 _SAFE = dict(DecordInit='VideoInit', DecordDecode='VideoDecode')
@@ -78,20 +84,22 @@ class WindowedVideo:
     """A video, iterated over as windows that a test pipeline has transformed.
 
     Args:
-        path (str | Path): The video.
+        video (str | Path | Frames): A file, or frames, taken to be 25 per second.
         cfg (Config): A config whose test pipeline opens, samples, decodes and
             transforms; everything but the sampling is used unchanged, including crops.
 
     Attributes:
+        name (str): Name of the file, or `'frames'`.
         indices (list[np.ndarray]): Frame indices of each window.
         fps (float): Frame rate of the video.
 
     Raises:
         VideoError: If the video cannot be opened, or is too short.
-        InputError: If the pipeline does not begin by reading a video.
+        InputError: If the pipeline does not begin by reading a video, or the frames are
+            not uint8 RGB.
     """
 
-    def __init__(self, path: str | Path, cfg: Config) -> None:
+    def __init__(self, video: str | Path | Frames, cfg: Config) -> None:
         pipeline = _test_pipeline(cfg)
         kinds = [step['type'] for step in pipeline]
         if kinds[:3] != ['VideoInit', 'SampleFrames', 'VideoDecode']:
@@ -100,17 +108,24 @@ class WindowedVideo:
                 'DecordInit), SampleFrames and VideoDecode to be shown windows of '
                 f'videos; it is {kinds}'
             )
-        self.path = Path(path)
-        start = dict(filename=str(path), label=-1, start_index=0, modality='RGB')
-        self._opened = Compose(pipeline[:1])(start)
-        self._transform = Compose(pipeline[2:])
+        start = dict(label=-1, start_index=0, modality='RGB')
+        self._array = None
+        if isinstance(video, str | Path):
+            self._path, self.name = str(video), Path(video).name
+            self._opened = Compose(pipeline[:1])(start | dict(filename=self._path))
+            self._transform = Compose(pipeline[2:])
+        else:
+            self._path = self.name = 'frames'
+            self._array = _checked(video)
+            self._opened = start | dict(total_frames=len(self._array))
+            self._transform = Compose(pipeline[3:])
         self._sampling = Sampling.of(pipeline[1])
-        self.fps = float(self._opened.get('avg_fps') or 25)
+        self.fps = float(self._opened.get('avg_fps') or _FPS)
         total = int(self._opened['total_frames'])
         try:
             self.indices = self._sampling.windows(total, self.fps)
         except InputError as error:
-            raise VideoError(str(path), f'is too short: {error}') from None
+            raise VideoError(self._path, f'is too short: {error}') from None
 
     def skip_to(self, second: float) -> None:
         """Drop the windows that begin before a time.
@@ -125,8 +140,8 @@ class WindowedVideo:
         last = self.indices[-1][0]
         if last < frame:
             raise VideoError(
-                str(self.path),
-                f'its last window begins at second {last / self.fps:.2f}, and --start '
+                self._path,
+                f'its last window begins at second {last / self.fps:.2f}, and start '
                 f'is {second:g}',
             )
         self.indices = [i for i in self.indices if i[0] >= frame]
@@ -144,7 +159,23 @@ class WindowedVideo:
                 num_clips=1 if dense else len(indices),
                 frame_interval=self._sampling.interval or None,
             )
+            if self._array is not None:
+                frames = self._array[indices]  # a copy, which transforms may change
+                shape = frames.shape[1:3]
+                sampled |= dict(imgs=[*frames], original_shape=shape, img_shape=shape)
             yield self._transform(self._opened | sampled)
+
+
+def _checked(video: Frames) -> np.ndarray:
+    try:
+        frames = np.asarray(video)
+    except (TypeError, ValueError):  # on a GPU, or of several sizes
+        raise InputError(f'a video is {_A_VIDEO}, got {type(video).__name__}') from None
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
+        raise InputError(
+            f'a video is {_A_VIDEO}, got an array {frames.shape} of {frames.dtype}'
+        )
+    return frames
 
 
 def _test_pipeline(cfg: Config) -> list[dict]:

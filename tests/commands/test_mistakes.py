@@ -50,7 +50,7 @@ MISTAKES = {
     'demo {latin} {model}': 'is not UTF-8 text',
     'demo {video} {model} --top 0': '--top: must be an integer of at least 1',
     'demo {video} {model} --out {text}': 'is a file, not a folder',
-    'demo {video} {model} --device gpu': "--device is cpu, cuda or cuda:1, got 'gpu'",
+    'demo {video} {model} --device gpu': "device is cpu, cuda or cuda:1, got 'gpu'",
     'demo {video} {model}': (
         'cannot be read: it is truncated, damaged or not written by torch.save'
     ),
@@ -72,7 +72,7 @@ MISTAKES = {
     'export_onnx {motion} x {folder}': 'is a folder: name a file in it',
     'export_table --depths 19': 'invalid choice: 19',
     'benchmark --device cuda': 'device cuda needs a GPU, and PyTorch finds none',
-    'benchmark --device gpu': "--device is cpu, cuda or cuda:1, got 'gpu'",
+    'benchmark --device gpu': "device is cpu, cuda or cuda:1, got 'gpu'",
     'benchmark --repeats 0': '--repeats: must be an integer of at least 1, got 0',
     'benchmark --tables all': "invalid choice: 'all'",
     'benchmark --json {text}/x.json': 'is a file, not a folder',

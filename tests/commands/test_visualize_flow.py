@@ -34,19 +34,17 @@ def test_pictures_and_page_of_a_network(main, network, long_video, tmp_path, cap
     assert 'rotate_clockwise' in page and '<script src' not in page
 
 
-def test_a_clip_of_a_network(model, long_video):
-    from repflow_mm.inference.clips import look, read_windows
+def test_a_clip_of_a_network(recognizer, long_video):
     from repflow_mm.inference.strips import Strips
-    from repflow_mm.inference.windows import WindowedVideo
 
-    clip = read_windows(model, str(long_video), 0.2, 64)
+    clip = recognizer.clip(long_video, 0.2, 64)
     # From the window that begins next, each frame once.
     np.testing.assert_allclose(clip.times * 25, np.arange(8, 27))
     assert len(clip.frames) == 19 and clip.scores.shape == (3, 10)
     strips = Strips(clip, 6, top=2)
     assert strips.layer == 'backbone.flow'
     assert clip.solvers[strips.layer].iterations() == [1, 2, 5, 8]
-    second = list(look(model, WindowedVideo(long_video, model.cfg)))[2]
+    second = list(recognizer.look(long_video))[2]
     for n in (1, 8):
         np.testing.assert_allclose(
             clip.flow(strips.layer, n)[8:16], second.flow(strips.layer, n), atol=1e-6

@@ -11,6 +11,7 @@ from tests.helpers.paths import ROOT
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 
 _FENCE = re.compile(r'^```(\w*)\n(.*?)^```', re.S | re.M)
+_WHOLE = re.compile(r"_base_ = \(?\s*'mmaction::")
 _LINK = re.compile(r'(?<!`)\[[^\]]*\]\(([^)\s]+)\)')
 
 
@@ -90,8 +91,17 @@ def programs(page: Path) -> list[str]:
 
 
 def config_parts(page: Path) -> list[str]:
-    """The ```python blocks that import nothing."""
-    return [code for code in blocks(page, 'python') if not _imports(code)]
+    """The ```python blocks that import nothing, and are not whole configs."""
+    return [
+        code
+        for code in blocks(page, 'python')
+        if not _imports(code) and not _WHOLE.match(code)
+    ]
+
+
+def whole_configs(page: Path) -> list[str]:
+    """The ```python blocks that inherit a config of MMAction2."""
+    return [code for code in blocks(page, 'python') if _WHOLE.match(code)]
 
 
 def _imports(code: str) -> bool:

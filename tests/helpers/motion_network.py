@@ -22,10 +22,15 @@ def checkpoint(plugin, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope='session')
-def model(checkpoint):
-    from repflow_mm.inference.recognizer import load_recognizer
+def recognizer(checkpoint):
+    from repflow_mm.inference.load import load
 
-    return load_recognizer(MOTION_CONFIG, checkpoint, 'cpu')
+    return load(MOTION_CONFIG, checkpoint, 'cpu')
+
+
+@pytest.fixture(scope='session')
+def model(recognizer):
+    return recognizer.model
 
 
 @pytest.fixture(scope='session')

@@ -14,22 +14,16 @@ SIZE = 96
 
 
 @pytest.fixture(scope='module')
-def seen(model, long_video):
-    from repflow_mm.inference.clips import look
-    from repflow_mm.inference.windows import WindowedVideo
-
-    return list(look(model, WindowedVideo(long_video, model.cfg)))
+def seen(recognizer, long_video):
+    return list(recognizer.look(long_video))
 
 
-def test_one_window_is_what_mmaction2_makes_of_the_video(model, motion_set):
+def test_one_window_is_what_mmaction2_makes_of_the_video(recognizer, motion_set):
     from mmaction.apis import inference_recognizer
 
-    from repflow_mm.inference.clips import look
-    from repflow_mm.inference.windows import WindowedVideo
-
     path = next(motion_set.glob('videos_val/move_left/*.mp4'))  # 8 frames
-    (window,) = look(model, WindowedVideo(path, model.cfg))
-    theirs = inference_recognizer(model, str(path)).pred_score.numpy()
+    (window,) = recognizer.look(path)
+    theirs = inference_recognizer(recognizer.model, str(path)).pred_score.numpy()
     np.testing.assert_array_equal(window.scores, theirs[None])
 
 
@@ -71,8 +65,7 @@ def test_flow_is_the_layers(model, seen):
     assert np.abs(clip.flow('backbone.flow', 1) - found).max() > 0.01
 
 
-def test_of_three_crops_the_middle_one(model, long_video):
-    from repflow_mm.inference.clips import look
+def test_of_three_crops_the_middle_one(recognizer, long_video):
     from repflow_mm.inference.windows import WindowedVideo
 
     cfg = Config.fromfile(CONFIG)
@@ -81,11 +74,12 @@ def test_of_three_crops_the_middle_one(model, long_video):
     pipeline.insert(3, dict(type='Resize', scale=(80, 48), keep_ratio=False))
     video = WindowedVideo(long_video, cfg)
     video.indices = video.indices[:1]
-    (window,) = look(model, video)
+    (window,) = recognizer.look(video)
     packed = next(iter(video))
     assert packed['inputs'].shape == (3, 3, 8, 48, 48)
     middle = packed['inputs'][2].permute(1, 2, 3, 0).numpy()
     np.testing.assert_array_equal(window.frames, middle)
+    model = recognizer.model
     features = features_of(model, packed['inputs'])
     u_x, _ = model.backbone.flow.flow(features[-1:])
     found = window.flow('backbone.flow')[:7, ..., 0]
@@ -102,13 +96,13 @@ def test_of_three_crops_the_middle_one(model, long_video):
     ],
 )
 def test_which_flow_belongs_to_a_frame(plugin, frames, features, shown, stride):
-    from repflow_mm.inference.clips import _solver
+    from repflow_mm.inference.clips import layer_solver
     from repflow_mm.layers import FlowTap, RepresentationFlow
 
     layer, x = RepresentationFlow(2, 3), torch.rand(1, 2, features, 6, 6)
     with FlowTap(layer) as tap:
         layer(x)
-    found = _solver(tap, '', 1, frames).solve(None)
+    found = layer_solver(tap, '', 1, frames).solve(None)
     u_x, _ = layer.flow(x)
     expected = u_x[0].transpose(0, 1).detach()[shown] / stride
     np.testing.assert_allclose(found[..., 0], expected, rtol=1e-6)
@@ -116,13 +110,13 @@ def test_which_flow_belongs_to_a_frame(plugin, frames, features, shown, stride):
 
 def test_of_crops_in_one_row_the_last(plugin):
     """A neck of Recognizer2D without `num_segments` treats them as one clip."""
-    from repflow_mm.inference.clips import _solver
+    from repflow_mm.inference.clips import layer_solver
     from repflow_mm.layers import FlowTap, RepresentationFlow
 
     layer, x = RepresentationFlow(2, 3), torch.rand(1, 2, 12, 6, 6)
     with FlowTap(layer) as tap:
         layer(x)
-    found = _solver(tap, '', 3, 4).solve(None)
+    found = layer_solver(tap, '', 3, 4).solve(None)
     u_x, _ = layer.flow(x)
     expected = u_x[0].transpose(0, 1).detach()[[8, 9, 10, 10]]
     np.testing.assert_allclose(found[..., 0], expected, rtol=1e-6)

@@ -27,7 +27,7 @@ def test_pooling(features):
         features.pooled(torch.zeros(2, 3, 4), 2)
 
 
-def test_a_list_of_videos(features, checkpoint, model, long_video, tmp_path, capsys):
+def test_a_list_of_videos(checkpoint, recognizer, long_video, tmp_path, capsys):
     videos = tmp_path / 'videos'
     videos.mkdir()
     (videos / 'a clip 7.mp4').write_bytes(long_video.read_bytes())
@@ -45,11 +45,9 @@ def test_a_list_of_videos(features, checkpoint, model, long_video, tmp_path, cap
     np.testing.assert_allclose(found['frame'].mean(1), found['clip'], rtol=1e-6)
     np.testing.assert_allclose(found['seconds'][1], (8 / 25, 15 / 25))
     # The head's output for them is the network's prediction.
-    from repflow_mm.inference.clips import look
-    from repflow_mm.inference.windows import WindowedVideo
-
-    logits = model.cls_head.fc_cls(torch.from_numpy(found['clip'])).softmax(-1)
-    scores = [w.scores[0] for w in look(model, WindowedVideo(long_video, model.cfg))]
+    head = recognizer.model.cls_head.fc_cls
+    logits = head(torch.from_numpy(found['clip'])).softmax(-1)
+    scores = recognizer.predict(long_video).window_scores
     np.testing.assert_allclose(logits.detach().numpy(), scores, atol=1e-6)
 
     lists.write_text('gone.mp4 3\n')

@@ -1,58 +1,92 @@
+"""The object that `repflow_mm.load` returns, on files and on arrays."""
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from tests.helpers.paths import MOTION_CONFIG
+import repflow_mm
 
 
 @pytest.fixture(scope='module')
-def load(plugin):
-    from repflow_mm.inference.recognizer import load_recognizer
+def frames(long_video):
+    """All frames of the long video."""
+    from repflow_mm.video import VideoProcess
 
-    return load_recognizer
-
-
-def test_all_weights_are_loaded(model, checkpoint):
-    weights = torch.load(checkpoint, weights_only=True)['state_dict']
-    assert all(torch.equal(weights[k], v) for k, v in model.state_dict().items())
-    assert not model.training
-    assert model.class_names[0] == 'still' and len(model.class_names) == 10
+    process = VideoProcess()
+    count = process.open(str(long_video)).frames
+    yield process.frames(np.arange(count))
+    process.close()
 
 
-def test_a_checkpoint_of_another_architecture(load, checkpoint):
-    baseline = MOTION_CONFIG.with_name('rgb_r18_motion.py')
-    with pytest.raises(ValueError, match=r'another architecture: .*backbone\.flow'):
-        load(baseline, checkpoint)
+def test_a_file_and_its_frames_are_one_video(recognizer, long_video, frames):
+    before = frames.copy()
+    of_file, of_frames = map(recognizer.predict, (long_video, frames))
+    np.testing.assert_array_equal(of_file.window_scores, of_frames.window_scores)
+    np.testing.assert_array_equal(of_file.windows, of_frames.windows)
+    assert of_file.window_scores.shape == (4, 10)
+    assert of_file.classes == recognizer.classes
+    features = recognizer.features(str(long_video))
+    for name, value in recognizer.features(torch.from_numpy(frames)).items():
+        np.testing.assert_array_equal(features[name], value)
+    np.testing.assert_array_equal(frames, before)
 
 
-def test_a_config_inside_a_checkpoint_is_not_executed(load, checkpoint, tmp_path):
-    """MMEngine's inferencer builds the model from it, which executes it."""
-    canary = tmp_path / 'canary'
-    hostile = tmp_path / 'hostile.pth'
-    content = torch.load(checkpoint, weights_only=True)
-    code = f'open({str(canary)!r}, "w")\nmodel = dict(type="Recognizer3D")\n'
-    content['meta'] = dict(cfg=code, config=code, dataset_meta=dict(classes='x'))
-    torch.save(content, hostile)
-    load(MOTION_CONFIG, hostile)
-    assert not canary.exists()
+def test_flow_is_that_of_the_windows(recognizer, long_video, frames):
+    (flow,) = recognizer.flow(list(frames)).values()
+    assert flow.shape == (27, 32, 14, 14, 2) and flow.dtype == np.float32
+    windows = list(recognizer.look(long_video))
+    np.testing.assert_array_equal(flow[8:16], windows[1].flow('backbone.flow'))
+    # The windows from the second on, and one of them.
+    part = recognizer.flow(long_video, start=0.2, frames=8)
+    assert list(part) == ['backbone.flow']
+    np.testing.assert_array_equal(part['backbone.flow'], flow[8:16])
 
 
-def test_names_of_classes(load, checkpoint, tmp_path):
-    names = tmp_path / 'names.txt'
-    names.write_text('\n'.join(f'Übung {i}' for i in range(10)) + '\n', 'utf-8')
-    model = load(MOTION_CONFIG, checkpoint, options=dict(class_names=str(names)))
-    assert model.class_names[3] == 'Übung 3'
-    names.write_text('one\ntwo\n')
-    with pytest.raises(ValueError, match='has 2 names, and its model 10 classes'):
-        load(MOTION_CONFIG, checkpoint, options=dict(class_names=str(names)))
-    with pytest.raises(FileNotFoundError, match='no file and no list'):
-        load(MOTION_CONFIG, checkpoint, options=dict(class_names='motoin'))
+def test_each_window_is_shown_to_the_caller(recognizer, long_video):
+    seen = []
+    prediction = recognizer.predict(long_video, seen.append)
+    scores = np.concatenate([window.scores for window in seen])
+    np.testing.assert_array_equal(scores, prediction.window_scores)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
-def test_a_gpu_that_is_not_there(load, checkpoint):
-    with pytest.raises(ValueError, match='device cuda:1 needs a GPU'):
-        load(MOTION_CONFIG, checkpoint, 'cuda:1')
-    with pytest.raises(ValueError, match="--device is cpu, .*, got 'gpu'"):
-        load(MOTION_CONFIG, checkpoint, 'gpu')
-    with pytest.raises(ValueError, match='motion.pth is no config'):
-        load(checkpoint, MOTION_CONFIG)
+def test_a_picture_for_a_notebook(recognizer, long_video):
+    two = recognizer.show(long_video, columns=3, channels=[0, 5])
+    assert isinstance(two, Image.Image) and two._repr_png_()
+    one = recognizer.show(long_video, columns=3, channels=[5])
+    assert two.height - one.height > 100 and two.width == one.width
+    assert np.asarray(one).std() > 20
+    with pytest.raises(ValueError, match=r'channels 0 to 31, got 32'):
+        recognizer.show(long_video, channels=[32])
+    with pytest.raises(ValueError, match=r'^layer must be one of backbone.flow, got'):
+        recognizer.show(long_video, layer='neck')
+
+
+def test_what_is_no_video(recognizer, frames, tmp_path):
+    for wrong, message in (
+        (frames / 255, r'uint8 RGB, got an array \(27, 64, 64, 3\) of float64'),
+        (frames.transpose(0, 3, 1, 2), r'got an array \(27, 3, 64, 64\) of uint8'),
+        (frames[0], r'got an array \(64, 64, 3\)'),
+        ([frames[0], frames[1, :9]], 'got list'),
+        (frames[:3], 'frames: is too short: it has 3 frames'),
+        (frames[:0], 'frames: is too short: it has 0 frames'),
+        (tmp_path / 'none.mp4', 'none.mp4: is not a file'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            recognizer.predict(wrong)
+
+
+def test_it_says_what_it_is(recognizer, checkpoint):
+    assert repr(recognizer).splitlines() == [
+        f'Recognizer repflow_r18_block2_motion, {checkpoint}, on cpu',
+        '  10 classes: still, move_left, move_right, ...',
+        '  motion layers: backbone.flow (RepresentationFlow)',
+    ]
+
+
+def test_without_a_checkpoint_the_weights_are_random_and_that_is_said(plugin):
+    with pytest.warns(UserWarning, match='weights of rgb_r18_motion are random'):
+        plain = repflow_mm.load('rgb_r18_motion', device='cpu')
+    assert 'random weights' in repr(plain) and 'motion layers: none' in repr(plain)
+    assert plain.flow(np.zeros((8, 64, 64, 3), np.uint8)) == {}
+    assert {'load', 'add_motion'} <= set(dir(repflow_mm))

@@ -112,31 +112,29 @@ def test_every_tool(save, video, tmp_path):
 def test_flow_grad_cam_and_features(save, video, name):
     from mmengine.config import Config
 
-    from repflow_mm.inference.clips import look
-    from repflow_mm.inference.features import video_features
     from repflow_mm.inference.grad_cam import grad_cam
-    from repflow_mm.inference.recognizer import load_recognizer
+    from repflow_mm.inference.load import load
     from repflow_mm.inference.windows import WindowedVideo
 
     config, checkpoint = save(name)
-    model = load_recognizer(config, checkpoint, 'cpu')
-    windows = WindowedVideo(video, model.cfg)
-    (clip,) = look(model, windows)
+    recognizer = load(config, checkpoint, 'cpu')
+    windows = recognizer.open(video)
+    (clip,) = recognizer.look(windows)
     layer = clip.first_flow()
     flow = clip.flow(layer)
     assert clip.frames.shape == (FRAMES, 64, 64, 3)
     assert flow.shape[:2] == (FRAMES, 4) and np.abs(flow).max() > 0
 
     (packed,) = windows
-    heats, _ = grad_cam(model, packed, FRAMES, [layer, 'backbone'])
+    heats, _ = grad_cam(recognizer.model, packed, FRAMES, [layer, 'backbone'])
     assert all(heat.shape == (FRAMES, 64, 64) for heat in heats.values())
     assert heats['backbone'].max() == 1
-    assert video_features(model, video)['clip'].shape == (1, 512)
+    assert recognizer.features(video)['clip'].shape == (1, 512)
 
     # The displayed crop has the same flow alone as among three.
     cfg = Config.fromfile(config)
     cfg.test_pipeline[4] = dict(type='CenterCrop', crop_size=64)
-    (alone,) = look(model, WindowedVideo(video, cfg))
+    (alone,) = recognizer.look(WindowedVideo(video, cfg))
     np.testing.assert_array_equal(alone.frames, clip.frames)
     if 'one row' not in name:  # where the flow is normalised over all crops
         np.testing.assert_allclose(alone.flow(layer), flow, atol=1e-4)
