@@ -45,6 +45,7 @@ from repflow_mm.commands import (
     train,
     visualize_flow,
 )
+from repflow_mm.errors import InputError
 from repflow_mm.layers import MotionLayer
 from tests.helpers import zoo
 
@@ -63,12 +64,13 @@ def main() -> None:
     parser.add_argument('words', nargs='*', help='only configs with one of these')
     parser.add_argument('--results', type=Path, default=ROOT / 'work_dirs/sweep.jsonl')
     parser.add_argument('--again', action='store_true', help='repeat what has failed')
+    parser.add_argument('--no-tools', action='store_true', help='train and test only')
     parser.add_argument('--table', action='store_true', help='only write the tables')
     args = parser.parse_args()
     if not args.table:
         args.results.parent.mkdir(parents=True, exist_ok=True)
         run(args)
-    #write_page(read(args.results))
+    write_page(read(args.results))
 
 
 def run(args: argparse.Namespace) -> None:
@@ -93,7 +95,7 @@ def run(args: argparse.Namespace) -> None:
         data = zoo.tiny_data(Path(folder, 'motion'))
         for name, way in track(wanted, 'configs'):
             kind = zoo.family(name), way
-            row = attempt(name, way, data, Path(folder, 'run'), kind not in tools)
+            row = attempt(name, way, data, Path(folder, 'run'), not args.no_tools and kind not in tools)
             if row.get('tools'):
                 tools.add(kind)
             with args.results.open('a') as file:
@@ -145,7 +147,7 @@ def attempt(name: str, way: str, data: Path, folder: Path, tools: bool) -> dict:
             contextlib.redirect_stderr(file),
         ):
             row |= steps(name, way, data, folder, tools)
-    except Refused as error:
+    except (Refused, InputError) as error:
         row |= dict(result='refused', why=str(error))
     except Exception as error:  # every one is a fault, and belongs in the table
         last = traceback.extract_tb(error.__traceback__)[-1]
@@ -174,8 +176,7 @@ def steps(name: str, way: str, data: Path, folder: Path, tools: bool) -> dict:
     call(test.main, config, checkpoint, '--work-dir', work)
     found |= compare(config)
     if tools:
-        run_tools(config, checkpoint, work, data, folder)
-        found['tools'] = True
+        found['tools'] = run_tools(config, checkpoint, work, data, folder)
     return found
 
 
@@ -237,32 +238,127 @@ def compare(config: Path) -> dict:
 
 def run_tools(
     config: Path, checkpoint: Path, work: Path, data: Path, folder: Path
-) -> None:
-    """Run the other commands on one network."""
+) -> dict[str, str]:
+    """Run the other commands on one network; returns why not, by name of the tool."""
     row = (data / 'val_videos.txt').read_text().split()[0]
     video, out = data / 'videos_val' / row, folder / 'out'
-    network = ('--config', config, '--checkpoint', checkpoint)
-    call(demo.main, video, *network, '--out', out / 'demo')
-    call(visualize_flow.main, video, *network, '--html', '--out', out / 'flow')
-    call(grad_cam.main, video, *network, '--out', out / 'cam')
-    call(extract_features.main, video, *network, '--out', out / 'features')
-    if (work / 'epoch_1.pth').is_file():
-        call(plot_logs.main, work, '--out', out / 'curves.png')
-    call(publish_model.main, checkpoint, out / 'slim.pth')
-    call(export_onnx.main, config, checkpoint, out / 'model.onnx', '--repeats', 1)
+    network = (video, '--config', config, '--checkpoint', checkpoint, '--out')
+    found = {}
+    for command, *argv in (
+        (demo, *network, out / 'demo'),
+        (visualize_flow, *network, out / 'flow', '--html'),
+        (grad_cam, *network, out / 'cam'),
+        (extract_features, *network, out / 'features'),
+        (plot_logs, work, '--out', out / 'curves.png'),
+        (publish_model, checkpoint, out / 'slim.pth'),
+        (export_onnx, config, checkpoint, out / 'model.onnx', '--repeats', 1),
+    ):
+        name = command.__name__.rpartition('.')[2]
+        if command is plot_logs and checkpoint.parent != work:
+            continue  # nothing was trained
+        try:
+            call(command.main, *argv)
+        except Refused as error:
+            found[name] = str(error)
+        else:
+            found[name] = ''
+    return found
 
 
 def write_page(rows: dict[tuple[str, str], dict]) -> None:
     """Write the tables into the page, between its two marks."""
-    text = PAGE.read_text()
-    before, rest = text.split(BEGIN)
+    before, rest = PAGE.read_text().split(BEGIN)
     _, after = rest.split(END)
-    PAGE.write_text(before + BEGIN + '\n' + '\n'.join(tables(rows)) + '\n\n' + END + after)
+    lines = '\n'.join([*summary(rows), '', *by_family(rows), '', *of_tools(rows)])
+    PAGE.write_text(f'{before}{BEGIN}\n{lines}\n\n{END}{after}')
 
 
-def tables(rows: dict[tuple[str, str], dict]) -> Iterator[str]:
-    """Lines of the summary and of the table by family."""
-    yield from ()
+# Why a layer does not apply, by what the one-line error says.
+REASONS = (
+    (r'returns \(\d+, \d+\), which are none', 'its backbone gives a vector'),
+    ('returns 2 outputs', 'its backbone gives two paths'),
+    (r'returns 1 outputs \[2 outputs', 'its backbone gives tokens besides'),
+    ('RepFlow has no option', 'has a neck, TPN'),
+    ("has no option 'neck'", 'RecognizerOmni takes no neck'),
+    ('pools the output', 'Recognizer2D pools the output of its backbone'),
+    ('runs on none of', 'tokens inside'),
+    ('flow needs maps', 'tokens or channels-last maps inside'),
+)
+
+
+def outcome(row: dict | None) -> str:
+    """A cell: that it passes, or why not."""
+    if row is None:
+        return 'not run'
+    if row['result'] == 'fails':
+        return f'**fails**: {row["why"]}'
+    if row['result'] == 'refused':
+        said = (short for text, short in REASONS if re.search(text, row['why']))
+        return next(said, row['why'])
+    return 'yes' if row['frames'] > 1 else 'one frame left'
+
+
+def summary(rows: dict[tuple[str, str], dict]) -> Iterator[str]:
+    """Lines of the table of counts."""
+    counts = {
+        way: Counter(outcome(rows.get((name, way))) for name in zoo.NAMES)
+        for way in zoo.WAYS
+    }
+    seconds = sum(row['seconds'] for row in rows.values())
+    yield (
+        f'{len(zoo.NAMES)} configs, both ways, in {seconds / 60:.0f} minutes of one '
+        f'CPU core (PyTorch {torch.__version__.partition("+")[0]}).'
+    )
+    yield from ('', '| | as a neck | spliced |', '|---|--:|--:|')
+    for cell, _ in (counts['neck'] + counts['splice']).most_common():
+        yield f'| {cell} | {counts["neck"][cell]} | {counts["splice"][cell]} |'
+
+
+def by_family(rows: dict[tuple[str, str], dict]) -> Iterator[str]:
+    """Lines of the table: a row for the configs of a family that end alike."""
+    groups: dict[tuple, list[str]] = {}
+    for name in zoo.NAMES:
+        cells = tuple(outcome(rows.get((name, way))) for way in zoo.WAYS)
+        groups.setdefault((zoo.family(name), zoo.after(name), *cells), []).append(name)
+    yield (
+        '| family | configs | as a neck | spliced | behind | largest difference at '
+        'start | CPU seconds |'
+    )
+    yield '|---|---|---|---|---|--:|--:|'
+    for (family, after, neck, splice), names in groups.items():
+        alike = [rows[n, way] for n in names for way in zoo.WAYS if (n, way) in rows]
+        errors = [row['identity'] for row in alike if 'identity' in row]
+        largest = f'{max(errors):.0e}' if any(errors) else '0' if errors else ''
+        seconds = sum(row['seconds'] for row in alike) / max(len(alike), 1)
+        whole = len(names) == sum(zoo.family(n) == family for n in zoo.NAMES)
+        which = f'all {len(names)}' if whole else told_apart(names)
+        yield (
+            f'| {family} | {which} | {neck} | {splice} | `{after}` | {largest} '
+            f'| {seconds:.0f} |'
+        )
+
+
+def told_apart(names: list[str]) -> str:
+    """The names of some configs of a family, or their number if they are many."""
+    if len(names) > 4:
+        return f'{len(names)}'
+    stems = (name.rpartition('/')[2] for name in names)
+    return ', '.join(re.sub(r'_\d+xb.*|_kinetics.*', '', stem) for stem in stems)
+
+
+def of_tools(rows: dict[tuple[str, str], dict]) -> Iterator[str]:
+    """Lines of the table of the other commands, run on one config of each family."""
+    ran = {
+        (zoo.family(name), way): row['tools']
+        for (name, way), row in rows.items()
+        if row.get('tools')
+    }
+    names = list(dict.fromkeys(tool for found in ran.values() for tool in found))
+    yield f'| family | way | {" | ".join(names)} |'
+    yield '|---' * (len(names) + 2) + '|'
+    for (family, way), found in sorted(ran.items()):
+        cells = (found.get(tool, 'no training') or 'yes' for tool in names)
+        yield f'| {family} | {way} | {" | ".join(cells)} |'
 
 
 if __name__ == '__main__':

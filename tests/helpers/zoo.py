@@ -5,6 +5,7 @@ add a layer. `tiny_config` makes it cheap to run and changes nothing about the l
 few videos of 64x64 pixels, no pretrained weights, networks of at most 50 layers.
 """
 
+import functools
 import sys
 import types
 from collections.abc import Iterator
@@ -41,15 +42,27 @@ _AFTER = {
     'UniFormerV2': 'transformer.resblocks.1',
     'VisionTransformer': 'blocks.1',
 }
+# These load weights unless told otherwise.
+_LOADS_ALWAYS = 'ResNetTSM', 'ResNetTIN', 'MobileNetV2TSM', 'MobileOneTSM'
 
 
 def family(name: str) -> str:
     return name.partition('/')[0]
 
 
+def after(name: str) -> str:
+    """The sub-module that a spliced layer goes behind."""
+    return _AFTER.get(_config(name).model.backbone.type, 'layer2')
+
+
+@functools.cache
+def _config(name: str) -> Config:
+    return Config.fromfile(CONFIGS / f'{name}.py')
+
+
 def user_config(name: str, way: str) -> str:
     """The config that a user writes to add motion to one of MMAction2's."""
-    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    cfg = _config(name)
     backbone, head = cfg.model.backbone, cfg.model.cls_head
     segments = ''
     counted = 'num_segments' in backbone or way == 'neck' and 'num_segments' in head
@@ -69,7 +82,7 @@ def user_config(name: str, way: str) -> str:
         layer = (
             "backbone=dict(_delete_=True, type='FlowAugmented', "
             f'backbone=_base_.model.backbone, '
-            f'after={_AFTER.get(backbone.type, "layer2")!r}{segments})'
+            f'after={after(name)!r}{segments})'
         )
     return (
         f"_base_ = 'mmaction::recognition/{name}.py'\n"
@@ -200,6 +213,8 @@ def _cheapen(model: Any) -> None:
         elif key in ('img_size', 'input_resolution', 'spatial_size'):
             model[key] = round(value * 64 / 224)
     kind = model.get('type')
+    if kind in _LOADS_ALWAYS:
+        model['pretrained2d'] = False
     if kind == 'TimeSformer':
         model['num_transformer_layers'] = 2
     elif kind == 'VisionTransformer':
