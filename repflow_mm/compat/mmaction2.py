@@ -123,8 +123,6 @@ def _patch_recognizer2d() -> None:
                 'one value per channel, and a neck cannot work on that: put motion '
                 "into the backbone (type='FlowAugmented')"
             )
-        if neck and hasattr(self.neck, 'agree_with'):
-            self.neck.agree_with(self)
         forward, replaced = getattr(backbone, name), vars(backbone).get(name)
 
         def whole(frames):

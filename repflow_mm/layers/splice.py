@@ -259,11 +259,16 @@ def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
         handle.remove()
         for module, training in modes.items():
             module.training = training
-    if not seen:
-        why = f' ({failures[0]})' if len(failures) == len(clips) else ''
+    if not seen and len(failures) == len(clips):
         raise InputError(
-            f'{what} never calls its sub-module {after!r} directly{why}: choose one '
-            'that it calls, such as a whole stage'
+            f'{what} runs on none of the small clips that show what {after!r} returns '
+            f'({failures[0]}): a layer can go into networks that take frames of any '
+            'size, as CNNs do; in MMAction2, try a neck'
+        )
+    if not seen:
+        raise InputError(
+            f'{what} never calls its sub-module {after!r} directly: choose one that it '
+            'calls, such as a whole stage'
         )
     maps = seen[0]
     if not isinstance(maps, Tensor) or not _are_maps(maps, clip):

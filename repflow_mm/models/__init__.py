@@ -2,6 +2,7 @@
 
 import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
 from repflow_mm.models.action_flow_net import ActionFlowNet, FlowTarget
+from repflow_mm.models import agreement  # wraps the recognizers' constructor
 from repflow_mm.models.flow_augmented import FlowAugmented
 from repflow_mm.models.late_fusion import LateFusion
 from repflow_mm.models.legacy_resnet import LegacyRepFlowResNet50
@@ -20,4 +21,5 @@ __all__ = [
     'RepFlowResNet',
     'RepFlowResNet2Plus1d',
     'RepFlowResNet3d',
+    'agreement',
 ]

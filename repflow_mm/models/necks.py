@@ -14,9 +14,11 @@ from repflow_mm.layers.registry import check_options, on_register
 class MotionNeck(MotionLayer):
     """A motion layer between backbone and head.
 
-    `neck=dict(type='{name}', in_channels=2048)` in the config of a recognizer.
+    `neck=dict(type='{name}')` in the config of a recognizer.
 
     Args:
+        in_channels (int, optional): Channels of the backbone's maps. Defaults, in a
+            recognizer, to the head's `in_channels`.
         num_segments (int, optional): In a `Recognizer2D`, the frames of one view.
             MMAction2 concatenates all crops and clips of a test sample before the
             neck; flow must not be computed across their boundaries. Defaults to the
@@ -58,7 +60,7 @@ class MotionNeck(MotionLayer):
         self.keep_frames = keep_frames
 
     def agree_with(self, recognizer: nn.Module) -> None:
-        """Infer the missing arguments; called by a `Recognizer2D`.
+        """Infer the missing arguments; called by a `Recognizer2D` once it is built.
 
         Args:
             recognizer (nn.Module): Its head and backbone define the frame count.
@@ -112,13 +114,19 @@ class MotionNeck(MotionLayer):
             InputError: On features of the wrong shape, or if `num_segments` does not
                 divide the number of frames.
         """
-        if isinstance(x, Tensor):
+        if isinstance(x, Tensor) and x.dim() == 5:
             return super().forward(x), {}
         if not isinstance(x, list):
+            if isinstance(x, Tensor):
+                found = f'{tuple(x.shape)}, which are none: '
+            else:
+                found = (
+                    f'{_describe(x)}: set out_indices (out_scales) to one stage, or '
+                )
             raise InputError(
                 f'{type(self).__name__} as a neck takes maps (N, C, T, H, W), and the '
-                f'backbone returns {_describe(x)}: set out_indices (out_scales) to one '
-                'stage, or put the layer into the backbone (FlowAugmented)'
+                f'backbone returns {found}put the layer behind a stage that returns '
+                "maps (type='FlowAugmented')"
             )
         maps = x[-1]
         if maps.dim() != 5:

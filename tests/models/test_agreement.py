@@ -1,0 +1,64 @@
+"""What a recognizer tells its motion layers when it is built."""
+
+import pytest
+import torch
+
+from repflow_mm.errors import InputError
+
+HEAD = dict(num_classes=5, in_channels=512)
+RESNET = dict(type='ResNet', depth=18)
+TRN = dict(type='TRNHead', num_segments=4, relation_type='TRN', **HEAD)
+NECK = dict(type='RepFlow', flow_channels=4, n_iters=2, fusion='add', temporal='same')
+
+
+def build(head: dict, backbone: dict = RESNET, **parts):
+    from mmaction.registry import MODELS
+
+    cfg = dict(type='Recognizer2D', backbone=backbone, cls_head=head, **parts)
+    return MODELS.build(cfg)
+
+
+def spliced(**options) -> dict:
+    return dict(type='FlowAugmented', backbone=RESNET, after='layer2', **options)
+
+
+def test_a_neck_takes_channels_and_segments_from_the_head(plugin):
+    neck = build(TRN, neck=NECK).neck
+    assert neck.in_channels == 512 and neck.num_segments == 4 and neck.keep_frames
+    clips = build(dict(type='I3DHead', **HEAD), neck=dict(NECK)).neck
+    assert clips.in_channels == 512
+
+
+def test_a_splice_takes_segments_from_the_head(plugin):
+    model = build(TRN, spliced())
+    with torch.no_grad():
+        assert model.extract_feat(torch.rand(1, 4, 3, 32, 32))[0].shape[:2] == (4, 512)
+    twice = dict(type='FlowAugmented', backbone=spliced(), after='layer3')
+    places = build(TRN, twice).backbone._motion_places
+    assert [place.frames for place in places] == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ('match', 'parts'),
+    [
+        (
+            'in_channels=256 and TRNHead has 512',
+            dict(neck=dict(NECK, in_channels=256)),
+        ),
+        ('num_segments=8 and TRNHead has 4', dict(neck=dict(NECK, num_segments=8))),
+        ('num_segments=8 and TRNHead has 4', dict(backbone=spliced(num_segments=8))),
+    ],
+)
+def test_what_cannot_agree_is_refused_with_both_values(plugin, match, parts):
+    with pytest.raises(InputError, match=match):
+        build(TRN, **parts)
+
+
+def test_other_necks_and_configs_are_left_alone(plugin):
+    head = dict(type='TSNHead', **HEAD)
+    backbone, neck = dict(RESNET), dict(NECK)
+    cfg = dict(head=head, backbone=backbone, neck=neck)
+    before = {key: dict(value) for key, value in cfg.items()}
+    build(**cfg)
+    assert cfg == before
+    assert not build(head).with_neck
