@@ -95,7 +95,13 @@ def run(args: argparse.Namespace) -> None:
         data = zoo.tiny_data(Path(folder, 'motion'))
         for name, way in track(wanted, 'configs'):
             kind = zoo.family(name), way
-            row = attempt(name, way, data, Path(folder, 'run'), not args.no_tools and kind not in tools)
+            row = attempt(
+                name,
+                way,
+                data,
+                Path(folder, 'run'),
+                not args.no_tools and kind not in tools,
+            )
             if row.get('tools'):
                 tools.add(kind)
             with args.results.open('a') as file:

@@ -1,8 +1,8 @@
 """Models, backbones and necks, registered in MMAction2's `MODELS`."""
 
 import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
-from repflow_mm.models.action_flow_net import ActionFlowNet, FlowTarget
 from repflow_mm.models import agreement  # wraps the recognizers' constructor
+from repflow_mm.models.action_flow_net import ActionFlowNet, FlowTarget
 from repflow_mm.models.flow_augmented import FlowAugmented
 from repflow_mm.models.late_fusion import LateFusion
 from repflow_mm.models.legacy_resnet import LegacyRepFlowResNet50
