@@ -13,17 +13,17 @@ from repflow_mm.layers.temporal_difference import depthwise
 class TDM(BottleneckMotion):
     """A gate per pixel from differences of frames, at three scales.
 
-    Reduced features `r` of neighbouring frames are compared in both directions,
-    `conv(r[t + 1]) - r[t]` and `conv(r[t]) - r[t + 1]`, with a depthwise 3x3
-    convolution. The mean of each difference, a 3x3 convolution of it and one of its
-    means over 2x2 pixels is expanded and normalised to `z`. The result is `F * a` with
-    `a = sigmoid(z) - 1/2`, averaged over both directions: motion selects features
-    instead of replacing them. With `fusion='add'` it is `F + F * a`, as published.
+    Reduced features `r` of a frame are compared with the next and the last frame,
+    `conv(r[t + 1]) - r[t]` and `conv(r[t - 1]) - r[t]`, zero beyond the clip's ends,
+    with a depthwise 3x3 convolution. The mean of each difference, a 3x3 convolution of
+    it and one of its means over 2x2 pixels is expanded and normalised to `z`. The
+    result is `F * a` with `a = sigmoid(z) - 1/2`, averaged over both directions: motion
+    selects features instead of replacing them. With `fusion='add'` it is `F + F * a`,
+    as published.
 
     Wang et al., *TDN: Temporal Difference Networks*, CVPR 2021: the long-term module.
-    There, frame `t` is compared with `t + 1` and `t - 1`; here, as in every layer of
-    this package, an output frame belongs to the pair `t` and `t + 1`. The convolutions
-    of the scales are depthwise here and full in the released code.
+    The convolutions of the scales are depthwise here, which keeps a narrow bottleneck,
+    and full in the released code.
 
     Args:
         in_channels (int): Channels in and out, `C`.
@@ -50,11 +50,14 @@ class TDM(BottleneckMotion):
         return channels
 
     def motion(self, g: Tensor) -> Tensor:
-        """Differences, `(2N, C', T - 1, H, W)`, both directions in one batch."""
+        """Differences to the next and the last frames, `(2N, C', T or T - 1, H, W)`."""
         r = self.norm(g)
         aligned = self.conv(r)
-        after, before = aligned[:, :, 1:], aligned[:, :, :-1]
-        d = torch.cat((after - r[:, :, :-1], before - r[:, :, 1:]))
+        after = F.pad(aligned[:, :, 1:] - r[:, :, :-1], (0, 0, 0, 0, 0, 1))
+        before = F.pad(aligned[:, :, :-1] - r[:, :, 1:], (0, 0, 0, 0, 1, 0))
+        d = torch.cat((after, before))
+        if self.temporal == 'valid':
+            d = d[:, :, :-1]
         return (d + self.fine(d) + enlarge(self.coarse(halve(d)), d)) / 3
 
     def features(self, x: Tensor) -> Tensor:
@@ -66,8 +69,8 @@ class TDM(BottleneckMotion):
     def reset_parameters(self) -> None:
         """See :meth:`MotionLayer.reset_parameters`."""
         super().reset_parameters()
-        nn.init.dirac_(self.conv.weight, self.conv.groups)
-        for module in (self.norm, *self.fine, *self.coarse):
+        # Not as the identity: the two directions of a uniform motion would cancel.
+        for module in (self.norm, self.conv, *self.fine, *self.coarse):
             module.reset_parameters()
 
 

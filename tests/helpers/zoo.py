@@ -1,7 +1,7 @@
 """MMAction2's recognition configs with motion, as a user writes them, on tiny data.
 
-`user_config` is the text of such a config: `_base_`, `custom_imports` and the lines that
-add a layer. `tiny_config` makes it cheap to run and changes nothing about the layer:
+`user_config` is the text of such a config: `_base_`, `custom_imports` and the lines
+that add a layer. `tiny_config` makes it cheap to run and changes nothing about the layer:
 few videos of 64x64 pixels, no pretrained weights, networks of at most 50 layers.
 """
 
@@ -234,8 +234,7 @@ def _cheapen(model: Any) -> None:
 
 def _datasets(dataset: dict) -> Iterator[dict]:
     """A dataset, or those that it concatenates."""
-    for inner in dataset.get('datasets', [dataset]):
-        yield inner
+    yield from dataset.get('datasets', [dataset])
 
 
 def _point_at(dataset: dict, data: Path, part: str) -> None:

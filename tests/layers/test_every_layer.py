@@ -13,7 +13,7 @@ from repflow_mm.layers import MotionLayer, RepresentationFlow, add_motion, build
 from tests.helpers.every_layer import FORMS, LAYERS, form_name
 
 # Computed of one frame alone, wholly or in part.
-SEES_APPEARANCE = {'MFNet', 'MotionSqueeze', 'NonLocal', 'OFF', 'Shift'}
+SEES_APPEARANCE = {'MFNet', 'MotionSqueeze', 'NonLocal', 'OFF', 'Shift', 'TDM'}
 every_form = pytest.mark.parametrize('form', FORMS, ids=form_name)
 
 
