@@ -2,6 +2,7 @@
 # The flow layer starts as the identity: training begins with the zoo model's features.
 # Lists of `path label` lines: data/own/train.txt and val.txt; videos: data/own/videos.
 # `python tools/prepare_data.py folder` makes them from data/own/videos/CLASS/VIDEO.
+# docs/finetune.md goes through it.
 _base_ = [
     '_base_/models/r2plus1d18.py',
     '_base_/datasets/kinetics400.py',
@@ -15,6 +16,7 @@ class_names = 'data/own/classes.txt'
 model = dict(
     backbone=dict(
         depth=34,
+        frozen_stages=2,  # stem, layer1 and layer2, up to the flow layer; -1: none
         norm_cfg=dict(type='BN3d', eps=1e-3),  # as in the zoo model
         flow=dict(n_iters=20, fusion='add', temporal='same'),
     ),

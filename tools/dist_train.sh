@@ -5,6 +5,8 @@ set -euo pipefail
 
 CONFIG=$1
 GPUS=$2
+# Passed on to the processes, which write a checkpoint (--signals-to-handle).
+export PET_SIGNALS_TO_HANDLE="${PET_SIGNALS_TO_HANDLE:-SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1}"
 
 exec torchrun \
     --nnodes="${NNODES:-1}" \

@@ -29,8 +29,8 @@ from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import command
 from repflow_mm.files import write_text
 from repflow_mm.inference.clips import look
-from repflow_mm.inference.recognizer import numbered_classes
 from repflow_mm.inference.windows import WindowedVideo
+from repflow_mm.preparation.class_names import numbered_classes
 from repflow_mm.visualization.demo_video import DemoVideo
 
 try:

@@ -13,6 +13,8 @@ from repflow_mm.errors import InputError, command
 def main(argv: Sequence[str] | None = None) -> None:
     """Test a checkpoint; with EMA, its averaged weights and beside them the raw ones.
 
+    Prints the accuracy per class, and writes a confusion matrix.
+
     Args:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
@@ -56,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         _check_display()
     cfg = load_config(args)
 
+    hooks = cfg.get('default_hooks') or {}
+    cfg.default_hooks = dict(confusion_matrix=dict(type='ConfusionMatrixHook')) | hooks
     if pictures:
         hook = dict(
             type='PredictionPicturesHook',
@@ -64,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             out_dir=args.show_dir,
             interval=args.interval or 1,
         )
-        cfg.default_hooks = {**(cfg.get('default_hooks') or {}), 'visualization': hook}
+        cfg.default_hooks.visualization = hook
     if args.dump is not None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise InputError(f'--dump writes a pickle: end {args.dump!r} in .pkl')

@@ -5,7 +5,6 @@ import os
 import tempfile
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 
 import torch
 from mmaction.registry import OPTIMIZERS, RUNNERS
@@ -13,6 +12,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from repflow_mm.config.mistakes import building, suggestion, unknown_type
+from repflow_mm.engine.preemption import where_stopped
 from repflow_mm.engine.screen import Screen, SummaryHook
 from repflow_mm.errors import InputError, OutputError
 
@@ -43,6 +43,7 @@ def launch(cfg: Config, what: str, local_rank: int) -> object:
         InputError: If the config is incomplete, or part of it cannot be built.
         OutputError: If the work dir cannot be written to.
         KeyboardInterrupt: On Ctrl-C; says where training was stopped.
+        Preempted: After SIGTERM or SIGUSR1 in training.
     """
     _check(cfg, what)
     variable, starter = _STARTED_BY.get(cfg.launcher, ('', ''))
@@ -73,15 +74,7 @@ def launch(cfg: Config, what: str, local_rank: int) -> object:
     except KeyboardInterrupt:
         if runner is None or what == 'test':
             raise KeyboardInterrupt from None
-        raise KeyboardInterrupt(_where_stopped(runner)) from None
-
-
-def _where_stopped(runner: Runner) -> str:
-    pointer = Path(runner.work_dir, 'last_checkpoint')
-    if not pointer.is_file():
-        return f'stopped at iteration {runner.iter}, before the first checkpoint'
-    last = Path(pointer.read_text().strip()).name
-    return f'stopped at iteration {runner.iter}; continue with --resume, from {last}'
+        raise KeyboardInterrupt(where_stopped(runner)) from None
 
 
 def _check(cfg: Config, what: str) -> None:

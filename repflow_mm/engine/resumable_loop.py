@@ -11,14 +11,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from itertools import islice
+from typing import NoReturn
 
 import numpy as np
 import torch
 from mmaction.registry import LOOPS
-from mmengine.dist import all_gather_object, get_rank
+from mmengine.dist import all_gather_object, barrier, get_rank
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import Dataset, Sampler
 
+from repflow_mm.engine.hooks.safe_checkpoint import SafeCheckpointHook
+from repflow_mm.engine.preemption import (
+    Preempted,
+    Preemption,
+    shield_workers,
+    where_stopped,
+)
 from repflow_mm.errors import InputError
 
 
@@ -31,11 +39,17 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     on a GPU with `--deterministic` as far as PyTorch's kernels are deterministic. A run
     that was interrupted during validation repeats the validation first.
 
+    With a :class:`SafeCheckpointHook`, SIGTERM and SIGUSR1 end training with a
+    checkpoint after the current iteration (several processes: that or the next one, the
+    same in all), or once accumulated gradients are applied. In validation they end it
+    at once. See :mod:`repflow_mm.engine.preemption`.
+
     Takes the arguments of `EpochBasedTrainLoop`, any dataset and any sampler.
 
     Raises:
         InputError: If the dataloader does not batch (`batch_size=None`), or the run to
             resume had epochs of a different length.
+        Preempted: After SIGTERM or SIGUSR1.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -56,6 +70,17 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             # A run without a seed of its own uses that of the run it resumes.
             self.dataloader.sampler.seed = self._seed
         self._check_resumed()
+        savers = [h for h in runner.hooks if isinstance(h, SafeCheckpointHook)]
+        self._saver = savers[0] if savers else None
+        for loop in (self, runner.val_loop):
+            if loop is not None:
+                shield_workers(loop.dataloader)
+        with Preemption(enabled=bool(savers)) as self._preemption:
+            self._train()
+        return runner.model
+
+    def _train(self) -> None:
+        runner = self.runner
         runner.call_hook('before_train')
         if self._iter > 0 and self._iter == self._epoch * len(self.dataloader):
             self._validate_if_due()
@@ -63,7 +88,6 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             self.run_epoch()
             self._validate_if_due()
         runner.call_hook('after_train')
-        return runner.model
 
     def run_epoch(self) -> None:
         """Train for an epoch, or for the rest of an interrupted one."""
@@ -81,7 +105,20 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     def run_iter(self, idx: int, data_batch: dict) -> None:
         """Train on a batch, seeded for this iteration."""
         _seed_everything(self._seed, _Purpose.ITERATION, self._iter, get_rank())
+        signals = self._preemption.ask_everyone()
         super().run_iter(idx, data_batch)
+        received = signals()
+        if received and self.runner.optim_wrapper.should_update():
+            self._save_and_stop(Preempted(received))
+
+    def _save_and_stop(self, stop: Preempted) -> NoReturn:
+        path = self._saver.save_latest(self.runner, self._iter)
+        barrier()  # a launcher may kill the rest once a process has ended
+        self.runner.logger.info(
+            f'{stop.name}: wrote {path} at iteration {self._iter}; continue with '
+            '--resume'
+        )
+        raise stop
 
     @property
     def _seed(self) -> int:
@@ -112,8 +149,14 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
         done = self.runner.message_hub.get_info('epoch_validated') == self._epoch
         begun = self._epoch >= self.val_begin
-        if self.runner.val_loop is not None and begun and due and not done:
-            self.runner.val_loop.run()
+        if self.runner.val_loop is None or not (begun and due) or done:
+            return
+        try:
+            with self._preemption.at_once():
+                self.runner.val_loop.run()
+        except Preempted as stop:
+            self.runner.logger.info(f'{stop.name}: {where_stopped(self.runner)}')
+            raise
 
 
 class _Purpose(IntEnum):

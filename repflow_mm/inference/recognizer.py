@@ -15,8 +15,8 @@ from torch import nn
 from repflow_mm.checkpoint.fit import check_fit, weights
 from repflow_mm.config import read_config
 from repflow_mm.config.mistakes import building
-from repflow_mm.errors import InputError, MissingFileError
-from repflow_mm.preparation.class_names import class_names
+from repflow_mm.errors import InputError
+from repflow_mm.preparation.class_names import name_classes
 
 
 def load_recognizer(
@@ -97,11 +97,6 @@ def choose_device(device: str | torch.device | None) -> torch.device:
     return device
 
 
-def numbered_classes(count: int) -> tuple[str, ...]:
-    """Placeholder class names, used where no names are given."""
-    return tuple(f'class {label}' for label in range(count))
-
-
 def _class_names(cfg: Config, meta: Mapping, count: int) -> tuple[str, ...]:
     """Class names from the config or the checkpoint, else numbered ones."""
     names = cfg.get('class_names')
@@ -110,27 +105,4 @@ def _class_names(cfg: Config, meta: Mapping, count: int) -> tuple[str, ...]:
         names = dataset.get('classes') if isinstance(dataset, Mapping) else None
         if not isinstance(names, list | tuple) or len(names) != count:
             names = None  # class names in a checkpoint are optional
-    if names is None:
-        names = numbered_classes(count)
-    if isinstance(names, str):
-        names = _read_names(names)
-    if not isinstance(names, list | tuple):
-        raise InputError(f'class_names must be a list or a file, got {names!r}')
-    if len(names) != count:
-        raise InputError(
-            f'class_names of the config has {len(names)} names, and its model '
-            f'{count} classes: --cfg-options class_names=FILE, a name a line'
-        )
-    return tuple(map(str, names))
-
-
-def _read_names(source: str) -> list[str]:
-    if Path(source).is_file():
-        return Path(source).read_text(encoding='utf-8').splitlines()
-    try:
-        return class_names(source)
-    except FileNotFoundError:
-        raise MissingFileError(
-            f'class_names of the config is {source!r}, which is no file and no list '
-            'of this package: --cfg-options class_names=FILE, a name a line'
-        ) from None
+    return name_classes(names, count)

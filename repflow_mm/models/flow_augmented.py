@@ -59,6 +59,7 @@ def FlowAugmented(
     if package in ('timm', 'torchvision'):
         # MMEngine would call timm's, which discards pretrained weights.
         built.init_weights = _leave_weights
+    built.train()  # freezes stages: DDP is told what learns when it wraps the model
     return built
 
 

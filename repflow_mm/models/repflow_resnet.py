@@ -70,6 +70,7 @@ class RepFlowResNet(ResNet):
                 *(64 * 2**i * self.block.expansion for i in range(self.num_stages)),
             )
             self.flow = build_layer(flow, channels[blocks.index(after)])
+        self.train()  # freezes stages: DDP is told what learns when it wraps the model
 
     def init_weights(self) -> None:
         """Load `pretrained` (MMAction2's or torchvision's names), or initialize.

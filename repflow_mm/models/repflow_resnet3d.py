@@ -49,7 +49,7 @@ class RepFlowResNet3d(ResNet3d):
         after (str): `'input'` (RGB), `'block1'` (stem) or `'block2'` ...
             `'block5'` (`layer1` ... `layer4`). Defaults to `'block3'`.
         **kwargs: Arguments of :class:`mmaction.models.ResNet3d`, including `depth`.
-            Options that freeze its norms do not affect the flow layer.
+            Options that freeze its stages or norms do not affect the flow layer.
 
     Shape:
         - Input: `(N, 3, T, H, W)`.
@@ -65,6 +65,7 @@ class RepFlowResNet3d(ResNet3d):
     ) -> None:
         super().__init__(**kwargs)
         _place_flow(self, flow, after)
+        self.train()  # freezes stages: DDP is told what learns when it wraps the model
 
 
 @MODELS.register_module()
@@ -80,3 +81,4 @@ class RepFlowResNet2Plus1d(ResNet2Plus1d):
     ) -> None:
         super().__init__(**kwargs)
         _place_flow(self, flow, after)
+        self.train()  # freezes stages: DDP is told what learns when it wraps the model

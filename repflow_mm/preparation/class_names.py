@@ -1,6 +1,10 @@
 """Class names of the datasets, in the order of their labels."""
 
+from collections.abc import Sequence
 from importlib import resources
+from pathlib import Path
+
+from repflow_mm.errors import InputError, MissingFileError
 
 
 def class_names(dataset: str) -> list[str]:
@@ -15,6 +19,53 @@ def class_names(dataset: str) -> list[str]:
     """
     lists = resources.files('repflow_mm.preparation') / 'class_lists'
     return (lists / f'{dataset}.txt').read_text(encoding='utf-8').splitlines()
+
+
+def name_classes(names: Sequence[str] | str | None, count: int) -> tuple[str, ...]:
+    """The names that a config gives the classes of its model.
+
+    Args:
+        names (Sequence[str] | str, optional): The config's `class_names`: the names, a
+            file with a name per line, or a dataset of :func:`class_names`. `None`
+            numbers the classes.
+        count (int): The model's number of classes.
+
+    Returns:
+        tuple[str, ...]: `count` names.
+
+    Raises:
+        MissingFileError: If it is no file and no dataset.
+        InputError: If it is not a list, or has another number of names.
+    """
+    if names is None:
+        return numbered_classes(count)
+    if isinstance(names, str):
+        names = _read(names)
+    if not isinstance(names, list | tuple):
+        raise InputError(f'class_names must be a list or a file, got {names!r}')
+    if len(names) != count:
+        raise InputError(
+            f'class_names of the config has {len(names)} names, and its model '
+            f'{count} classes: --cfg-options class_names=FILE, a name a line'
+        )
+    return tuple(map(str, names))
+
+
+def numbered_classes(count: int) -> tuple[str, ...]:
+    """Placeholder class names, used where no names are given."""
+    return tuple(f'class {label}' for label in range(count))
+
+
+def _read(source: str) -> list[str]:
+    if Path(source).is_file():
+        return Path(source).read_text(encoding='utf-8').splitlines()
+    try:
+        return class_names(source)
+    except FileNotFoundError:
+        raise MissingFileError(
+            f'class_names of the config is {source!r}, which is no file and no list '
+            'of this package: --cfg-options class_names=FILE, a name a line'
+        ) from None
 
 
 def bare(name: str) -> str:

@@ -124,6 +124,8 @@ class Channel:
             env={**os.environ, **settings, 'PYTHONPATH': path.rstrip(os.pathsep)},
             bufsize=0,
             pass_fds=files,
+            # Signals for a run's process group are not for it: it ends with its input.
+            start_new_session=True,
         )
 
     def _exchange(self, request: dict, beat: Callable[[], None]) -> dict:

