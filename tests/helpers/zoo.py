@@ -1,8 +1,8 @@
 """MMAction2's recognition configs with motion, as a user writes them, on tiny data.
 
 `user_config` is the text of such a config: `_base_`, `custom_imports` and the lines
-that add a layer. `tiny_config` makes it cheap to run and changes nothing about the layer:
-few videos of 64x64 pixels, no pretrained weights, networks of at most 50 layers.
+that add a layer. `tiny_config` makes it cheap to run and changes nothing about the
+layer: few videos of 64x64 pixels, no pretrained weights, networks of at most 50 layers.
 """
 
 import functools
