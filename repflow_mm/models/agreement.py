@@ -55,7 +55,7 @@ def _is_splice(cfg: Any) -> bool:
 
 def _counted(backbone: Mapping, segments: int) -> dict:
     """A splice's config with the head's `num_segments`, unless it has its own."""
-    inner = backbone.get('backbone')
+    inner: Any = backbone.get('backbone')
     if _is_splice(inner):
         inner = _counted(inner, segments)
     elif not isinstance(inner, Mapping) or 'num_segments' in inner:
