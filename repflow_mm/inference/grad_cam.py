@@ -27,7 +27,7 @@ def grad_cam(
     """Grad-CAM heat maps (Selvaraju et al., ICCV 2017) for one window.
 
     Args:
-        model (nn.Module): From :func:`repflow_mm.inference.recognizer.load_recognizer`.
+        model (nn.Module): The recognizer, in evaluation mode.
         packed (dict): The window as packed by the test pipeline.
         frames (int): Number of frames, `T`.
         stages (list[str]): Sub-modules that output maps, `(N, C, T', H, W)` or
