@@ -1,8 +1,7 @@
-# Your own classes on one GPU, from MMAction2's R(2+1)D-34 (75.5 top-1 on Kinetics-400).
-# The flow layer starts as the identity: training begins with the zoo model's features.
+# Your own classes on one GPU, from MMAction2's R(2+1)D-34 (75.5 top-1 on Kinetics-400);
+# docs/finetune.md explains each step. The flow layer starts as the identity.
 # Lists of `path label` lines: data/own/train.txt and val.txt; videos: data/own/videos.
 # `python tools/prepare_data.py folder` makes them from data/own/videos/CLASS/VIDEO.
-# docs/finetune.md goes through it.
 _base_ = [
     '_base_/models/r2plus1d18.py',
     '_base_/datasets/kinetics400.py',

@@ -79,7 +79,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = args.cfg_options or {}
     arms = []
     for config in args.configs:
-        splits = args.splits or read_config(config, options).get('splits') or [None]
+        cfg = read_config(config, options)
+        if args.splits and 'split' not in cfg:
+            raise InputError(
+                f'{config} has no split: leave out --splits, or declare a split as '
+                'configs/_base_/datasets/hmdb51.py does'
+            )
+        splits = args.splits or cfg.get('splits') or [None]
         runs = [
             Run(config, options, split, seed, args.work_dir)
             for seed in dict.fromkeys(args.seeds)

@@ -30,7 +30,7 @@ class UTInteraction(Preparation):
     )
     out = 'data/ut_interaction'
     videos = 'data/ut_interaction/videos'
-    configs = ('_base_/datasets/ut_interaction.py',)
+    configs = ('real/*_ut_interaction.py', '_base_/datasets/ut_interaction.py')
 
     def plan(self, args: argparse.Namespace) -> Plan:
         """See :func:`plan`."""

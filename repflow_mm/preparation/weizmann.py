@@ -26,7 +26,7 @@ class Weizmann(Preparation):
     )
     out = 'data/weizmann'
     videos = 'data/weizmann/videos'
-    configs = ('_base_/datasets/weizmann.py',)
+    configs = ('real/*_weizmann.py', '_base_/datasets/weizmann.py')
 
     def plan(self, args: argparse.Namespace) -> Plan:
         """See :func:`plan`."""

@@ -82,6 +82,3 @@ def test_mistakes_end_in_one_line(run_python, configs, tmp_path):
     line = error('--splits', 'c')
     assert 'rgb, split c, seed 0: ' in line and 'motion_train_split_c_list.txt' in line
     assert 'there is no config' in error('nowhere.py')
-    assert 'changes nothing' in error(
-        '--splits', '2', '--cfg-options', 'data_variables.split=z'
-    )

@@ -2,6 +2,7 @@
 
 import io
 import types
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -175,6 +176,7 @@ def test_every_layer(plugin, tmp_path, form):
 
 # Recording runs the layer once as it is, to compare.
 BUILT = pytest.mark.skipif(bool(cpu.reason()), reason=cpu.reason())
+TRITON = pytest.mark.skipif(find_spec('triton') is None, reason='Triton is missing')
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,7 @@ BUILT = pytest.mark.skipif(bool(cpu.reason()), reason=cpu.reason())
     [
         (RepresentationFlow, 'auto', False),
         pytest.param(RepresentationFlow, 'cpu', True, marks=BUILT),
-        (RepresentationFlow, 'triton', False),
+        pytest.param(RepresentationFlow, 'triton', False, marks=TRITON),
         pytest.param(FlowOfFlow, 'cpu', False, marks=BUILT),
     ],
 )

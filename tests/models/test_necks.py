@@ -197,9 +197,10 @@ def test_every_layer_is_a_neck_of_its_name(plugin, name):
     from repflow_mm.models import necks
 
     layer = LAYERS.get(name, FrameDifference)
-    neck = MODELS.build(dict(type=name, in_channels=8, flow_channels=4))
+    width = dict(flow_channels=4) if 'flow_channels' in layer.options() else {}
+    neck = MODELS.build(dict(type=name, in_channels=8, **width))
     assert isinstance(neck, layer) and f"type='{name}'" in type(neck).__doc__
-    assert neck.state_dict().keys() == layer(8, flow_channels=4).state_dict().keys()
+    assert neck.state_dict().keys() == layer(8, **width).state_dict().keys()
     assert type(pickle.loads(pickle.dumps(neck))) is getattr(necks, name)
     if 'budget' in layer.options():
         equal = MODELS.build(dict(type=name, in_channels=64, budget='equal'))

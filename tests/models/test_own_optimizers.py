@@ -49,10 +49,10 @@ def test_two_lines_train(plugin, name, way):
             assert solver >= set(group['params'])
             assert group['lr'] == pytest.approx(base / 100)
             assert group['weight_decay'] == 0
-    before = [p.detach().clone() for p in layer.parameters()]
     samples = [ActionDataSample().set_gt_label(n) for n in range(2)]
     clips = torch.randint(0, 255, (2, 8, 3, 64, 64)).float()
     losses = model.train_step(dict(inputs=list(clips), data_samples=samples), optimizer)
     assert torch.isfinite(losses['loss'])
-    for old, new in zip(before, layer.parameters(), strict=True):
-        assert not torch.equal(old, new)
+    for parameter in layer.parameters():
+        # A step at a hundredth of the rate may be lost in rounding, unlike momentum.
+        assert optimizer.optimizer.state[parameter]['momentum_buffer'].any()
