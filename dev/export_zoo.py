@@ -8,7 +8,6 @@ Failed exports are repeated without flow.
 import sys
 import tempfile
 import time
-import types
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ import repflow_mm.plugin  # noqa: F401  patches and registers
 from repflow_mm.export.deployable import Deployable
 from repflow_mm.export.onnx import export_onnx, relative_error
 from repflow_mm.models.complexity import FAMILIES
+from tests.helpers.steps import ops_without_shift
 from tests.models.test_zoo import NO_NECK, ZOO, config_of, spliced, with_neck
 
 FLOW = dict(flow_channels=4, n_iters=2, zero_init_residual=False)
@@ -101,9 +101,7 @@ def attempt(cfg: dict, clip: tuple[int, int, int], path: Path) -> str:
 def main() -> None:
     """Print the table."""
     init_default_scope('mmaction')
-    ops = types.ModuleType('mmcv.ops')  # a zero shift, as in test_zoo
-    ops.tin_shift = lambda x, offsets: x + 0 * offsets.sum()
-    sys.modules['mmcv.ops'] = ops
+    sys.modules['mmcv.ops'] = ops_without_shift()
     wanted = sys.argv[1:]
     print(
         '| recognizer | nodes | ONNX, error | TorchScript, error | export and check |'

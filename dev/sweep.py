@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from mmaction.registry import MODELS
@@ -48,6 +49,7 @@ from repflow_mm.commands import (
 from repflow_mm.errors import InputError
 from repflow_mm.layers import MotionLayer
 from tests.helpers import zoo
+from tests.helpers.steps import ops_without_shift
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / 'docs' / 'recognizers.md'
@@ -76,8 +78,7 @@ def main() -> None:
 def run(args: argparse.Namespace) -> None:
     """Run every config that has no result yet."""
     init_default_scope('mmaction')
-    zoo.zero_tin_shift()
-    without_formatting()
+    sys.modules['mmcv.ops'] = ops_without_shift()
     done = {key for key, row in read(args.results).items() if not args.again or ok(row)}
     wanted = [
         (name, way)
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
         for (name, way), row in read(args.results).items()
         if row.get('tools')
     }
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, unformatted():
         data = zoo.tiny_data(Path(folder, 'motion'))
         for name, way in track(wanted, 'configs'):
             kind = zoo.family(name), way
@@ -119,13 +120,18 @@ def by_turns(names: list[str]) -> list[str]:
     return [name for _, name in sorted(keyed)]
 
 
-def without_formatting() -> None:
-    """Write configs unformatted, and look at the machine once: most of a short run."""
+@contextlib.contextmanager
+def unformatted() -> Iterator[None]:
+    """Write configs unformatted, and look at the machine once: half of a short run."""
     environment = collect_env()
-    runner.collect_env = lambda: environment
-    Config.pretty_text = property(
+    text = property(
         lambda cfg: ''.join(f'{k} = {v!r}\n' for k, v in cfg.to_dict().items())
     )
+    with (
+        mock.patch.object(runner, 'collect_env', lambda: environment),
+        mock.patch.object(Config, 'pretty_text', text),
+    ):
+        yield
 
 
 def read(path: Path) -> dict[tuple[str, str], dict]:

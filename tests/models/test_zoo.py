@@ -6,7 +6,6 @@ runs a test step.
 """
 
 import sys
-import types
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 
 from repflow_mm.errors import InputError
+from tests.helpers.steps import ops_without_shift
 
 FLOW = dict(flow_channels=4, n_iters=2)
 # name: config, sub-module, one view of one sample, frames of a clip (per-frame only)
@@ -166,9 +166,7 @@ NO_NECK = {
 @pytest.fixture(autouse=True)
 def _wheel(plugin, monkeypatch):
     """TIN needs compiled ops of full mmcv, replaced here by a zero shift."""
-    ops = types.ModuleType('mmcv.ops')
-    ops.tin_shift = lambda x, offsets: x + 0 * offsets.sum()
-    monkeypatch.setitem(sys.modules, 'mmcv.ops', ops)
+    monkeypatch.setitem(sys.modules, 'mmcv.ops', ops_without_shift())
 
 
 def config_of(name: str) -> dict:
