@@ -73,9 +73,7 @@ def user_config(name: str, way: str) -> str:
         frames = _sampler(cfg.train_dataloader.dataset.pipeline)['clip_len'] // 2
         segments = f', num_segments={frames}'
     if way == 'neck':
-        layer = (
-            f"neck=dict(type='RepFlow', fusion='add', temporal='same'{segments})"
-        )
+        layer = f"neck=dict(type='RepFlow', fusion='add', temporal='same'{segments})"
     else:
         layer = (
             "backbone=dict(_delete_=True, type='FlowAugmented', "
