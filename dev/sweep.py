@@ -96,7 +96,13 @@ def run(args: argparse.Namespace) -> None:
         data = zoo.tiny_data(Path(folder, 'motion'))
         for name, way in track(wanted, 'configs'):
             kind = zoo.family(name), way
-            row = attempt(name, way, data, Path(folder, 'run'), not args.no_tools and kind not in tools)
+            row = attempt(
+                name,
+                way,
+                data,
+                Path(folder, 'run'),
+                not args.no_tools and kind not in tools,
+            )
             if row.get('tools'):
                 tools.add(kind)
             with args.results.open('a') as file:
@@ -151,6 +157,9 @@ def attempt(name: str, way: str, data: Path, folder: Path, tools: bool) -> dict:
             log.open('w') as file,
             contextlib.redirect_stdout(file),
             contextlib.redirect_stderr(file),
+            # oneDNN's gradient of MobileOne's weights corrupts memory (PyTorch 2.13),
+            # with or without a layer of ours.
+            torch.backends.mkldnn.flags(enabled='mobileone' not in name),
         ):
             row |= steps(name, way, data, folder, tools)
     except (Refused, InputError) as error:

@@ -1,8 +1,8 @@
 """MMAction2's recognition configs with motion, as a user writes them, on tiny data.
 
-`user_config` is the text of such a config: `_base_`, `custom_imports` and the lines that
-add a layer. `tiny_config` makes it cheap to run and changes nothing about the layer:
-few videos of 64x64 pixels, no pretrained weights, networks of at most 50 layers.
+`user_config` is the text of such a config: `_base_`, `custom_imports` and the lines
+that add a layer. `tiny_config` makes it cheap to run and changes nothing about the
+layer: few videos of 64x64 pixels, no pretrained weights, at most 50 layers.
 """
 
 import functools
@@ -73,9 +73,7 @@ def user_config(name: str, way: str) -> str:
         frames = _sampler(cfg.train_dataloader.dataset.pipeline)['clip_len'] // 2
         segments = f', num_segments={frames}'
     if way == 'neck':
-        layer = (
-            f"neck=dict(type='RepFlow', fusion='add', temporal='same'{segments})"
-        )
+        layer = f"neck=dict(type='RepFlow', fusion='add', temporal='same'{segments})"
     else:
         layer = (
             "backbone=dict(_delete_=True, type='FlowAugmented', "
@@ -225,8 +223,7 @@ def _cheapen(model: Any) -> None:
 
 def _datasets(dataset: dict) -> Iterator[dict]:
     """A dataset, or those that it concatenates."""
-    for inner in dataset.get('datasets', [dataset]):
-        yield inner
+    yield from dataset.get('datasets', [dataset])
 
 
 def _point_at(dataset: dict, data: Path, part: str) -> None:

@@ -58,7 +58,11 @@ SLOW = (
     ('tin/tin_imagenet-pretrained-r50_8xb6-1x1x8-40e_sthv1-rgb', 'splice', 'yes'),
     ('tpn/tpn-slowonly_r50_8xb8-8x8x1-150e_kinetics400-rgb', 'splice', 'yes'),
     ('trn/trn_imagenet-pretrained-r50_8xb16-1x1x8-50e_sthv1-rgb', 'neck', 'yes'),
-    ('tsm/tsm_imagenet-pretrained-r50_8xb16-1x1x8-50e_kinetics400-rgb', 'splice', 'yes'),
+    (
+        'tsm/tsm_imagenet-pretrained-r50_8xb16-1x1x8-50e_kinetics400-rgb',
+        'splice',
+        'yes',
+    ),
     ('tsn/tsn_imagenet-pretrained-r50_8xb32-1x1x8-100e_kinetics400-rgb', 'neck', 'yes'),
     ('uniformer/uniformer-small_imagenet1k-pre_16x4x1_kinetics400-rgb', 'neck', 'yes'),
     (
