@@ -74,7 +74,7 @@ def train_here(config: Path, work_dir: Path, *options: str) -> None:
 def differences(left, right, where: str = '') -> list[str]:
     """Places where two checkpoints, or parts of them, are not bitwise identical.
 
-    Times and folders are ignored.
+    Times, folders and commits are ignored.
     """
     if type(left) is not type(right):
         return [f'{where}: a {type(left).__name__} against a {type(right).__name__}']
@@ -106,6 +106,7 @@ def differences(left, right, where: str = '') -> list[str]:
 
 def _is_of_the_day(key: str) -> bool:
     names = ('cfg', 'config_text', 'time', 'experiment_name', 'last_ckpt', 'best_ckpt')
+    names += ('mmengine_version',)  # with the commit of the working directory
     return key in names or key.endswith(('/time', '/data_time', '/eta', '/memory'))
 
 
