@@ -227,7 +227,7 @@ def _killed_writes(folder: Path, count: int) -> Row:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             data = path.read_bytes()
-            broken[name] += len(data) != 20_000_000 or len(set(data)) != 1
+            broken[name] += data != data[:1] * 20_000_000
     return Row(
         'killed (-9) while a checkpoint is written',
         count,

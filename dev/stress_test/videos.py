@@ -112,7 +112,7 @@ def _plain(files: list[Path], *first: Path) -> str:
     """Outcomes with MMAction2's own transforms; each failure would end a run."""
     ends, rest = Counter(), [str(path) for path in files]
     while rest:
-        result = run(_PLAIN, *rest, env=environment(True, *first), seconds=30)
+        result = run(_PLAIN, *rest, env=environment(True, *first), seconds=120)
         lines = result.stdout.splitlines()
         ends['error'] += sum(line.startswith('raised') for line in lines)
         begun = sum(line.startswith('reading') for line in lines)
