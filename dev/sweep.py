@@ -157,6 +157,9 @@ def attempt(name: str, way: str, data: Path, folder: Path, tools: bool) -> dict:
             log.open('w') as file,
             contextlib.redirect_stdout(file),
             contextlib.redirect_stderr(file),
+            # oneDNN's gradient of MobileOne's weights corrupts memory (PyTorch 2.13),
+            # with or without a layer of ours.
+            torch.backends.mkldnn.flags(enabled='mobileone' not in name),
         ):
             row |= steps(name, way, data, folder, tools)
     except (Refused, InputError) as error:

@@ -1,6 +1,6 @@
 """Steps of MMAction2's recognizers, with or without this package.
 
-`python -m tests.helpers.steps CASES OUT` runs them in a process without it.
+`python -m tests.helpers.steps CASES OUT` runs them where it is not imported.
 """
 
 import hashlib

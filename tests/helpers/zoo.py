@@ -2,7 +2,7 @@
 
 `user_config` is the text of such a config: `_base_`, `custom_imports` and the lines
 that add a layer. `tiny_config` makes it cheap to run and changes nothing about the
-layer: few videos of 64x64 pixels, no pretrained weights, networks of at most 50 layers.
+layer: few videos of 64x64 pixels, no pretrained weights, at most 50 layers.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""MMAction2's recognizers: unchanged by the plugin, and the same with a layer at first.
+"""MMAction2's recognizers compute the same, bit by bit, where the plugin is imported.
 
 Two samples of three crops, as its own tests have them, for the kinds of recognizers
 that those cover; C3D apart, which takes a minute.
