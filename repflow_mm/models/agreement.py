@@ -7,7 +7,7 @@ cannot agree is refused when the model is built, not by a shape deep in a test.
 
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from mmaction.models.recognizers import BaseRecognizer, Recognizer2D
 from mmaction.registry import MODELS
@@ -49,7 +49,7 @@ def _is_neck(cfg: Any) -> bool:
     return isinstance(found, type) and issubclass(found, MotionNeck)
 
 
-def _is_splice(cfg: Any) -> bool:
+def _is_splice(cfg: Any) -> TypeGuard[Mapping]:
     return isinstance(cfg, Mapping) and cfg.get('type') == 'FlowAugmented'
 
 

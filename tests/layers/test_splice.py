@@ -195,6 +195,7 @@ def test_wrong_input(match, after, options):
     ('library', 'name', 'after'),
     [
         ('torchvision', 'resnet18', 'layer2'),
+        ('torchvision', 'mobilenet_v2', 'features.6'),
         ('torchvision', 'mobilenet_v3_small', 'features.6'),
         ('torchvision', 'convnext_tiny', 'features.3'),
         ('timm', 'resnet18', 'layer2'),

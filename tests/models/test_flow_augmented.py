@@ -243,7 +243,11 @@ HEAD = dict(type='TSNHead', num_classes=5, in_channels=512, dropout_ratio=0)
     [
         ('torchvision.resnet18', 'layer2', 512),
         ('torchvision.mobilenet_v2', 'features.6', 1280),
+        ('torchvision.mobilenet_v3_small', 'features.6', 576),
         ('timm.resnet18', 'layer2', 512),
+        ('timm.regnetx_002', 's2', 368),
+        ('timm.efficientnet_b0', 'blocks.2', 1280),
+        ('timm.mobilenetv4_conv_small', 'blocks.1', 960),
         ('timm.convnext_atto', 'stages.1', 320),
     ],
 )
