@@ -249,4 +249,10 @@ def finished(content: Any, size: int) -> Any:
             done[id(value)] = (value, convert(value))
         return done[id(value)][1]
 
-    return finish(content)
+    try:
+        return finish(content)
+    finally:
+        # The functions above refer to each other, and would keep the original, and so
+        # its file mapped, until a garbage collection.
+        done.clear()
+        copies.clear()

@@ -1,5 +1,6 @@
 """Loading checkpoints: MMEngine's load, hostile and broken ones are refused."""
 
+import gc
 import io
 import json
 import os
@@ -221,6 +222,17 @@ def test_a_flipped_byte_is_noticed_or_changes_nothing(tmp_path):
         except InputError:
             continue
         assert differences(whole, loaded) == [], name
+
+
+@pytest.mark.skipif(not os.path.exists('/proc/self/maps'), reason='looks at maps')
+def test_the_file_is_released(tmp_path):
+    zipped, _ = faults.real(tmp_path)
+    gc.disable()
+    try:
+        checkpoint = load_checkpoint(zipped)
+        assert checkpoint and str(zipped) not in Path('/proc/self/maps').read_text()
+    finally:
+        gc.enable()
 
 
 def test_a_missing_file(loaders, tmp_path):
