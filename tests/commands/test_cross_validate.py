@@ -72,8 +72,8 @@ def test_all_splits_and_seeds_are_run_once(run_python, configs, tmp_path):
 def test_mistakes_end_in_one_line(run_python, configs, tmp_path):
     def error(*args) -> str:
         result = run_python(
-            *('tools/cross_validate.py', configs[0], '--work-dir', tmp_path / 'x'),
-            *args,
+            *('tools/cross_validate.py', configs[0], *args),
+            *('--work-dir', tmp_path / 'x'),
             threads=1,
         )
         assert result.returncode == 2 and 'Traceback' not in result.stderr

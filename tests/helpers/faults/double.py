@@ -12,6 +12,8 @@ torch.set_default_dtype(torch.float64)
 class DoubleHook(Hook):
     """Passes fp64 input to the backbone, which MMAction2 makes fp32."""
 
+    priority = 'HIGHEST'  # before EMAHook copies the network
+
     def before_run(self, runner) -> None:
         """Insert itself before the backbone."""
         model = runner.model
