@@ -5,7 +5,7 @@ import torch
 
 from repflow_mm.checkpoint import load_checkpoint
 from repflow_mm.commands import publish_model
-from repflow_mm.inference.recognizer import load_recognizer
+from repflow_mm.inference.load import load
 from tests.helpers.faults.runs import HALF, differences, train_here, write_config
 
 # Of the config that a run is written with: half a ResNet-18, dropout, EMA.
@@ -36,13 +36,13 @@ def test_trained_resumed_averaged_and_published(plugin, motion_set, tmp_path):
         assert averaged.any() and not torch.equal(averaged, trained)
 
     clip = torch.rand(1, 1, 3, 8, 56, 56) * 255
-    model = load_recognizer(config, checkpoint, 'cpu')
+    model = load(config, checkpoint, 'cpu').model
     assert not differences(saved['state_dict'], dict(model.state_dict()))
     expected = scores(model, clip)
     for name in ('slim.pth', 'slim.safetensors'):
         publish_model.main([str(checkpoint), str(tmp_path / name)])
         (slim,) = tmp_path.glob(f'slim-*{name[4:]}')
-        again = scores(load_recognizer(config, slim, 'cpu'), clip)
+        again = scores(load(config, slim, 'cpu').model, clip)
         torch.testing.assert_close(again, expected, rtol=0, atol=0)
     for layer in (model.backbone.flow, model.backbone.flow2):  # each has a part in it
         before = scores(model, clip)
