@@ -1,4 +1,6 @@
-"""Conversion of MMAction2's packed inputs, the output of `PackActionInputs`."""
+"""MMAction2's packed inputs, the output of `PackActionInputs`, and its samples."""
+
+from collections.abc import Mapping
 
 from torch import Tensor
 
@@ -50,3 +52,21 @@ def pack_views(views: Tensor, like: Tensor) -> Tensor:
 def to_frames(view: Tensor) -> Tensor:
     """Convert a view `(3, T, H, W)` to pictures `(T, H, W, 3)`, uint8 on the CPU."""
     return view.permute(1, 2, 3, 0).clamp(0, 255).byte().cpu()
+
+
+def score_and_label(sample: Mapping) -> tuple[Tensor | dict | None, Tensor]:
+    """The predicted scores and the labels of a sample given to a metric.
+
+    Args:
+        sample (Mapping): A data sample as a dictionary, of MMAction2 1.0 to 1.2.
+
+    Returns:
+        tuple[Tensor | dict | None, Tensor]: Scores `(K,)`, or those of several
+        modalities by name, or None without any; labels `(n,)`.
+    """
+    if 'gt_label' in sample:
+        return sample.get('pred_score'), sample['gt_label']
+    scores = sample.get('pred_scores')  # until MMAction2 1.1
+    if scores is not None and set(scores) == {'item'}:
+        scores = scores['item']
+    return scores, sample['gt_labels']['item']

@@ -219,3 +219,18 @@ print('frames', results['total_frames'])
     if OLD_STACK.is_dir():  # which can be imported without us
         plain = 'import mmaction.datasets.transforms' + read
         assert run_python('-c', plain, stack='old').returncode == -signal.SIGSEGV
+
+
+def test_a_collate_function_is_not_given_a_scope(plugin):
+    from mmengine.runner import Runner
+
+    assert compat.state(fault('collate')) == 'patched'
+    loader = dict(
+        batch_size=2,
+        num_workers=0,
+        dataset=[1, 2],
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        collate_fn=dict(type='pseudo_collate', _scope_='mmaction'),
+    )
+    assert list(Runner.build_dataloader(loader)) == [[1, 2]]
+    assert '_scope_' in loader['collate_fn']  # the config is left as it was

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from repflow_mm.packed import pack_views, to_frames, unpack_views
+from repflow_mm.packed import pack_views, score_and_label, to_frames, unpack_views
 
 
 def test_both_formats_hold_the_same_views():
@@ -35,3 +35,13 @@ def test_frames_are_uint8():
 def test_what_is_no_rgb_clip(shape, frames):
     with pytest.raises(ValueError, match='packs no RGB clips.*inputs have shape'):
         unpack_views(torch.zeros(shape), frames)
+
+
+def test_samples_of_both_versions_give_scores_and_label():
+    scores, label = torch.rand(3), torch.tensor([2])
+    for sample in (
+        dict(pred_score=scores, gt_label=label),
+        dict(pred_scores=dict(item=scores), gt_labels=dict(item=label)),
+    ):
+        assert score_and_label(sample) == (scores, label)
+    assert score_and_label(dict(gt_label=label)) == (None, label)

@@ -83,6 +83,33 @@ def _find_our_configs() -> None:
     Config._get_cfg_path = staticmethod(patched)
 
 
+# In a config based on `package::...`, every dictionary with a type gets the package as
+# its `_scope_`, and the collate function is called with it.
+
+
+def _collate_function_gets_scope() -> bool:
+    if importlib.util.find_spec('mmengine') is None:
+        return False
+    from mmengine.runner import Runner
+
+    return Runner.build_dataloader.__module__.startswith('mmengine')
+
+
+def _drop_scope_of_collate_function() -> None:
+    from mmengine.runner import Runner
+
+    build_dataloader = Runner.build_dataloader
+
+    def patched(dataloader, seed=None, diff_rank_seed=False):
+        collate = isinstance(dataloader, dict) and dataloader.get('collate_fn')
+        if isinstance(collate, dict) and '_scope_' in collate:
+            collate = {k: v for k, v in collate.items() if k != '_scope_'}
+            dataloader = {**dataloader, 'collate_fn': collate}
+        return build_dataloader(dataloader, seed, diff_rank_seed)
+
+    Runner.build_dataloader = staticmethod(patched)
+
+
 def _pkg_resources_missing() -> bool:
     return (
         mentions('mmengine', 'utils/package_utils.py', 'import pkg_resources')
@@ -111,6 +138,13 @@ FAULTS = (
         until='MMEngine accepts any installed package there',
         present=_does_not_find_our_configs,
         patch=_find_our_configs,
+    ),
+    Fault(
+        name="a collate function of _base_ = 'mmaction::...' is given its _scope_",
+        upstream=UNREPORTED,
+        until='MMEngine takes it out, as it does for other dictionaries',
+        present=_collate_function_gets_scope,
+        patch=_drop_scope_of_collate_function,
     ),
     Fault(
         name="_base_ = 'mmaction::...' needs pkg_resources (nothing else does)",

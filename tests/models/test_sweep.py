@@ -84,6 +84,7 @@ def data(tmp_path_factory):
     ('name', 'way', 'ends'),
     [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)],
 )
+@pytest.mark.filterwarnings('ignore:RepFlow needs at least 2 frames')
 def test_two_lines(plugin, data, tmp_path, monkeypatch, name, way, ends):
     from dev import sweep
 
@@ -92,4 +93,5 @@ def test_two_lines(plugin, data, tmp_path, monkeypatch, name, way, ends):
         row = sweep.attempt(name, way, data, tmp_path / 'run', tools=False)
     assert row['result'] != 'fails', row['traceback']
     assert sweep.outcome(row) == ends, row
-    assert row.get('identity', 0) == 0
+    # The layer adds zeros; its copy of the maps may be averaged in another order.
+    assert row.get('identity', 0) < 1e-6

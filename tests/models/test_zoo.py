@@ -239,10 +239,11 @@ def test_flow_behind_a_stage_and_as_a_neck_learns(name):
     assert torch.isfinite(losses['loss'])
     for layer, weight in zip(layers, before, strict=True):
         assert not torch.equal(weight, layer.bn.weight)
-    model.eval()
+    model.eval().double()  # so that the size of a batch does not change the scores
     if getattr(model, 'test_cfg', None):
         model.test_cfg.pop('max_testing_views', None)  # for single samples
     # Three crops of each sample: their frames one after another, or views of a clip.
+    clips = clips.double()
     data['inputs'] = list(clips.repeat(1, 3, *[1] * (clips.dim() - 2)))
     with torch.no_grad():
         results = model.test_step(data)

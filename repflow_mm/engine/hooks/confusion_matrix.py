@@ -12,6 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from repflow_mm.errors import InputError
+from repflow_mm.packed import score_and_label
 from repflow_mm.preparation.class_names import name_classes, numbered_classes
 from repflow_mm.visualization.confusion import draw_confusion, per_class, write_table
 
@@ -69,7 +70,7 @@ class _SingleLabels(ConfusionMatrix):
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping]) -> None:
         for sample in data_samples:
-            score, label = sample.get('pred_score'), sample['gt_label']
+            score, label = score_and_label(sample)
             if isinstance(score, torch.Tensor) and score.dim() == label.numel() == 1:
                 super().process(data_batch, [sample])
             else:  # counted, since processes collect a result per sample

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from repflow_mm.errors import InputError
-from repflow_mm.packed import to_frames, unpack_views
+from repflow_mm.packed import score_and_label, to_frames, unpack_views
 from repflow_mm.visualization.flow_clip import even_steps
 from repflow_mm.visualization.sheet import Row, draw_sheet, save_png
 
@@ -62,12 +62,10 @@ class PredictionPicturesHook(Hook):
 
     def _draw(self, inputs: Tensor, sample: ActionDataSample) -> None:
         frames = to_frames(unpack_views(inputs)[0]).numpy()
-        best = sample.pred_score.topk(min(3, len(sample.pred_score)))
-        guesses = ', '.join(
-            f'{label} ({sample.pred_score[label]:.2f})'
-            for label in best.indices.tolist()
-        )
-        title = f'label {sample.gt_label.tolist()}, predicted {guesses}'
+        scores, labels = score_and_label(sample.to_dict())
+        best = scores.topk(min(3, len(scores))).indices.tolist()
+        guesses = ', '.join(f'{label} ({scores[label]:.2f})' for label in best)
+        title = f'label {labels.tolist()}, predicted {guesses}'
         shown = frames[even_steps(len(frames), _FRAMES)]
         picture = draw_sheet([Row('', shown)], title)
         if self.out_dir:
