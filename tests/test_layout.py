@@ -15,7 +15,7 @@ PACKAGE = ROOT / 'repflow_mm'
 # rank do not import each other.
 RANKS = (
     ('errors',),
-    ('checks', 'files', 'packed'),
+    ('allocator', 'checks', 'files', 'packed'),
     ('ops', 'video'),
     ('checkpoint', 'config', 'datasets.synthetic'),
     ('compat', 'layers', 'preparation', 'visualization'),
@@ -148,7 +148,7 @@ assert 'torch' not in sys.modules
     subprocess.run([sys.executable, '-c', code], check=True, cwd=ROOT)
 
 
-def test_importing_the_plugin_writes_no_file(run_python, tmp_path):
+def test_importing_the_plugin_writes_no_file_and_keeps_no_memory(run_python):
     code = """
 import sys
 
@@ -159,6 +159,9 @@ def look(event, args):
 
 sys.addaudithook(look)
 import repflow_mm.plugin
+import repflow_mm.commands.train
+from repflow_mm.allocator import memory_is_kept
+assert not memory_is_kept()
 """
     result = run_python('-c', code)
     assert result.returncode == 0, result.stderr

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from mmengine.registry import init_default_scope
 
+from repflow_mm.allocator import keep_memory
 from repflow_mm.benchmark import tables
 from repflow_mm.benchmark.measure import machine
 from repflow_mm.commands._networks import add_networks
@@ -92,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--json', type=Path, metavar='FILE', help='also write the results as JSON'
     )
     args = parser.parse_args(argv)
+    keep_memory()
     if args.json is not None:
         check_file(args.json)
     init_default_scope('mmaction')

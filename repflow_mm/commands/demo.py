@@ -17,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from repflow_mm.allocator import keep_memory
 from repflow_mm.commands._arguments import (
     add_model,
     add_videos,
@@ -63,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--top', type=at_least(1), default=5, metavar='N', help='classes to print'
     )
     args = parser.parse_args(argv)
+    keep_memory()
     videos = videos_of(args)
     recognizer = model_of(args)
     console, started = Console(highlight=False, soft_wrap=True), time.perf_counter()

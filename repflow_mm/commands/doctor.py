@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from repflow_mm import compat
+from repflow_mm import allocator, compat
 from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import command
 
@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f'{"":<10}-> {fault.command}')
     print()
     _print_backends()
+    _print_allocator()
     print()
     if stoppers or failure:
         print('Training cannot start.', failure or '')
@@ -95,6 +96,12 @@ def _print_backends() -> None:
 
     for name, reason in backends().items():
         print(f'{"solver":<10}{name:<12}{reason or "works"}')
+
+
+def _print_allocator() -> None:
+    reason = allocator.reason()
+    kept = f'returned at once: {reason}' if reason else 'kept by the tools for reuse'
+    print(f'{"memory":<10}{kept}')
 
 
 def _failure_of_a_training_step() -> str | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from repflow_mm.allocator import keep_memory
 from repflow_mm.benchmark.measure import Table
 from repflow_mm.commands._config import add_checkpoint, add_config
 from repflow_mm.commands._parser import Parser, at_least
@@ -43,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--repeats', type=at_least(1), default=5, metavar='N', help='runs to time'
     )
     args = parser.parse_args(argv)
+    keep_memory()
     if args.size and len(args.size) > 2:
         raise InputError(f'--size takes a side, or height and width, got {args.size}')
     check_file(args.out)

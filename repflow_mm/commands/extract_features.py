@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from repflow_mm.allocator import keep_memory
 from repflow_mm.commands._arguments import (
     add_model,
     add_videos,
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--out', type=Path, required=True, metavar='FOLDER', help='output folder'
     )
     args = parser.parse_args(argv)
+    keep_memory()
     videos = videos_of(args)
     recognizer = model_of(args)
     console = Console(highlight=False, soft_wrap=True)

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib import colormaps
 from rich.console import Console
 
+from repflow_mm.allocator import keep_memory
 from repflow_mm.commands._arguments import (
     add_drawn_frames,
     add_model,
@@ -56,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     add_drawn_frames(parser)
     args = parser.parse_args(argv)
+    keep_memory()
     videos = videos_of(args)
     recognizer = model_of(args)
     stages = args.stages or [*motion_layers(recognizer.model), 'backbone']

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from repflow_mm.allocator import keep_memory
 from repflow_mm.commands._config import add_checkpoint, add_config
 from repflow_mm.commands._launch import add_launch_arguments, check_exists, load_config
 from repflow_mm.commands._parser import Parser, at_least, number
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
+    keep_memory()
     pictures = args.show or args.show_dir is not None
     if args.interval is not None and not pictures:
         raise InputError('--interval is for pictures: give --show or --show-dir too')

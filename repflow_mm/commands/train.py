@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
+from repflow_mm.allocator import keep_memory
 from repflow_mm.commands._config import add_config
 from repflow_mm.commands._launch import add_launch_arguments, check_exists, load_config
 from repflow_mm.commands._parser import Parser, at_least
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
+    keep_memory()
     cfg = load_config(args)
 
     if args.no_validate:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from repflow_mm.allocator import keep_memory
 from repflow_mm.commands._arguments import (
     add_drawn_frames,
     add_model,
@@ -89,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--decoder', choices=DECODERS, help='without a network (default: auto)'
     )
     args = parser.parse_args(argv)
+    keep_memory()
     if (args.config is None) != (args.checkpoint is None):
         raise InputError('--config and --checkpoint go together: give both, or neither')
     _settle(args)

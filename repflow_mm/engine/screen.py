@@ -4,6 +4,7 @@ The log file has everything, including the environment, the config and all warni
 """
 
 import logging
+import sys
 import warnings
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,7 +14,13 @@ from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.runner import BaseLoop, Runner
 
+from repflow_mm.allocator import memory_is_kept
 from repflow_mm.layers.base import MotionLayer
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 _MMENGINE = Path(mmengine.__file__).parent
 _OPENMMLAB = tuple(
@@ -75,7 +82,7 @@ class Screen(AbstractContextManager):
 
 
 class SummaryHook(Hook):
-    """Logs a short summary of the run before it starts."""
+    """Logs a short summary of the run before it starts, and its peak memory."""
 
     priority = 'VERY_LOW'
 
@@ -90,6 +97,15 @@ class SummaryHook(Hook):
         )
         for name, line in lines.items():
             runner.logger.info(f'{name.replace("_", " ") + ":":<10}{line}')
+
+    def after_run(self, runner: Runner) -> None:
+        """Log the peak memory of this process."""
+        if resource is None:
+            return
+        unit = 1 if sys.platform == 'darwin' else 1024  # bytes
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        kept = ', freed memory is kept' if memory_is_kept() else ''
+        runner.logger.info(f'peak memory: {peak / 2**30:.1f} GiB{kept}')
 
 
 def _data(runner: Runner) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from repflow_mm.allocator import keep_memory
 from repflow_mm.errors import InputError, command
 from repflow_mm.study.run import Result, Run
 
@@ -69,6 +70,7 @@ def _perform(run: Run, log: Path, threads: int, keep_checkpoint: bool) -> None:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     torch.set_num_threads(threads)
+    keep_memory()
     command(run.perform)(keep_checkpoint)
 
 
