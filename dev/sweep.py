@@ -291,12 +291,14 @@ def write_page(rows: dict[tuple[str, str], dict]) -> None:
 # Why a layer does not apply, by what the one-line error says.
 REASONS = (
     (r'returns \(\d+, \d+\), which are none', 'its backbone gives a vector'),
+    (r'got shape \(\d+, \d+\)', 'its backbone gives a vector'),
     ('returns 2 outputs', 'its backbone gives two paths'),
     (r'returns 1 outputs \[2 outputs', 'its backbone gives tokens besides'),
     ('RepFlow has no option', 'has a neck, TPN'),
     ("has no option 'neck'", 'RecognizerOmni takes no neck'),
     ('pools the output', 'Recognizer2D pools the output of its backbone'),
     ('runs on none of', 'tokens inside'),
+    ("never calls its sub-module '(transformer|blocks)", 'tokens inside'),
     ('flow needs maps', 'tokens or channels-last maps inside'),
 )
 
@@ -309,7 +311,7 @@ def outcome(row: dict | None) -> str:
         return f'**fails**: {row["why"]}'
     if row['result'] == 'refused':
         said = (short for text, short in REASONS if re.search(text, row['why']))
-        return next(said, row['why'])
+        return next(said, re.sub(r'^/\S+, ', '', row['why']))  # without the file
     return 'yes' if row['frames'] > 1 else 'one frame left'
 
 
