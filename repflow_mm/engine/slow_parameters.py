@@ -7,10 +7,13 @@ takes precedence.
 """
 
 import functools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from mmaction.engine.optimizers import TSMOptimWrapperConstructor
+from mmaction.engine.optimizers import (
+    LearningRateDecayOptimizerConstructor,
+    TSMOptimWrapperConstructor,
+)
 from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.utils.dl_utils.parrots_wrapper import (
@@ -19,6 +22,7 @@ from mmengine.utils.dl_utils.parrots_wrapper import (
     _ConvNd,
 )
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from repflow_mm.layers import MotionLayer, motion_prefixes, slow_parameters
 
@@ -26,6 +30,13 @@ LR_MULT, DECAY_MULT = 0.01, 0.0
 
 # Modules that TSM's constructor handles; it rejects any other module with weights.
 _TSM_MODULES = (_ConvNd, nn.Linear, _BatchNorm, SyncBatchNorm_, nn.GroupNorm)
+# Constructors that apply no `custom_keys` and reject modules of a motion layer.
+_REJECTED: dict[type, Callable[[nn.Module], bool]] = {
+    TSMOptimWrapperConstructor: lambda part: (
+        not part._modules and not isinstance(part, _TSM_MODULES)
+    ),
+    LearningRateDecayOptimizerConstructor: lambda part: isinstance(part, _NormBase),
+}
 
 
 def _install() -> None:
@@ -38,22 +49,21 @@ def _install() -> None:
         inner = getattr(model, 'module', model)
         slow = slow_parameters(inner)
         given = self.paramwise_cfg
-        tsm = isinstance(self, TSMOptimWrapperConstructor)
-        if not slow and not tsm:
+        rejected = next((r for k, r in _REJECTED.items() if isinstance(self, k)), None)
+        if not slow and not rejected:
             return build(self, model)
 
         def add_params(params: list[dict], module: nn.Module, **kwargs) -> None:
             del self.add_params  # constructors call themselves for child modules
             if not given:
                 params.append(dict(params=list(module.parameters())))
-            elif tsm:
-                with _hidden(module):
-                    self.add_params(params, module, **kwargs)
-                _add_left_out(params, module)
             else:
-                self.add_params(params, module, **kwargs)
+                with _hidden(module, rejected):
+                    self.add_params(params, module, **kwargs)
+                if rejected:
+                    _add_left_out(params, module)
             rules = _rules(given, slow, module)
-            if not tsm:  # the constructor has already applied the config's rules
+            if not rejected:  # the constructor has already applied the config's rules
                 rules = {p: rule for p, rule in rules.items() if rule is _OURS}
             params[:] = _split(params, rules, self.base_lr, self.base_wd)
 
@@ -112,12 +122,16 @@ def _split(
     found = []
     for group in groups:
         parts: dict[tuple, list] = {}  # by multipliers
+        named = zip(group.get('param_names', ()), group['params'], strict=False)
+        names = {id(p): name for name, p in named}
         for parameter in group['params']:
             rule = rules.get(parameter, {})
             mults = rule.get('lr_mult', 1.0), rule.get('decay_mult', 1.0)
             parts.setdefault(mults, []).append(parameter)
         for (lr_mult, decay_mult), members in sorted(parts.items(), reverse=True):
             part = {**group, 'params': members}
+            if 'param_names' in group:
+                part['param_names'] = [names[id(p)] for p in members]
             for name, base, mult in (
                 ('lr', base_lr, lr_mult),
                 ('weight_decay', base_wd, decay_mult),
@@ -130,35 +144,41 @@ def _split(
 
 
 @contextmanager
-def _hidden(model: nn.Module) -> Iterator[None]:
-    """Hide the parameters of motion layers' modules that TSM's constructor rejects."""
-    strange = {
-        part: part._parameters
-        for layer in model.modules()
-        if isinstance(layer, MotionLayer)
-        for part in layer.modules()
-        if not part._modules and not isinstance(part, _TSM_MODULES)
-    }
-    for part in strange:
-        part._parameters = {}
+def _hidden(
+    model: nn.Module, rejected: Callable[[nn.Module], bool] | None
+) -> Iterator[None]:
+    """Take the modules that a constructor rejects out of the motion layers."""
+    layers = [part for part in model.modules() if isinstance(part, MotionLayer)]
+    found = [
+        (parent, name, part)
+        for layer in layers
+        for parent in layer.modules()
+        for name, part in parent._modules.items()
+        if part is not None and rejected is not None and rejected(part)
+    ]
+    for parent, name, _ in found:
+        parent._modules[name] = None
     try:
         yield
     finally:
-        for part, parameters in strange.items():
-            part._parameters = parameters
+        for parent, name, part in found:
+            parent._modules[name] = part
 
 
 def _add_left_out(params: list[dict], model: nn.Module) -> None:
-    """Add a group of motion layers' parameters that TSM's constructor left out."""
+    """Add groups of the motion layers' parameters that a constructor left out."""
     there = {id(p) for group in params for p in group['params']}
     prefixes = motion_prefixes(model)
-    left = [
-        p
+    left = {
+        name: p
         for name, p in model.named_parameters()
         if p.requires_grad and name.startswith(prefixes) and id(p) not in there
-    ]
+    }
     if left:
-        params.append(dict(params=left))  # the optimizer's own rate and decay
+        group = dict(params=list(left.values()))  # the optimizer's own rate and decay
+        if any('param_names' in other for other in params):  # then all must have them
+            group['param_names'] = list(left)
+        params.append(group)
 
 
 _install()

@@ -213,7 +213,7 @@ def _cheapen(model: Any) -> None:
     elif kind == 'UniFormer':
         model['depth'] = [2, 2, 2, 2]
     elif kind == 'MViT':
-        model['spatial_size'] = 64
+        model.update(spatial_size=64, pretrained_type=None)
     elif kind == 'SwinTransformer3D':
         widths = dict(tiny=96, small=96, base=128, large=192)
         width = widths[model['arch']]
