@@ -8,6 +8,7 @@ runs a test step.
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -239,14 +240,15 @@ def test_flow_behind_a_stage_and_as_a_neck_learns(name):
     assert torch.isfinite(losses['loss'])
     for layer, weight in zip(layers, before, strict=True):
         assert not torch.equal(weight, layer.bn.weight)
-    model.eval().double()  # so that the size of a batch does not change the scores
+    model.eval()
     if getattr(model, 'test_cfg', None):
         model.test_cfg.pop('max_testing_views', None)  # for single samples
     # Three crops of each sample: their frames one after another, or views of a clip.
-    clips = clips.double()
     data['inputs'] = list(clips.repeat(1, 3, *[1] * (clips.dim() - 2)))
     with torch.no_grad():
+        np.random.seed(0)  # TRN draws frames in evaluation too
         results = model.test_step(data)
+        np.random.seed(0)
         alone = model.test_step(dict(inputs=list(clips[:1]), data_samples=samples[:1]))
     for result in results:
         assert result.pred_score.isfinite().all()
