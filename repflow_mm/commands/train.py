@@ -10,6 +10,7 @@ from repflow_mm.allocator import keep_memory
 from repflow_mm.commands._config import add_config
 from repflow_mm.commands._launch import add_launch_arguments, check_exists, load_config
 from repflow_mm.commands._parser import Parser, at_least
+from repflow_mm.engine.cpu_amp import bf16_is_slower
 from repflow_mm.engine.launch import launch
 from repflow_mm.errors import InputError, command
 
@@ -36,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         help='resume from this checkpoint, or from the latest in the work dir',
     )
     parser.add_argument(
-        '--amp', action='store_true', help='automatic mixed precision (needs a GPU)'
+        '--amp',
+        action='store_true',
+        help='automatic mixed precision; on CPUs bf16, if they have it',
     )
     parser.add_argument(
         '--no-validate', action='store_true', help='do not validate during training'
@@ -88,9 +91,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _enable_amp(cfg: Config) -> None:
     kind = (cfg.get('optim_wrapper') or {}).get('type', 'OptimWrapper')
-    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'CPUAmpOptimWrapper'):
         raise InputError(f'--amp cannot be combined with optim_wrapper.type={kind!r}')
-    if not torch.cuda.is_available():
-        raise InputError('--amp needs a GPU, and PyTorch finds none: leave it out')
-    cfg.optim_wrapper.type = 'AmpOptimWrapper'
-    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if torch.cuda.is_available():
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        return
+    if slower := bf16_is_slower():
+        raise InputError(
+            f'--amp would be slower here: PyTorch finds no GPU, and {slower}'
+        )
+    cfg.optim_wrapper.type = 'CPUAmpOptimWrapper'
+    for name in ('loss_scale', 'dtype', 'use_fsdp'):
+        cfg.optim_wrapper.pop(name, None)

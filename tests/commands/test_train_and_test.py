@@ -122,7 +122,9 @@ def test_clips_of_one_frame(error, argv):
 
 def test_options_that_cannot_work_here(error, argv, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    assert '--amp needs a GPU' in error(train.main, REPFLOW, '--amp', *argv)
+    monkeypatch.setattr(train, 'bf16_is_slower', lambda: 'a reason')
+    line = error(train.main, REPFLOW, '--amp', *argv)
+    assert '--amp would be slower here' in line and line.endswith('and a reason')
     line = error(test.main, REPFLOW, REPFLOW, '--dump', 'scores.txt', *argv)
     assert "end 'scores.txt' in .pkl" in line
 
