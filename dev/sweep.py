@@ -88,14 +88,14 @@ def run(args: argparse.Namespace) -> None:
         and (not args.words or any(word in name for word in args.words))
     ]
     tools = {
-        (zoo.family(name), way)
-        for (name, way), row in read(args.results).items()
+        zoo.family(name)
+        for (name, _), row in read(args.results).items()
         if row.get('tools')
     }
     with tempfile.TemporaryDirectory() as folder, unformatted():
         data = zoo.tiny_data(Path(folder, 'motion'))
         for name, way in track(wanted, 'configs'):
-            kind = zoo.family(name), way
+            kind = zoo.family(name)
             row = attempt(
                 name,
                 way,
