@@ -7,6 +7,8 @@ import sys
 import cv2
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from repflow_mm import compat
 from repflow_mm.commands import doctor
@@ -143,7 +145,6 @@ def test_hue_jitter_works_and_is_what_numpy_1_computed(plugin):
 
 
 def test_loaders_that_run_pickles_or_refuse_logs_are_faulty(plugin, monkeypatch):
-    import torch
     from mmengine.runner import checkpoint
 
     entry = fault('unpickles')
@@ -234,3 +235,16 @@ def test_a_collate_function_is_not_given_a_scope(plugin):
     )
     assert list(Runner.build_dataloader(loader)) == [[1, 2]]
     assert '_scope_' in loader['collate_fn']  # the config is left as it was
+
+
+def test_tpns_head_tests_the_classifier_it_has(plugin):
+    from mmaction.registry import MODELS
+
+    assert compat.state(fault('TPN')) == 'patched'
+    head = MODELS.build(dict(type='TPNHead', num_classes=3, in_channels=4)).eval()
+    x = torch.rand(2, 4, 1, 2, 2)
+    for _ in range(2):  # also after further training
+        nn.init.normal_(head.fc_cls.weight)
+        scores = head(x, fcn_test=True)
+        torch.testing.assert_close(scores, head.fc_cls(x.mean((2, 3, 4))))
+    assert set(head.state_dict()) == {'fc_cls.weight', 'fc_cls.bias'}

@@ -80,7 +80,9 @@ def load(
         # must form one batch so that the flow of the last view can be found.
         if getattr(module, 'test_cfg', None):
             module.test_cfg.pop('max_testing_views', None)
-    classes = _class_names(cfg, meta, model.cls_head.num_classes)
+    # OmniHead's num_classes are those of images.
+    count = cfg.model.cls_head.get('video_classes', model.cls_head.num_classes)
+    classes = _class_names(cfg, meta, count)
     return Recognizer(model, classes, Path(config).stem, checkpoint)
 
 
