@@ -9,6 +9,9 @@ from torch import Tensor
 from repflow_mm.errors import InputError
 
 
+_COPY = 'cls_head.new_cls.'  # TPN's classifier once more, after MMAction2's validation
+
+
 def weights(
     file: str, checkpoint: Any, state: Mapping[str, Tensor], key: str = 'state_dict'
 ) -> dict[str, Tensor]:
@@ -37,7 +40,10 @@ def weights(
                 f'{file} is no {key}: weights are tensors by name, and entry '
                 f'{str(name)[:40]!r} is a {type(value).__name__}'
             )
-        found[name.removeprefix('module.')] = value
+        name = name.removeprefix('module.')
+        if name.startswith(_COPY) and name not in state:
+            continue
+        found[name] = value
     for name in found.keys() & state.keys():
         if _kind(found[name]) != _kind(state[name]):
             raise InputError(
