@@ -8,7 +8,6 @@ from torch import Tensor
 
 from repflow_mm.errors import InputError
 
-
 _COPY = 'cls_head.new_cls.'  # TPN's classifier once more, after MMAction2's validation
 
 
