@@ -196,7 +196,7 @@ def _cheapen(model: Any) -> None:
         if key in ('pretrained', 'pretrained2d', 'clip_pretrained'):
             model[key] = False if isinstance(value, bool) else None
         elif key == 'init_cfg' and 'Pretrained' in str(value):
-            model[key] = None
+            del model[key]  # the default needs no file
         elif key == 'depth' and value in (101, 152):
             model[key] = 50
         elif key in ('img_size', 'input_resolution', 'spatial_size'):
