@@ -47,7 +47,7 @@ NOT_RUN = {
 # Options added to make a program quick.
 ADDED = {
     'frame_exactness': '--windows 2',
-    'make_motion_set': '--train-clips 2 --val-clips 1 --frames 12',
+    'make_motion_set': '--train-clips 2 --val-clips 1',
     'motion_demo': '--epochs 1 --clips 2',
     'cross_validate': '--splits daria --seeds 0',
 }

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 
+from repflow_mm.datasets.synthetic import KINDS
 from repflow_mm.layers import build_layer
 from repflow_mm.preparation.datasets import DATASETS
 from tests.helpers.configs import FOLDER, PATHS, config, name, steps
@@ -192,14 +193,10 @@ def test_solver_parameters_learn_slowly_and_without_decay(plugin):
 
 
 def test_the_motion_sets_classes_have_their_names():
-    from repflow_mm.datasets.synthetic import motion_set
-
-    for stem, classes in (
-        ('repflow_r18_block2_motion', motion_set.CLASSES),
-        ('repflow_r18_block2_acceleration', motion_set.ACCELERATION_CLASSES),
-    ):
-        cfg = config(f'{stem}.py')
-        assert tuple(cfg.class_names) == classes
+    cfg = config('repflow_r18_block2_motion.py')
+    assert tuple(cfg.class_names) == KINDS['motion'].classes
+    cfg = config('repflow_r18_block2_acceleration.py')
+    assert tuple(cfg.class_names) == KINDS['acceleration'].classes
 
 
 # Datasets that have no config of their own yet.

@@ -16,8 +16,8 @@ PACKAGE = ROOT / 'repflow_mm'
 RANKS = (
     ('errors',),
     ('allocator', 'checks', 'files', 'packed'),
-    ('ops', 'video'),
-    ('checkpoint', 'config', 'datasets.synthetic'),
+    ('datasets.synthetic', 'ops', 'video'),
+    ('checkpoint', 'config'),
     ('compat', 'layers', 'preparation', 'visualization'),
     ('datasets', 'engine', 'models'),
     ('inference',),

@@ -24,7 +24,7 @@ from repflow_mm.errors import InputError, command
 from repflow_mm.files import check_folder, write_text
 from repflow_mm.study.processes import perform_all
 from repflow_mm.study.run import METRIC, Run
-from repflow_mm.study.table import Arm, table
+from repflow_mm.study.table import Arm, statements, table
 
 
 @command
@@ -142,7 +142,7 @@ def _write(folder: Path, arms: list[Arm], failed: list[str]) -> str:
                 fixed = [run.stem, split, run.seed, result.clips, result.seconds]
                 writer.writerows([*fixed, *item] for item in result.metrics.items())
     write_text(folder / 'results.csv', rows.getvalue())
-    text = table(arms)
+    text = '\n\n'.join(part for part in (table(arms), statements(arms)) if part)
     if failed:
         text += '\n\nFailed; run the command again to retry:\n- ' + '\n- '.join(failed)
     write_text(folder / 'results.md', f'{text}\n')

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from repflow_mm.commands._parser import Parser
-from repflow_mm.datasets.synthetic.motion_set import KINDS, MotionSet
+from repflow_mm.datasets.synthetic import KINDS, MotionSet
 from repflow_mm.errors import command
 
 _HELP = dict(
@@ -13,7 +13,7 @@ _HELP = dict(
     val_clips='validation clips per class',
     size='height and width in pixels, an even number',
     frames='frames per clip',
-    kind='the ten motions, or one motion with four speed profiles',
+    kind='what the classes are, and what makes them hard: docs/motion_kinds.md',
 )
 
 
@@ -34,14 +34,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     for field in fields(MotionSet):
         name = field.name.replace('_', '-')
         choices = tuple(KINDS) if field.name == 'kind' else None
-        kind = type(field.default)
+        default = " (default: the kind's)" if field.default is None else ''
         parser.add_argument(
             f'--{name}',
-            type=kind,
+            type=str if choices else int,
             default=field.default,
             choices=choices,
             metavar=None if choices else 'N',
-            help=_HELP[field.name],
+            help=_HELP[field.name] + default,
         )
     options = vars(parser.parse_args(argv))
     root = options.pop('root')

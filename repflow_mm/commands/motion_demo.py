@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.config.find import SHIPPED
-from repflow_mm.datasets.synthetic.motion_set import CLASSES, MotionSet
+from repflow_mm.datasets.synthetic import CLASSES, MotionSet
 from repflow_mm.errors import InputError, command
 from repflow_mm.inference.load import load
 from repflow_mm.models.complexity import parameters

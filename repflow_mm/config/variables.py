@@ -15,6 +15,7 @@ updated. The bases in `configs/_base_` declare their variables and original valu
 | `start_factor` | `LinearLR`, the warm-up |
 | `ema_momentum` | `EMAHook` |
 | `split` | every `ann_file` named `..._split_SPLIT_...`, and such a `work_dir` |
+| `kind` | `data/KIND` (a motion set), its classes, and whether clips are mirrored |
 
 `decoder` needs no declaration: it is passed to every `VideoInit`.
 """
@@ -23,6 +24,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from repflow_mm.datasets.synthetic.kinds import KINDS
 from repflow_mm.errors import InputError
 
 # Where the bases declare them.
@@ -88,6 +90,10 @@ def _check(name: str, value: Any) -> None:
     if name == 'split':
         if not re.fullmatch(r'\w+', str(value)):
             raise InputError(f'split has to be the name of a split, got {value!r}')
+        return
+    if name == 'kind':
+        if str(value) not in KINDS:
+            raise InputError(f'kind has to be one of {", ".join(KINDS)}, got {value!r}')
         return
     fraction = name in ('start_factor', 'ema_momentum')
     kinds = (int, float) if fraction else int
@@ -159,14 +165,34 @@ def _split(cfg: dict, before: str, now: str) -> Iterator[_Place]:
     folder = cfg.get('work_dir') or ''
     if folder.endswith(f'_split{before}'):
         yield cfg, 'work_dir', f'{folder.removesuffix(str(before))}{now}'
+    for node in _datasets(cfg):
+        lists = node.get('ann_file')
+        if isinstance(lists, str) and f'_split_{before}_' in lists:
+            yield node, 'ann_file', lists.replace(f'_split_{before}_', f'_split_{now}_')
+
+
+def _kind(cfg: dict, before: str, now: str) -> Iterator[_Place]:
+    classes = list(KINDS[now].classes)
+    yield cfg, 'class_names', classes
+    yield cfg['model']['cls_head'], 'num_classes', len(classes)
+    for node in _datasets(cfg):
+        for key in ('ann_file', 'video'):
+            if isinstance(path := node.get(key), str):
+                yield node, key, path.replace(f'data/{before}/', f'data/{now}/')
+    if classes != list(KINDS['motion'].classes):
+        for node in (cfg, *_datasets(cfg)):
+            for key in ('train_pipeline', 'pipeline'):
+                if key in node:
+                    yield node, key, [s for s in node[key] if s['type'] != 'Flip']
+
+
+def _datasets(cfg: dict) -> Iterator[dict]:
+    """Yield all dictionaries in data loaders, those of datasets among them."""
     nodes = [cfg[f'{part}_dataloader'] for part in ('train', 'val', 'test')]
     while nodes:
         node = nodes.pop()
         if isinstance(node, dict):
-            lists = node.get('ann_file')
-            if isinstance(lists, str) and f'_split_{before}_' in lists:
-                lists = lists.replace(f'_split_{before}_', f'_split_{now}_')
-                yield node, 'ann_file', lists
+            yield node
             nodes += node.values()
         elif isinstance(node, list | tuple):
             nodes += node
@@ -191,4 +217,5 @@ _PLACES: dict[str, _Follow] = dict(
     start_factor=_entry('param_scheduler', 'LinearLR', 'start_factor'),
     ema_momentum=_entry('custom_hooks', 'EMAHook', 'momentum'),
     split=_split,
+    kind=_kind,
 )

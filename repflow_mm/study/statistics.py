@@ -63,3 +63,65 @@ def pooled(
 def paired(ours: Mapping[int, float], baseline: Mapping[int, float]) -> list[float]:
     """Differences between two arms, for the seeds that both have."""
     return [ours[seed] - baseline[seed] for seed in ours if seed in baseline]
+
+
+def p_value(differences: Sequence[float], margin: float = 0.0) -> float:
+    """Two-sided p-value of the mean difference, by the paired t-test.
+
+    Args:
+        differences (Sequence[float]): At least one, paired.
+        margin (float): The mean under the null hypothesis. Defaults to 0.
+
+    Returns:
+        float: In [0, 1]; 1 for a single difference, which says nothing.
+    """
+    if len(differences) == 1 or all(value == margin for value in differences):
+        return 1.0
+    if len(set(differences)) == 1:
+        return 0.0
+    return float(stats.ttest_1samp(differences, margin).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values for their number, by Holm's step-down method.
+
+    Compared with a level, they keep the probability of one or more false rejections
+    among all below it, however the tests depend on each other.
+
+    Args:
+        p_values (Sequence[float]): p-values of a family of tests.
+
+    Returns:
+        list[float]: Adjusted p-values, in the same order.
+    """
+    count = len(p_values)
+    adjusted, largest = [0.0] * count, 0.0
+    for rank, place in enumerate(sorted(range(count), key=p_values.__getitem__)):
+        largest = max(largest, min((count - rank) * p_values[place], 1.0))
+        adjusted[place] = largest
+    return adjusted
+
+
+def judge(
+    differences: Mapping[str, Sequence[float]], margin: float = 0.0, level: float = 0.05
+) -> dict[str, tuple[str, float]]:
+    """Judge a family of claims, each that a mean difference is above a margin.
+
+    Args:
+        differences (Mapping[str, Sequence[float]]): Paired differences, by claim.
+        margin (float): What they have to exceed; below 0, it is how much worse still
+            counts as no worse. Defaults to 0.
+        level (float): Probability of one or more wrong verdicts in the family, if none
+            of its means differs from the margin. Defaults to 0.05.
+
+    Returns:
+        dict[str, tuple[str, float]]: By claim, `'holds'`, `'does not hold'` or
+        `'cannot be told'`, and the p-value adjusted by Holm.
+    """
+    adjusted = holm([p_value(values, margin) for values in differences.values()])
+    verdicts = {}
+    for (claim, values), p in zip(differences.items(), adjusted, strict=True):
+        above = statistics.mean(values) > margin
+        told = 'holds' if above else 'does not hold'
+        verdicts[claim] = (told if p < level else 'cannot be told', p)
+    return verdicts

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Sequence
 
 from repflow_mm.study.run import Run
-from repflow_mm.study.statistics import estimate, paired, pooled
+from repflow_mm.study.statistics import estimate, judge, paired, pooled
 
 
 class Arm:
@@ -70,3 +70,30 @@ def _percent(values: list[float], sign: str = '') -> str:
     if found.n == 1:
         return f'{found.mean:{sign}.1f}'
     return f'{found.mean:{sign}.1f} ± {found.half_width:.1f}'
+
+
+def statements(arms: Sequence[Arm]) -> str:
+    """Say of each arm whether it is better than the first, as a list in Markdown.
+
+    By paired t-tests over seeds, whose p-values are adjusted by Holm for the number of
+    arms, at a level of 5 %.
+
+    Args:
+        arms (Sequence[Arm]): The arms, the baseline first.
+
+    Returns:
+        str: One sentence per arm; empty if none has a seed in common with the first.
+    """
+    first, *others = arms
+    baseline = first.accuracies()
+    paired_arms = {arm.name: paired(arm.accuracies(), baseline) for arm in others}
+    known = {name: values for name, values in paired_arms.items() if values}
+    lines = []
+    for name, (verdict, p) in judge(known).items():
+        says = {
+            'holds': f'{name} is better than {first.name}',
+            'does not hold': f'{name} is worse than {first.name}',
+        }.get(verdict, f'whether {name} is better than {first.name} cannot be told')
+        difference, n = _percent(known[name], '+'), len(known[name])
+        lines.append(f'- {says}: {difference} points, n = {n}, p = {p:.2g} (Holm)')
+    return '\n'.join(lines)

@@ -110,6 +110,25 @@ def test_a_variable_updates_all_of_its_entries():
     assert cfg.to_dict() == before
 
 
+def test_kind_takes_another_motion_set():
+    cfg = read_config('rgb_r18_motion', dict(kind='speed', crop_size=104))
+    assert cfg.class_names[:2] == ['right', 'down_right']
+    assert cfg.model.cls_head.num_classes == len(cfg.class_names) == 8
+    for part, name in (('train', 'train'), ('val', 'val'), ('test', 'val')):
+        dataset = cfg[f'{part}_dataloader'].dataset
+        assert dataset.ann_file == f'data/speed/motion_{name}_list_videos.txt'
+        assert dataset.data_prefix.video == f'data/speed/videos_{name}'
+    # Mirrored, a motion to the right would keep its label.
+    assert entries(cfg, 'train', 'Flip', 'flip_ratio') == []
+    before = cfg.to_dict()
+    apply_variables(cfg)
+    assert cfg.to_dict() == before
+    few = read_config('rgb_r18_motion', dict(kind='few'))
+    assert entries(few, 'train', 'Flip', 'flip_ratio') == [0.5, 0.5]
+    with pytest.raises(InputError, match='one of motion, acceleration, product'):
+        read_config('rgb_r18_motion', dict(kind='fast'))
+
+
 def test_an_inheriting_config_changes_one_name(tmp_path):
     (tmp_path / 'mine.py').write_text(
         "_base_ = 'repflow_mm::repflow_r18_block2_motion.py'\n"

@@ -3,10 +3,11 @@
 import math
 
 import pytest
+from scipy import stats
 
 from repflow_mm.study import table as tables
 from repflow_mm.study.run import METRIC, Result
-from repflow_mm.study.statistics import estimate, paired, pooled
+from repflow_mm.study.statistics import estimate, holm, judge, p_value, paired, pooled
 
 
 def result(top1: float, clips: int = 10, seconds: float | None = 60.0) -> Result:
@@ -35,6 +36,58 @@ def test_differences_pair_the_seeds():
     assert differences == pytest.approx([0.1, -0.2])
 
 
+def test_p_values_are_scipys_paired_t_test():
+    ours, theirs = [0.71, 0.69, 0.75, 0.72], [0.66, 0.68, 0.69, 0.70]
+    differences = paired(dict(enumerate(ours)), dict(enumerate(theirs)))
+    expected = stats.ttest_rel(ours, theirs).pvalue
+    assert p_value(differences) == pytest.approx(expected, rel=1e-9)
+    shifted = stats.ttest_rel([x + 0.02 for x in ours], theirs).pvalue
+    assert p_value(differences, -0.02) == pytest.approx(shifted, rel=1e-9)
+    assert p_value([0.3]) == p_value([0.0, 0.0]) == 1
+    assert p_value([0.1, 0.1]) == 0
+
+
+def test_holm_gives_the_numbers_of_multtest():
+    # From the R package multtest, as in the tests of statsmodels' multipletests.
+    p_values = [
+        *(
+            0.838541367553,
+            0.642193923795,
+            0.680845947633,
+            0.967833824309,
+            0.71626938238,
+        ),
+        *(0.177096952723, 5.23656777208e-05, 0.0202732688798, 0.00028140506198),
+        0.0149877310796,
+    ]
+    small = 5.23656777208e-04, 0.14191288215860, 2.53264555782e-03, 0.1199018486368
+    assert holm(p_values) == pytest.approx([1] * 6 + list(small), rel=1e-12)
+    assert holm([]) == []
+
+
+def test_a_claim_holds_or_does_not_or_cannot_be_told():
+    better, worse = [5.0, 6.0, 7.0, 6.0, 5.5], [-3.0, -4.0, -3.5, -3.0, -3.5]
+    table = dict(better=better, worse=worse, unclear=[1.0, -1.0, 2.0], one=[9.0])
+    verdicts = judge(table)
+    assert [verdict for verdict, _ in verdicts.values()] == [
+        'holds',
+        'does not hold',
+        'cannot be told',
+        'cannot be told',
+    ]
+    # Adjusted for four claims; this has the smallest p-value, and none is below it.
+    p = stats.ttest_1samp(worse, 0).pvalue
+    assert verdicts['worse'][1] == pytest.approx(4 * p)
+    assert verdicts['better'][1] >= verdicts['worse'][1]
+    assert judge(dict(better=better), margin=7)['better'][0] == 'does not hold'
+    assert judge(dict(worse=worse), margin=-5)['worse'][0] == 'holds'
+    # What is told alone may not be told among many.
+    hardly = [0.2, 1.8, 0.9, 1.5, 0.4]
+    assert judge(dict(hardly=hardly))['hardly'][0] == 'holds'
+    others = {str(k): [1.0, -1.0, k / 10] for k in range(9)}
+    assert judge(dict(hardly=hardly, **others))['hardly'][0] == 'cannot be told'
+
+
 class FakeRun:
     def __init__(self, stem: str, seed: int, found: Result | None) -> None:
         self.stem, self.split, self.seed, self.found = stem, None, seed, found
@@ -59,3 +112,18 @@ def test_the_table_says_how_many_seeds_are_there():
     # Differences of 0.1 and 0.2: t(0.975, 1) = 12.706, standard error 0.05.
     assert rows[1] == '| flow | 75.0 ± 190.6 | +15.0 ± 63.5 | 2 of 3 | 60 |'
     assert rows[2] == '| none | - | - | 0 of 1 | - |'
+
+
+def test_statements_are_generated_from_the_numbers():
+    def arm(name, *accuracies):
+        runs = [FakeRun(name, k, result(top1)) for k, top1 in enumerate(accuracies)]
+        return tables.Arm(runs)
+
+    arms = [arm('rgb', 0.5, 0.6, 0.55), arm('flow', 0.7, 0.81, 0.75), arm('off', 0.6)]
+    lines = tables.statements(arms).splitlines()
+    assert lines[0].startswith('- flow is better than rgb: +20.3 ± 1.4 points, n = 3')
+    assert lines[1] == (
+        '- whether off is better than rgb cannot be told: +10.0 points, n = 1, p = 1 '
+        '(Holm)'
+    )
+    assert tables.statements(arms[:1]) == ''

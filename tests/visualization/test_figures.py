@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from repflow_mm.commands import draw_figures
 from repflow_mm.visualization import figures
@@ -22,6 +23,12 @@ def test_the_solver_finds_motions_that_are_known(motion):
 def test_the_figures_are_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, 'ITERATIONS', (1, 2))
     monkeypatch.setattr(figures, 'PLOTTED', ())
-    draw_figures.main([str(tmp_path)])
+    draw_figures.main([str(tmp_path), '--kinds', 'transparent'])
     pictures = [cv2.imread(str(path)) for path in tmp_path.glob('*.png')]
     assert len(pictures) == 2 and all(picture.std() > 30 for picture in pictures)
+    film = Image.open(tmp_path / 'kinds' / 'transparent.webp')
+    assert film.n_frames == 11
+    sheet = Image.open(tmp_path / 'kinds' / 'transparent_sheet.webp')
+    assert sheet.n_frames == 1 and sheet.width == film.width
+    # Three frames and two flows instead of one and two.
+    assert sheet.height == film.height + 2 * 118

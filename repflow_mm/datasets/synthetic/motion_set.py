@@ -7,35 +7,18 @@ all classes: a single frame carries no information about the class.
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import cv2
 import numpy as np
 from rich.progress import track
 
+from repflow_mm.datasets.synthetic.kinds import KINDS, NOISE, Scene
+from repflow_mm.datasets.synthetic.scene import render, true_flow
 from repflow_mm.errors import InputError
 from repflow_mm.files import check_folder
 
-CLASSES = (
-    'still',
-    'move_left',
-    'move_right',
-    'move_up',
-    'move_down',
-    'rotate_clockwise',
-    'rotate_counterclockwise',
-    'zoom_in',
-    'zoom_out',
-    'shear',
-)
-
-# Translations to the right that differ only in how their speed changes: the mean speed
-# has the same distribution for all.
-ACCELERATION_CLASSES = ('constant', 'speeding_up', 'slowing_down', 'to_and_fro')
-
-KINDS = dict(motion=CLASSES, acceleration=ACCELERATION_CLASSES)
-_TEXTURE_SIZE = 256
 _FPS = 25
 
 
@@ -45,25 +28,32 @@ class MotionSet:
 
     Args:
         seed (int): Seeds every random choice.
-        train_clips (int): Training clips per class.
-        val_clips (int): Validation clips per class, with different textures.
-        size (int): Height and width in pixels.
-        frames (int): Frames per clip.
-        kind (str): `'motion'` (:data:`CLASSES`) or `'acceleration'`
-            (:data:`ACCELERATION_CLASSES`).
+        train_clips (int, optional): Training clips per class. This and the following
+            three default to the kind's, in :data:`~.kinds.KINDS`.
+        val_clips (int, optional): Validation clips per class, with different textures.
+        size (int, optional): Height and width in pixels.
+        frames (int, optional): Frames per clip.
+        kind (str): A key of :data:`~.kinds.KINDS`. Defaults to `'motion'`, the ten
+            motions :data:`~.kinds.CLASSES`.
 
     Raises:
         InputError: If a value is out of range, or `size` is odd.
     """
 
     seed: int = 0
-    train_clips: int = 60
-    val_clips: int = 30
-    size: int = 64
-    frames: int = 12
+    train_clips: int | None = None
+    val_clips: int | None = None
+    size: int | None = None
+    frames: int | None = None
     kind: str = 'motion'
 
     def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f'kind must be one of {", ".join(KINDS)}, got {self.kind}')
+        kind = KINDS[self.kind]
+        for field in fields(self):
+            if getattr(self, field.name) is None:
+                object.__setattr__(self, field.name, getattr(kind, field.name))
         for name, lowest in (
             ('seed', 0),
             ('train_clips', 1),
@@ -77,13 +67,21 @@ class MotionSet:
         if self.size % 2:
             # Chroma is stored at half the size: the encoder would crop a line.
             raise InputError(f'size must be even, got {self.size}')
-        if self.kind not in KINDS:
-            raise InputError(f'kind must be one of {", ".join(KINDS)}, got {self.kind}')
+        if (self.frames - 1) % kind.phases:
+            raise InputError(
+                f'frames must be a multiple of {kind.phases} and 1 more for '
+                f'kind={self.kind}, such as {kind.frames}, got {self.frames}'
+            )
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, by label."""
-        return KINDS[self.kind]
+        return KINDS[self.kind].classes
+
+    def level(self, index: int) -> str:
+        """Level of a clip, by its number in its class; empty if the kind has none."""
+        levels = KINDS[self.kind].levels
+        return levels[index % len(levels)]
 
     def clip(self, split: str, label: int, index: int) -> np.ndarray:
         """Render one clip.
@@ -96,41 +94,55 @@ class MotionSet:
         Returns:
             np.ndarray: RGB frames `(T, H, W, 3)`, uint8.
         """
-        stream = (self.seed, ('train', 'val').index(split), label, index)
+        rng, scene, times = self._scene(split, label, index)
+        gains = 1 + scene.gain * rng.standard_normal(self.frames)
+        shifts = scene.shift * rng.standard_normal(self.frames)
+        frames = []
+        for time, gain, shift in zip(times, gains, shifts, strict=True):
+            frame = render(scene.layers, time, self.size)
+            noise = NOISE * rng.standard_normal(frame.shape)
+            frames.append(np.clip(gain * frame + shift + noise, 0, 255))
+        return np.rint(frames).astype(np.uint8)
+
+    def flow(self, split: str, label: int, index: int) -> np.ndarray:
+        """True motion in a clip.
+
+        Args:
+            split (str): As for :meth:`clip`, like the others.
+            label (int): Index into `classes`.
+            index (int): Number of the clip in its class.
+
+        Returns:
+            np.ndarray: Flow from each frame to the next, `(M, T - 1, H, W, 2)`, fp64:
+            pixels, +x right and +y down. `M`, the number of motions in one place, is 2
+            for `kind='transparent'` and 1 for all others.
+        """
+        _, scene, times = self._scene(split, label, index)
+        pairs = zip(times[:-1], times[1:], strict=True)
+        flows = [true_flow(scene.layers, *pair, self.size) for pair in pairs]
+        return np.stack(flows, axis=1)
+
+    def _scene(
+        self, split: str, label: int, index: int
+    ) -> tuple[np.random.Generator, Scene, np.ndarray]:
+        """The generator of a clip, its scene and the times of its frames."""
+        stream = [self.seed, ('train', 'val').index(split), label, index]
+        if self.kind not in ('motion', 'acceleration'):  # which are older than this
+            stream += self.kind.encode()
         rng = np.random.default_rng(stream)
-        texture = _texture(rng)
-        pose = _random_pose(rng)
-        if self.kind == 'motion':
-            step = _motion(CLASSES[label], rng)
-        else:
-            step = _acceleration(ACCELERATION_CLASSES[label], self.frames, rng)
-        centre = np.array([[1, 0, self.size / 2], [0, 1, self.size / 2], [0, 0, 1]])
+        scene = KINDS[self.kind].scene(rng, label, self.level(index), self.frames)
         # Time is zero in mid-clip, so that opposite motions show the same poses in
         # reverse order.
         times = np.arange(self.frames) - self.frames / 2 + rng.uniform()
-        gains = 1 + 0.06 * rng.standard_normal(self.frames)
-        shifts = 6 * rng.standard_normal(self.frames)
-        frames = []
-        for time, gain, shift in zip(times, gains, shifts, strict=True):
-            # Maps a pixel to its source in the texture.
-            source = pose @ np.linalg.inv(step(time)) @ np.linalg.inv(centre)
-            frame = cv2.warpAffine(
-                texture,
-                source[:2],
-                (self.size, self.size),
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_WRAP,
-            )
-            noise = 3 * rng.standard_normal(frame.shape)
-            frames.append(np.clip(gain * frame + shift + noise, 0, 255))
-        return np.rint(frames).astype(np.uint8)
+        return rng, scene, times
 
     def write(self, root: str | Path) -> Path:
         """Write the set as mp4 files and MMAction2's annotation lists.
 
         `ROOT/videos_train/CLASS/NNNN.mp4`, `ROOT/videos_val/...`,
         `ROOT/motion_train_list_videos.txt`, `ROOT/motion_val_list_videos.txt` and
-        `ROOT/label_map_motion.txt`. An existing set is kept.
+        `ROOT/label_map_motion.txt`; for each level of a kind with levels, also
+        `ROOT/motion_train_list_videos_LEVEL.txt` and so on. An existing set is kept.
 
         Args:
             root (str | Path): Folder of the set.
@@ -162,107 +174,20 @@ class MotionSet:
         half_made.mkdir(parents=True)
         for split, count in (('train', self.train_clips), ('val', self.val_clips)):
             clips = [(k, i) for k in range(len(self.classes)) for i in range(count)]
-            lines = []
+            lines: dict[str, list[str]] = {'': []}
             for label, index in track(clips, f'writing {len(clips)} {split} clips'):
                 name = f'{self.classes[label]}/{index:04d}.mp4'
                 frames = self.clip(split, label, index)
                 _encode(half_made / f'videos_{split}' / name, frames)
-                lines.append(f'{name} {label}\n')
-            (half_made / f'motion_{split}_list_videos.txt').write_text(''.join(lines))
+                for level in {'', self.level(index)}:
+                    lines.setdefault(level, []).append(f'{name} {label}\n')
+            for level, part in lines.items():
+                name = f'motion_{split}_list_videos{level and f"_{level}"}.txt'
+                (half_made / name).write_text(''.join(part))
         (half_made / 'label_map_motion.txt').write_text('\n'.join(self.classes) + '\n')
         (half_made / done.name).write_text(json.dumps(asdict(self)) + '\n')
         half_made.rename(root)
         return root
-
-
-def _texture(rng: np.random.Generator) -> np.ndarray:
-    """Periodic band-limited colour noise, `(S, S, 3)`, roughly in [0, 255]."""
-    size = _TEXTURE_SIZE
-    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size)))
-    slope, cutoff = rng.uniform(0.8, 1.6), rng.uniform(0.08, 0.14)
-    spectrum = np.exp(-((frequency / cutoff) ** 2)) / (frequency + 0.01) ** slope
-    noise = rng.standard_normal((3, size, size))
-    waves = np.fft.ifft2(np.fft.fft2(noise) * spectrum).real
-    waves /= waves.std(axis=(1, 2), keepdims=True)
-    colours = np.eye(3) + 0.7 * rng.standard_normal((3, 3))
-    image = np.einsum('ij,jhw->hwi', colours, waves)
-    image /= image.std()
-    return (rng.uniform(90, 165, 3) + rng.uniform(30, 50) * image).astype(np.float32)
-
-
-def _random_pose(rng: np.random.Generator) -> np.ndarray:
-    """Frame centre to texture: any angle and position, some scale and shear."""
-    angle = rng.uniform(0, 2 * np.pi)
-    scale = np.exp(rng.uniform(-0.3, 0.3))
-    pose = (
-        _rotation(angle) @ _shear(rng.uniform(-0.3, 0.3)) @ np.diag((scale, scale, 1))
-    )
-    pose[:2, 2] = rng.uniform(0, _TEXTURE_SIZE, 2)
-    return pose
-
-
-def _motion(name: str, rng: np.random.Generator):
-    """A function from time in frames to the 3x3 transform of the content since time 0.
-
-    Speeds vary by a factor of two to three: 0.7-2 pixels, 2-5 degrees, 2-5 % per
-    frame. x points right, y down.
-    """
-    pixels = np.exp(rng.uniform(np.log(0.7), np.log(2.0)))
-    turn = np.deg2rad(np.exp(rng.uniform(np.log(2.0), np.log(5.0))))
-    growth = np.exp(rng.uniform(np.log(0.02), np.log(0.05)))
-    slant = np.exp(rng.uniform(np.log(0.03), np.log(0.07))) * rng.choice((-1, 1))
-
-    def translation(x: float, y: float) -> np.ndarray:
-        return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
-
-    def scaling(factor: float) -> np.ndarray:
-        return np.diag((factor, factor, 1))
-
-    return {
-        'still': lambda t: np.eye(3),
-        'move_left': lambda t: translation(-pixels * t, 0),
-        'move_right': lambda t: translation(pixels * t, 0),
-        'move_up': lambda t: translation(0, -pixels * t),
-        'move_down': lambda t: translation(0, pixels * t),
-        'rotate_clockwise': lambda t: _rotation(turn * t),
-        'rotate_counterclockwise': lambda t: _rotation(-turn * t),
-        'zoom_in': lambda t: scaling(np.exp(growth * t)),
-        'zoom_out': lambda t: scaling(np.exp(-growth * t)),
-        'shear': lambda t: _shear(slant * t),
-    }[name]
-
-
-def _acceleration(name: str, frames: int, rng: np.random.Generator):
-    """A function from time in frames to a translation in x with this speed profile.
-
-    The mean speed is 1-2 pixels per frame for all.
-    """
-    speed = rng.uniform(1, 2)
-    half = frames / 2
-    swings = 2 * np.pi * rng.uniform(0.8, 1.2) / frames
-    phase = rng.uniform(0, 2 * np.pi)
-    way = {
-        'constant': lambda t: speed * t,
-        'speeding_up': lambda t: speed * (t + half) ** 2 / frames,
-        'slowing_down': lambda t: -speed * (half - t) ** 2 / frames,
-        # The mean of |cos| is 2 / pi.
-        'to_and_fro': lambda t: speed * np.pi / 2 / swings * np.sin(swings * t + phase),
-    }[name]
-
-    def step(t: float) -> np.ndarray:
-        return np.array([[1, 0, way(t)], [0, 1, 0], [0, 0, 1]])
-
-    return step
-
-
-def _rotation(angle: float) -> np.ndarray:
-    """Clockwise on screen, where y points down."""
-    c, s = np.cos(angle), np.sin(angle)
-    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
-
-
-def _shear(slant: float) -> np.ndarray:
-    return np.array([[1, slant, 0], [0, 1, 0], [0, 0, 1]])
 
 
 def _encode(path: Path, frames: np.ndarray) -> None:
