@@ -2,11 +2,12 @@
 
     python -m dev.resolve_table          needs uv and a network; prints the table
 
-Each cell is the number of packages with wheels for that platform and Python, or the
-reason why there is no solution. onedl-mmcv is an sdist everywhere.
+Each cell has the number of packages that are installed with Python 3.11, 3.12, 3.13 and
+3.14, from wheels alone (onedl-mmcv is an sdist everywhere); `-` is no solution.
 """
 
 import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -46,7 +47,8 @@ def resolve(wanted: str, platform: str, python: str) -> tuple[bool, str]:
     command += ['--no-header', '--python-platform', PLATFORMS[platform]]
     command += ['--python-version', python, '--only-binary', ':all:', *options]
     command += ['--no-config'] if as_pip else ['--no-binary', 'onedl-mmcv']
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    env = os.environ | {'MACOSX_DEPLOYMENT_TARGET': '14.0'}  # as PyTorch's wheels
+    result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     if result.returncode:
         return False, ' '.join(result.stderr.split())
     return True, str(len(result.stdout.splitlines()))
