@@ -8,6 +8,7 @@ these packages without dependencies, and the dependencies by their own names.
 
 import importlib.metadata
 import importlib.util
+import sys
 from pathlib import Path
 
 OPENCV = (
@@ -39,6 +40,7 @@ _REQUIRED = (
     'scipy',
     'termcolor',
     'yapf',
+    *(['regex'] if sys.platform == 'win32' else []),
 )
 _MMCV = '"mmcv-lite>=2.0.1,<2.2"'
 _MMENGINE = '"mmengine>=0.10.7"'
