@@ -7,7 +7,7 @@
     python3 quickstart.py docs      every command of README.md and docs/, on small data
     python3 quickstart.py doctor    what is installed, and what is broken
 
-Needs Python 3.10 to 3.13 with pip; no compiler, no system libraries, no make
+Needs Python 3.11 to 3.14 with pip; no compiler, no system libraries, no make
 (containers and Windows lack it). It can be run from any folder, repeatedly: what is
 already installed is kept. The environment is `.venv` beside this file, or the folder
 named in REPFLOW_VENV. The fused solver is built if there is a C++ compiler; otherwise
@@ -31,12 +31,14 @@ VENV = Path(os.environ.get('REPFLOW_VENV', ROOT / '.venv')).resolve()
 BIN = VENV / ('Scripts' if os.name == 'nt' else 'bin')
 PYTHON = BIN / ('python.exe' if os.name == 'nt' else 'python')
 REQUIREMENTS = ROOT / 'requirements.txt'
+DEV_REQUIREMENTS = ROOT / 'requirements-dev.txt'
 SOURCES = ROOT / 'repflow_mm' / 'ops' / 'tvl1' / 'csrc'
 
-# Installs the environment; supports Python 3.10 to 3.13.
+# Installs the environment; supports Python 3.11 to 3.14.
 PIP = 'pip==25.3'
-# The second stack that the tests run on, shadowing the first.
+# The other stacks that the tests run on, shadowing the first.
 OLD_STACK = ('mmaction2==1.1.0', 'mmcv-lite==2.0.1')
+ONEDL_STACK = ('onedl-mmengine==0.10.12', 'onedl-mmcv==2.3.6')
 # The decord that MMAction2 requires; its only wheel is for Linux.
 OLD_DECORD = 'decord==0.6.0'
 ON_LINUX = sys.platform == 'linux' and platform.machine() == 'x86_64'
@@ -55,10 +57,10 @@ def main() -> int:
     parser.add_argument('args', nargs=argparse.REMAINDER, help='passed on')
     options = parser.parse_args()
     command, args = options.command, options.args
-    if not (3, 10) <= sys.version_info[:2] <= (3, 13):
+    if not (3, 11) <= sys.version_info[:2] <= (3, 14):
         print(
-            f'error: Python 3.10 to 3.13 is needed, this is {sys.version.split()[0]}: '
-            'run quickstart.py with another, such as python3.11',
+            f'error: Python 3.11 to 3.14 is needed, this is {sys.version.split()[0]}: '
+            'run quickstart.py with another, such as python3.13',
             file=sys.stderr,
         )
         return 2
@@ -76,10 +78,13 @@ def main() -> int:
             'docs': [[PYTHON, '-m', 'dev.docs_run']],
             'doctor': [[PYTHON, '-m', 'repflow_mm', 'doctor']],
         }[command]
+        if command in ('test', 'stress', 'docs'):
+            add_dev()
         if command in ('test', 'stress'):
             add_beside('old_stack', *OLD_STACK)
             os.environ['OMP_NUM_THREADS'] = '1'
         if command == 'test':
+            add_beside('onedl_stack', *ONEDL_STACK)
             add_triton()
             args = [arg for arg in args if arg != '--all']
         if command == 'stress' and ON_LINUX:
@@ -136,8 +141,18 @@ def set_up() -> None:
     stamp.write_text(wanted)
 
 
+def add_dev() -> None:
+    """Install what the tests and the documentation need besides."""
+    done = VENV / 'dev.txt'
+    wanted = DEV_REQUIREMENTS.read_text()
+    if not done.is_file() or done.read_text() != wanted:
+        say('adding requirements-dev.txt')
+        pip('install', '-q', '--no-deps', '-r', DEV_REQUIREMENTS)
+        done.write_text(wanted)
+
+
 def add_beside(name: str, *packages: str) -> None:
-    """Install older packages into a separate folder of the environment."""
+    """Install other packages into a separate folder of the environment."""
     folder = VENV / name
     done = folder / 'done.txt'
     if not done.is_file() or done.read_text() != ' '.join(packages):

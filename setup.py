@@ -12,8 +12,33 @@ TVL1 = Path('repflow_mm', 'ops', 'tvl1')
 digest = runpy.run_path(str(Path(__file__).parent / TVL1 / 'csrc_digest.py'))['digest']
 
 
+GCC = [  # and clang
+    '-O3',
+    '-g0',
+    '-std=c++17',
+    '-pthread',
+    '-fopenmp-simd',  # only the pragma, no OpenMP runtime
+    '-fno-math-errno',
+    '-fno-trapping-math',
+    '-fvisibility=hidden',
+]
+MSVC = ['/O2', '/std:c++17', '/EHsc', '/Zc:preprocessor']
+# Builtins of GCC that MSVC knows by the names of the C library.
+MSVC_MACROS = [('__builtin_sqrtf', 'sqrtf'), ('__builtin_sqrt', 'sqrt')]
+
+
 class BuildKernel(build_ext):
     """Builds a plain shared library, loaded through ctypes."""
+
+    def build_extension(self, ext: Extension) -> None:
+        """Build with the flags of the compiler that was found."""
+        if self.compiler.compiler_type == 'msvc':
+            ext.extra_compile_args = MSVC
+            ext.define_macros += MSVC_MACROS
+        else:
+            ext.extra_compile_args = GCC
+            ext.extra_link_args = ['-pthread']
+        super().build_extension(ext)
 
     def get_export_symbols(self, ext: Extension) -> list[str]:
         """No `PyInit`: it is not a Python module."""
@@ -44,18 +69,12 @@ kernel = Extension(
     sources=[str(TVL1 / 'csrc' / 'tvl1.cpp')],
     depends=[str(TVL1 / 'csrc' / 'tvl1.h')],
     define_macros=[('REPFLOW_SOURCES', f'"{digest()}"')],
-    extra_compile_args=[
-        '-O3',
-        '-g0',
-        '-std=c++17',
-        '-pthread',
-        '-fopenmp-simd',  # only the pragma, no OpenMP runtime
-        '-fno-math-errno',
-        '-fno-trapping-math',
-        '-fvisibility=hidden',
-    ],
-    extra_link_args=['-pthread'],
     py_limited_api=True,
     optional=True,  # the PyTorch reference is the fallback
 )
-setup(ext_modules=[kernel], cmdclass=dict(build_ext=BuildKernel, build_py=AddShipped))
+setup(
+    ext_modules=[kernel],
+    cmdclass=dict(build_ext=BuildKernel, build_py=AddShipped),
+    # One wheel per platform for every Python: the kernel does not use Python's API.
+    options=dict(bdist_wheel=dict(py_limited_api='cp311')),
+)

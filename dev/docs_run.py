@@ -32,10 +32,12 @@ from tests.test_configs import shrink
 NOT_RUN = {
     'quickstart.py': 'sets up an environment, and runs this program',
     'pip': 'changes the environment; tests/test_packaging.py installs',
+    'uv': 'makes an environment; dev/resolve_table.py resolves',
     'mim': 'is not in the environment',
     'pytest': 'the suite runs it',
     'tools/benchmark.py': 'takes half an hour; tests/commands runs it',
     'tools/export_table.py': 'takes many minutes; tests/export has its parts',
+    'dev.resolve_table': 'needs uv; a workflow runs it',
     'dev.sweep': 'takes an hour; tests/models/test_sweep.py runs a part of it',
     'dev.export_zoo': 'exports 34 networks; tests/export has one of each kind',
     '--nnodes=4': 'needs four machines',

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers.paths import OLD_STACK, ROOT
+from tests.helpers.paths import ROOT, STACKS
 
 pytest_plugins = ['tests.helpers.motion_network']
 
@@ -70,13 +70,13 @@ def motion_set(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope='session')
 def run_python():
-    """Run Python in the repository; `stack='old'` puts mmaction2 1.1 in front."""
+    """Run Python in the repository, with one of `STACKS` in front."""
 
     def run(
         *args, stack: str = 'new', cwd: Path = ROOT, threads: int | None = None
     ) -> subprocess.CompletedProcess:
-        path = [OLD_STACK, ROOT] if stack == 'old' else [ROOT]
-        env = {**os.environ, 'PYTHONPATH': os.pathsep.join(map(str, path))}
+        path = os.pathsep.join(map(str, [*STACKS[stack], ROOT]))
+        env = {**os.environ, 'PYTHONPATH': path}
         if threads is not None:
             env['OMP_NUM_THREADS'] = str(threads)
         return subprocess.run(

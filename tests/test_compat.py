@@ -1,6 +1,7 @@
 """Faults of the installed stack: detected and patched if present, else left alone."""
 
 import importlib.util
+import pkgutil
 import signal
 import sys
 
@@ -12,7 +13,8 @@ from torch import nn
 
 from repflow_mm import compat
 from repflow_mm.commands import doctor
-from tests.helpers.paths import OLD_STACK
+from repflow_mm.compat import packages
+from tests.helpers.paths import OLD_STACK, ONEDL_STACK
 
 
 def fault(word: str) -> compat.Fault:
@@ -79,17 +81,127 @@ for fault in compat.FAULTS:
     found = dict(line.split(' ', 1)[::-1] for line in result.stdout.splitlines())
     for word in ('drn', 'Recognizer2D', 'unpickles', 'repflow_mm::'):  # in every stack
         assert found[fault(word).name] == 'True'
-    for word in ('OpenCV', 'mmcv is missing'):
+    for word in ('OpenCV', 'mmcv is missing', 'written into'):
         assert found[fault(word).name] == 'False'
 
 
+@pytest.fixture
+def lay_out(tmp_path, monkeypatch):
+    """Installed packages, with the files of an import: `lay_out(NAME='VERSION')`."""
+
+    def lay_out(**versions: str) -> None:
+        for package, version in versions.items():
+            package = package.replace('_', '-')
+            (name,) = (n for n, found in packages.PROVIDERS.items() if package in found)
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / '__init__.py').touch()
+            record = tmp_path / f'{package.replace("-", "_")}-{version}.dist-info'
+            record.mkdir()
+            text = f'Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n'
+            (record / 'METADATA').write_text(text)
+        importlib.invalidate_caches()
+
+    monkeypatch.setattr(sys, 'path', [str(tmp_path)])
+    for name in ('cv2', 'mmengine', 'mmcv', 'mmaction'):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return lay_out
+
+
+LITE = '"mmcv-lite>=2.0.1,<2.2"'
+
+
 @pytest.mark.parametrize(
-    ('version', 'faulty'),
-    [(None, True), ((1, 7, 2), True), ((2, 0, 0), False), ((2, 2, 0), True)],
+    ('installed', 'remedy'),
+    [
+        (dict(mmcv_lite='2.1.0', mmengine='0.10.7'), ''),
+        (dict(onedl_mmcv='2.3.6', onedl_mmengine='0.10.12'), ''),
+        (dict(mmcv='2.2.0', mmengine='0.10.7'), ''),
+        (dict(mmengine='0.10.7'), f'pip install --no-deps {LITE}'),
+        (dict(onedl_mmengine='0.10.12'), 'pip install --no-deps onedl-mmcv'),
+        (
+            dict(mmcv_full='1.7.2', mmengine='0.10.7'),
+            f'pip uninstall -y mmcv-full && pip install --no-deps {LITE}',
+        ),
+    ],
+    ids=str,
 )
-def test_mmcv_outside_the_range_of_mmaction2(monkeypatch, version, faulty):
-    monkeypatch.setattr(compat.environment, 'version', lambda *names: version)
-    assert fault('mmcv is missing').present() == faulty
+def test_mmcv_is_replaced_by_one_of_its_family(lay_out, installed, remedy):
+    lay_out(**installed)
+    entry = fault('mmcv is missing')
+    assert entry.present() == bool(remedy)
+    assert not remedy or entry.remedy() == remedy
+
+
+def test_packages_mixed_in_one_folder_are_replaced_by_one(lay_out):
+    entry = fault('written into')
+    lay_out(onedl_mmengine='0.10.12', onedl_mmcv='2.3.6')
+    assert not entry.present()
+    lay_out(mmcv_lite='2.1.0')  # what our doctor recommended once
+    assert entry.present()
+    assert entry.remedy() == (
+        'pip uninstall -y onedl-mmcv mmcv-lite && '
+        'pip install --no-deps onedl-mmcv==2.3.6'
+    )
+
+
+def test_what_is_missing_is_installed_without_what_it_would_overwrite(lay_out):
+    lay_out(onedl_mmengine='0.10.12')
+    for package in packages._REQUIRED:
+        assert package not in packages.install_command('cv2')
+    command = packages.install_command('mmcv', 'cv2', 'numpy')
+    plain, alone = command.split(' && ')
+    assert plain.startswith('pip install numpy addict ') and 'opencv' not in plain
+    assert alone == 'pip install --no-deps onedl-mmcv opencv-contrib-python-headless'
+
+
+def test_files_that_another_package_took_away_come_back(lay_out, tmp_path):
+    lay_out(onedl_mmengine='0.10.12', onedl_mmcv='2.3.6')
+    (tmp_path / 'mmcv' / '__init__.py').unlink()  # by uninstalling mmcv-lite
+    assert packages.folder_of('mmcv') is None
+    command = packages.install_command('mmcv').split(' && ')[-1]
+    assert command == 'pip install --no-deps --force-reinstall onedl-mmcv==2.3.6'
+
+
+def test_pkgutil_without_find_loader(plugin, monkeypatch):
+    """As in Python 3.14; MMEngine calls it for `paramwise_cfg`, mmcv for its ops."""
+    from mmcv.utils.ext_loader import check_ops_exist
+    from mmengine.optim import build_optim_wrapper
+    from torch import nn
+
+    entry = fault('find_loader')
+    monkeypatch.setattr(pkgutil, 'find_loader', lambda name: None, raising=False)
+    assert not entry.present()
+    monkeypatch.delattr(pkgutil, 'find_loader')
+    with pytest.raises(AttributeError, match='find_loader'):
+        check_ops_exist()
+    assert entry.present()
+    entry.patch()
+    assert not entry.present() and not check_ops_exist()
+    wrapper = dict(optimizer=dict(type='SGD', lr=1.0), paramwise_cfg={})
+    assert build_optim_wrapper(nn.Linear(1, 1), wrapper).optimizer.defaults['lr'] == 1
+    assert pkgutil.find_loader('mmcv') is importlib.util.find_spec('mmcv').loader
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('version', ['2.2.0', '2.3.6'])
+def test_a_newer_mmcv_is_accepted_and_keeps_its_version(run_python, version):
+    code = f"""
+import importlib.metadata, mmcv
+mmcv.__version__ = {version!r}
+from repflow_mm.compat import FAULTS, packages
+packages.installed = lambda name: dict(mmcv={version!r})
+try:
+    import mmaction
+except AssertionError:
+    print('refused')
+(fault,) = (fault for fault in FAULTS if 'refuses mmcv' in fault.name)
+assert fault.present()
+import repflow_mm.plugin
+assert not fault.present()
+print(mmcv.__version__)
+"""
+    result = run_python('-c', code)
+    assert result.stdout.split() == ['refused', version], result.stderr
 
 
 def test_opencv_that_does_not_import(monkeypatch):
@@ -126,6 +238,21 @@ def test_the_old_stack_needs_fewer_patches(run_python):
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'mmaction    1.1.0' in result.stdout and 'mmcv        2.0.1' in result.stdout
     assert 'absent    mmaction2 lacks localizers/drn' in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not ONEDL_STACK.is_dir(),
+    reason="OneDL's packages are laid out by quickstart.py alone",
+)
+def test_doctor_on_onedl(run_python):
+    result = run_python('-m', 'repflow_mm', 'doctor', stack='onedl')
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert '(onedl-mmengine)' in result.stdout and '(onedl-mmcv)' in result.stdout
+    for word in ('mmaction2 refuses mmcv 2.2', 'MMEngine cannot load'):
+        assert f'patched   {word}' in result.stdout
+    assert 'also installed: mm' not in result.stdout  # those below are hidden
+    assert 'needs you' not in result.stdout
 
 
 def test_hue_jitter_works_and_is_what_numpy_1_computed(plugin):
@@ -171,16 +298,15 @@ def test_doctor_reports_and_runs_a_step(run_python):
 
 
 def test_doctor_names_the_command_for_what_is_missing(monkeypatch, capsys):
-    find = doctor.importlib.util.find_spec
-    gone = ('mmcv', 'cv2')
-    monkeypatch.setattr(
-        doctor.importlib.util, 'find_spec', lambda n: None if n in gone else find(n)
-    )
+    find = packages.folder_of
+    gone = ('mmcv', 'cv2', 'decord')
+    monkeypatch.setattr(packages, 'folder_of', lambda n: None if n in gone else find(n))
+    monkeypatch.setattr(packages, 'installed', lambda name: {})
     with pytest.raises(SystemExit) as stop:
         doctor.main([])
     assert stop.value.code == 1
-    command = 'pip install opencv-contrib-python-headless mmcv-lite'
-    assert capsys.readouterr().out.strip().endswith(command)
+    command = f'pip install --no-deps opencv-contrib-python-headless {LITE}'
+    assert capsys.readouterr().out.strip().endswith(f'cannot start: {command}')
 
 
 def test_doctor_stops_where_opencv_does_not_import(run_python, tmp_path):
@@ -193,7 +319,9 @@ def test_doctor_stops_where_opencv_does_not_import(run_python, tmp_path):
     result = run_python('-c', code)
     assert result.returncode == 1, result.stderr
     assert 'needs you OpenCV does not import' in result.stdout
-    assert '-> pip uninstall -y opencv-python' in result.stdout
+    assert '-> pip uninstall -y opencv' in result.stdout
+    headless = 'pip install --no-deps opencv-contrib-python-headless'
+    assert f'&& {headless}' in result.stdout
     assert result.stdout.strip().endswith('Training cannot start.')
 
 

@@ -1,32 +1,16 @@
 """Report what is installed, what is broken, and whether training can start."""
 
-import importlib.metadata
-import importlib.util
 import platform
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from repflow_mm import allocator, compat
 from repflow_mm.commands._parser import Parser
+from repflow_mm.compat import packages
 from repflow_mm.errors import command
 
-# Distributions that provide each import, most common first.
-_STACK = {
-    'torch': ('torch',),
-    'numpy': ('numpy',),
-    'cv2': (
-        'opencv-contrib-python-headless',
-        'opencv-contrib-python',
-        'opencv-python-headless',
-        'opencv-python',
-    ),
-    'decord': ('decord', 'decord2'),
-    'mmengine': ('mmengine', 'onedl-mmengine'),
-    'mmcv': ('mmcv', 'mmcv-lite'),
-    'mmaction': ('mmaction2',),
-    'repflow_mm': ('repflow_mm',),
-}
+# What training needs; decord is one of several decoders.
+_NEEDED = ('torch', 'numpy', 'cv2', 'mmengine', 'mmcv', 'mmaction', 'repflow_mm')
 
 
 @command
@@ -41,11 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     Parser(description=__doc__).parse_args(argv)
     print(f'python      {platform.python_version():<12} {sys.executable}')
-    missing = [name for name in _STACK if not _print_package(name)]
+    there = {name: _print_package(name) for name in packages.PROVIDERS}
     print()
+    missing = [name for name in _NEEDED if not there[name]]
     if missing:
-        wanted = (_STACK[name][-1 if name == 'mmcv' else 0] for name in missing)
-        print(f'Training cannot start: pip install {" ".join(wanted)}')
+        print(f'Training cannot start: {packages.install_command(*missing)}')
         return 1
 
     # Checked before the plugin, which imports the whole stack, as far as possible.
@@ -60,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if state != 'absent':
             print(f'{"":<10}{fault.upstream}; can go when {fault.until}')
         if state == 'needs you':
-            print(f'{"":<10}-> {fault.command}')
+            print(f'{"":<10}-> {fault.remedy()}')
     print()
     _print_backends()
     _print_allocator()
@@ -73,20 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _print_package(name: str) -> bool:
-    spec = importlib.util.find_spec(name)
-    if spec is None:
-        print(f'{name:<12}{"missing":<13}')
+    folder, found = packages.folder_of(name), packages.installed(name)
+    if folder is None:
+        left = f'but pip lists {", ".join(found)}: files are gone' if found else ''
+        print(f'{name:<12}{"missing":<13}{left}'.rstrip())
         return False
-    found = []
-    for distribution in _STACK[name]:
-        try:
-            found.append((distribution, importlib.metadata.version(distribution)))
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    folder = Path(spec.origin).parent if spec.origin else 'namespace only'
-    distribution, version = found[0] if found else ('not from a package', '?')
-    print(f'{name:<12}{version:<13}{folder} ({distribution})')
-    for other, version in found[1:]:
+    (package, version), *others = found.items() or [('not from a package', '?')]
+    print(f'{name:<12}{version:<13}{folder} ({package})')
+    for other, version in others:
         print(f'{"":<12}{version:<13}also installed: {other}, in the same folder')
     return True
 
@@ -106,10 +84,9 @@ def _print_allocator() -> None:
 
 def _failure_of_a_training_step() -> str | None:
     try:
-        import torch
-        from mmaction.registry import MODELS
-
+        import torch  # noqa: I001  the plugin comes before MMAction2
         import repflow_mm.plugin  # noqa: F401  patches the stack
+        from mmaction.registry import MODELS
 
         backbone = MODELS.build(
             dict(type='RepFlowResNet', depth=18, flow=dict(flow_channels=4, n_iters=2))

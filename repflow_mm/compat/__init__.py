@@ -11,11 +11,11 @@ Importing this package patches nothing; importing :mod:`repflow_mm.compat.patche
 import functools
 import warnings
 
-from repflow_mm.compat import environment, mmaction2, mmengine
+from repflow_mm.compat import environment, mmaction2, mmengine, python
 from repflow_mm.compat.fault import Fault
 
 # MMAction2 has to be importable before MMEngine's patches, which import it.
-FAULTS = environment.FAULTS + mmaction2.FAULTS + mmengine.FAULTS
+FAULTS = python.FAULTS + environment.FAULTS + mmaction2.FAULTS + mmengine.FAULTS
 
 _patched: set[str] = set()
 
@@ -37,10 +37,15 @@ def apply_patches() -> None:
 
 
 def state(fault: Fault) -> str:
-    """`'patched'`, `'absent'`, `'needs you'` or `'unknown'`, for the doctor."""
+    """`'patched'`, `'absent'`, `'present'`, `'needs you'` or `'unknown'`.
+
+    `'present'` has a workaround that was not applied, `'needs you'` a command to run.
+    """
     if fault.name in _patched:
         return 'patched'
     try:
-        return 'needs you' if fault.present() else 'absent'
-    except ImportError:  # the package to inspect cannot be imported
+        if not fault.present():
+            return 'absent'
+        return 'present' if fault.patch is not None else 'needs you'
+    except Exception:  # what has to be imported to find out is itself broken
         return 'unknown'

@@ -19,7 +19,8 @@ class Fault:
         until (str): When this entry can be removed.
         present (Callable): Whether the fault is present; no side effects.
         patch (Callable, optional): Works around it in this process.
-        command (str): Command for the user to run if no patch is possible.
+        command (str or Callable): Command for the user to run if no patch is possible;
+            a function that composes it, where it depends on what is installed.
         stops_training (bool): Whether it prevents training altogether.
     """
 
@@ -28,8 +29,12 @@ class Fault:
     until: str
     present: Callable[[], bool]
     patch: Callable[[], None] | None = None
-    command: str = ''
+    command: str | Callable[[], str] = ''
     stops_training: bool = False
+
+    def remedy(self) -> str:
+        """The command for the user to run."""
+        return self.command() if callable(self.command) else self.command
 
 
 def package_file(package: str, name: str) -> Path | None:
@@ -54,6 +59,11 @@ def version(*distributions: str) -> tuple[int, ...] | None:
             version = importlib.metadata.version(distribution)
         except importlib.metadata.PackageNotFoundError:
             continue
-        digits = (part for part in version.split('+')[0].split('.'))
-        return tuple(int(part) for part in digits if part.isdigit())
+        return parse_version(version)
     return None
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """The numbers of a version, without what is local or pre-release."""
+    parts = text.split('+')[0].split('.')
+    return tuple(int(part) for part in parts if part.isdigit())

@@ -4,8 +4,8 @@ import importlib.util
 
 from repflow_mm.compat.fault import UNREPORTED, Fault, mentions, package_file
 
-# MMEngine's loader rejects its own checkpoints (0.10.7, torch >= 2.6), or unpickles
-# without restriction (onedl-mmengine, and every download by URL).
+# MMEngine's loader rejects its own checkpoints (0.10.7, torch >= 2.6), or falls back to
+# unpickling without restriction (onedl-mmengine 0.10.12, and every download by URL).
 
 
 def _checkpoint_loader_is_unsafe() -> bool:
@@ -15,7 +15,9 @@ def _checkpoint_loader_is_unsafe() -> bool:
 
     ours = checkpoint.load_from_local.__module__.startswith('repflow_mm')
     source = 'runner/checkpoint.py'
-    return not ours and not mentions('mmengine', source, 'weights_only=True')
+    safe = mentions('mmengine', source, 'weights_only=True')
+    falls_back = mentions('mmengine', source, 'weights_only=False')
+    return not ours and (falls_back or not safe)
 
 
 def _load_checkpoints_safely() -> None:

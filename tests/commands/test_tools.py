@@ -13,18 +13,25 @@ import pytest
 import torch
 
 from repflow_mm.checkpoint.slim import publish
-from tests.helpers.paths import OLD_STACK, ROOT, VIDEOS
+from tests.helpers.paths import OLD_STACK, ONEDL_STACK, ROOT, STACKS, VIDEOS
 
 REPFLOW = 'configs/repflow_r18_block2_motion.py'
 FINETUNE = ROOT / 'configs' / 'finetune_r2plus1d_r34_own_videos.py'
 
-STACKS = [
+EVERY_STACK = [
     'new',
     pytest.param(
         'old',
         marks=pytest.mark.skipif(
             not OLD_STACK.is_dir(),
             reason='mmaction2 1.1 is laid out by `quickstart.py test` alone',
+        ),
+    ),
+    pytest.param(
+        'onedl',
+        marks=pytest.mark.skipif(
+            not ONEDL_STACK.is_dir(),
+            reason="OneDL's packages are laid out by `quickstart.py test` alone",
         ),
     ),
 ]
@@ -47,19 +54,20 @@ def ok(result: subprocess.CompletedProcess) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('stack', STACKS)
+@pytest.mark.parametrize('stack', EVERY_STACK)
 def test_train_killed_resumed_and_tested(run_python, motion_set, tmp_path, stack):
-    show = 'import mmaction; print(mmaction.__version__)'
-    version = ok(run_python('-c', show, stack=stack)).split()[-1]
-    assert version == {'new': '1.2.0', 'old': '1.1.0'}[stack]
+    show = 'import repflow_mm.plugin, mmaction, mmcv\n'
+    show += 'print(mmaction.__version__, mmcv.__version__)'
+    lines = ok(run_python('-c', show, stack=stack)).splitlines()
+    expected = {'new': '1.2.0 2.1.0', 'old': '1.1.0 2.0.1', 'onedl': '1.2.0 2.3.6'}
+    assert expected[stack] in lines
 
     work = tmp_path / 'work'
     options = ['--cfg-options', 'train_cfg.max_epochs=3', *motion_options(motion_set)]
     options += ['train_dataloader.batch_size=5']
     train = ['tools/train.py', REPFLOW, '--work-dir', work]
 
-    first = [OLD_STACK] if stack == 'old' else []
-    env = dict(PYTHONPATH=os.pathsep.join(map(str, [*first, ROOT])))
+    env = dict(PYTHONPATH=os.pathsep.join(map(str, [*STACKS[stack], ROOT])))
     killed = subprocess.Popen(
         [sys.executable, *map(str, train), *options],
         cwd=ROOT,

@@ -12,3 +12,7 @@ GOLDEN = ROOT.parent / 'shared' / 'golden'
 REAL_VIDEOS = ROOT.parent / 'shared' / 'real_videos'
 # MMAction2 1.1, installed there by `quickstart.py test`.
 OLD_STACK = Path(sys.prefix) / 'old_stack'
+# OneDL's MMEngine and mmcv, below MMAction2 1.2; likewise.
+ONEDL_STACK = Path(sys.prefix) / 'onedl_stack'
+# What is put in front of the installed packages.
+STACKS = {'new': [], 'old': [OLD_STACK], 'onedl': [ONEDL_STACK]}
