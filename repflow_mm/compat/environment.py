@@ -37,8 +37,8 @@ def _replace_mmcv() -> str:
     return packages.replace_command('mmcv', by=packages.supported('mmcv'))
 
 
-# mmaction2 1.2.0 asserts mmcv < 2.2 when it is imported; it works with mmcv 2.2.0 and
-# with onedl-mmcv 2.3.6.
+# mmaction2 1.2.0 asserts mmcv < 2.2 when it is imported; it trains and tests with
+# onedl-mmcv 2.3.6 (mmcv 2.2.0: not run).
 
 
 def _mmcv_too_new() -> bool:
