@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with building(cfg):
         caches = {
             step.cache.folder: step.cache
-            for step in map(TRANSFORMS.build, _flow_steps(cfg))
+            for step in map(TRANSFORMS.build, _flow_steps(cfg.to_dict()))
             if step.cache is not None
         }
         if not caches:
@@ -70,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         videos = _Videos(cfg)
     for folder in caches:
         check_folder(folder)
+    cv2.setNumThreads(0)  # a worker per core; its pool would not survive a fork
     failed = []
     loader = DataLoader(
         videos, batch_size=None, num_workers=args.workers, collate_fn=lambda x: x
@@ -126,7 +127,6 @@ class _Videos(Dataset):
         return len(self.keys)
 
     def __getitem__(self, index: int) -> str:
-        cv2.setNumThreads(1)  # there is a worker per core
         results, before, flow = self.work[self.keys[index]]
         results = dict(results)
         try:

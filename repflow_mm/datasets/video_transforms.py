@@ -85,6 +85,7 @@ class VideoDecode(DecordDecode):
         """Decode; raises :class:`VideoError` if that fails."""
         reader = results['video_reader']
         results = super().transform(results)
+        results['video_reader'] = reader  # for more frames, such as ComputeFlow's
         if reader.other_decoder:
             results['other_decoder'] = reader.other_decoder
         return results
