@@ -135,7 +135,7 @@ class _Videos(Dataset):
             stored = flow.whole_video(results)
         except VideoError as error:
             return str(error)
-        if stored is None and results['total_frames'] > flow.step(results):
+        if stored is None and flow.cache.full():
             raise InputError(
                 f'{flow.cache.folder} has reached max_gb={flow.cache.max_gb}: raise '
                 'it, or let training compute the rest'

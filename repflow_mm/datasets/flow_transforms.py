@@ -98,6 +98,12 @@ class ComputeFlow(BaseTransform):
             raise InputError('flow needs two frames: set clip_len to at least 2')
         pairs = np.stack((first.ravel(), second.ravel()), 1)
         whole = self.whole_video(results)
+        if whole is None and self.cache and self.cache.full():
+            warnings.warn(
+                f'{self.cache.folder} has {self.cache.max_gb} GB: the flow of other '
+                'videos is computed whenever it is needed (raise max_gb)',
+                stacklevel=2,
+            )
         stored = np.zeros(len(pairs), bool)
         if whole is not None:
             stored = pairs[:, 1] - pairs[:, 0] == self.step(results)
@@ -160,11 +166,6 @@ class ComputeFlow(BaseTransform):
         flow = self.cache.load(path, count)
         if flow is None:
             if not self.cache.store(path, count, self._whole(reader, step)):
-                warnings.warn(
-                    f'{self.cache.folder} has {self.cache.max_gb} GB: the flow of '
-                    'other videos is computed whenever it is needed (raise max_gb)',
-                    stacklevel=2,
-                )
                 return None
             flow = self.cache.load(path, count)
         return flow

@@ -86,7 +86,7 @@ class FlowCache:
         Raises:
             OutputError: If it cannot be written, as on a full disk.
         """
-        if self.max_gb is not None and self.size() >= 1e9 * self.max_gb:
+        if self.full():
             return False
         with atomic_path(path, shared=True) as unfinished, unfinished.open('wb') as out:
             written = 0
@@ -100,6 +100,10 @@ class FlowCache:
             if written != count:
                 raise RuntimeError(f'{written} flows instead of {count}')
         return True
+
+    def full(self) -> bool:
+        """Whether no more is stored."""
+        return self.max_gb is not None and self.size() >= 1e9 * self.max_gb
 
     def size(self) -> int:
         """Bytes of all its files."""
