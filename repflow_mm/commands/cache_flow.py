@@ -55,7 +55,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     with building(cfg):
         caches = {
             step.cache.folder: step.cache
-            for step in map(TRANSFORMS.build, _flow_steps(cfg.to_dict()))
+            for step in map(
+                TRANSFORMS.build,
+                _flow_steps([cfg.get(f'{part}_dataloader') for part in PARTS]),
+            )
             if step.cache is not None
         }
         if not caches:
@@ -92,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _flow_steps(node: Any) -> Iterator[dict]:
-    """Configs of ComputeFlow anywhere in a config."""
+    """Configs of ComputeFlow anywhere in a part of a config."""
     if isinstance(node, dict):
         if node.get('type') == 'ComputeFlow':
             yield node
@@ -109,7 +112,7 @@ class _Videos(Dataset):
         self.work: dict[tuple, tuple] = {}
         for part in PARTS:
             loader = cfg.get(f'{part}_dataloader')
-            if not loader or not any(_flow_steps(loader)):
+            if not any(step.get('cache') for step in _flow_steps(loader)):
                 continue
             dataset = DATASETS.build(loader['dataset'])
             steps = list(dataset.pipeline.transforms)
