@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 from repflow_mm.errors import OutputError
 
@@ -11,11 +12,13 @@ _UNFINISHED = '.part'
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike, shared: bool = False) -> Iterator[Path]:
     """A temporary path next to `path`, renamed to it if the block succeeds.
 
     Args:
         path (str | os.PathLike): The file to write; its folder is created if missing.
+        shared (bool): Whether several processes may write the file at the same time;
+            the last one wins. Defaults to False.
 
     Yields:
         Path: The temporary path, removed if the block raises.
@@ -25,7 +28,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     # Keep the suffix: writers infer the format from it.
-    unfinished = path.with_name(f'.{path.stem}{_UNFINISHED}{path.suffix}')
+    owner = f'-{uuid4().hex}' if shared else ''
+    unfinished = path.with_name(f'.{path.stem}{_UNFINISHED}{owner}{path.suffix}')
     check_folder(path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,8 @@ def shrink(pipeline: list[dict]) -> list[dict]:
     """The same steps on five frames of 32x32."""
     sizes = {
         'Resize': lambda t: t.update(scale=(-1, 36) if t.scale[0] == -1 else (32, 32)),
+        'ComputeFlow': lambda t: t.update(method='dis', size=None),
+        'StackFlow': lambda t: t.update(length=2),
         'MultiScaleCrop': lambda t: t.update(input_size=32),
         'RandomCrop': lambda t: t.update(size=32),
         'CenterCrop': lambda t: t.update(crop_size=32),
@@ -29,7 +31,8 @@ def shrink(pipeline: list[dict]) -> list[dict]:
     }
     pipeline = copy.deepcopy(pipeline)
     for transform in pipeline:
-        sizes.get(transform.type, lambda t: None)(transform)
+        kind = transform.type.replace('FlowResize', 'Resize')
+        sizes.get(kind, lambda t: None)(transform)
     return pipeline
 
 
@@ -47,11 +50,15 @@ def small(path) -> Config:
             backbone.depth = 18
         if backbone.flow and 'n_iters' in backbone.flow:
             backbone.flow.n_iters = 5
+        if backbone.get('in_channels', 3) > 3:
+            backbone.in_channels = 4  # two flows
         stream.cls_head.update(num_classes=10, dropout_ratio=0.5)
     cfg.model.pop('_scope_', None)
     for part in ('train', 'test'):
         dataset = cfg[f'{part}_dataloader'].dataset
         dataset.pipeline = shrink(dataset.pipeline)
+        for step in steps(dataset.pipeline, 'ComputeFlow'):
+            step.cache = None
     return cfg
 
 

@@ -17,7 +17,7 @@ RANKS = (
     ('errors',),
     ('allocator', 'checks', 'files', 'packed'),
     ('datasets.synthetic', 'ops', 'video'),
-    ('checkpoint', 'config'),
+    ('checkpoint', 'config', 'optical_flow'),
     ('compat', 'layers', 'preparation', 'visualization'),
     ('datasets', 'engine', 'models'),
     ('inference',),
@@ -37,6 +37,7 @@ LAZY = {
     # MMEngine is imported when it is patched, not when faults are listed.
     ('compat.mmengine', 'checkpoint.load'),
     ('compat.mmengine', 'config'),
+    ('compat.mmaction2_flow', 'checkpoint.first_convolution'),
     # The doctor runs where these cannot be imported, and says why.
     ('commands.doctor', 'ops'),
     ('commands.doctor', 'plugin'),

@@ -24,7 +24,8 @@ def test_every_row_has_its_config_and_every_config_its_row():
     for *_, path, rgb, paper, ours in ROWS:
         assert paper == '-' or 0 < float(paper) < 100
         assert ours == 'not run' or 0 < float(ours) < 100
-        assert bool(rgb) != path.split('/')[-1].startswith('rgb_')
+        other = path.split('/')[-1].startswith(('rgb_', 'flow_', 'two_stream_'))
+        assert bool(rgb) != other
 
 
 def without_flow(model: dict) -> dict:
@@ -182,11 +183,32 @@ def test_frames_and_sizes():
                 'kinetics_400', 'kinetics400'
             )
             assert data.ann_file.startswith(f'data/{folder}/')
-        *_, square = steps(cfg.train_dataloader.dataset.pipeline, 'Resize')
+        pipeline = cfg.train_dataloader.dataset.pipeline
+        *_, square = (step for step in pipeline if step.type.endswith('Resize'))
         assert square.scale == (size, size)
         head = cfg.model.get('streams', [cfg.model])[0].cls_head
         classes = {'Tiny': 150, 'HMDB51': 51, 'LowRes': 51, 'Kinetics': 400}
         assert head.num_classes == classes[dataset.split('-')[0].split()[0]]
+
+
+def test_flow_streams_are_the_papers():
+    for _, _, _, path, rgb, *_ in ROWS:
+        stem = path.split('/')[-1]
+        if rgb or stem.startswith('rgb_'):
+            continue
+        cfg = config(path)
+        stacked = '_r34_' in stem or '_r50_' in stem  # 2D networks
+        flow = cfg.model.get('streams', [cfg.model])[-1]
+        assert flow.backbone.in_channels == (20 if stacked else 2)
+        assert flow.backbone.flow is None
+        for part in ('train', 'val', 'test'):
+            pipeline = cfg[f'{part}_dataloader'].dataset.pipeline
+            (compute,) = steps(pipeline, 'ComputeFlow')
+            assert (compute.pairs, 'cache' in compute) == ('adjacent', False)
+            assert len(steps(pipeline, 'StackFlow')) == stacked
+        if cfg.load_from:
+            kinetics = stem.replace('hmdb51_from_kinetics.py', 'kinetics400')
+            assert cfg.load_from == f'work_dirs/{kinetics}/epoch_100.pth'
 
 
 def test_each_folder_of_a_table_shows_its_rows():

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from mmengine.config import Config
+
 from repflow_mm.allocator import keep_memory
-from repflow_mm.commands._config import add_checkpoint, add_config
+from repflow_mm.commands._config import add_config
 from repflow_mm.commands._launch import add_launch_arguments, check_exists, load_config
 from repflow_mm.commands._parser import Parser, at_least, number
 from repflow_mm.engine.launch import launch
@@ -21,7 +23,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     parser = Parser(description='Test an action recognizer')
     add_config(parser)
-    add_checkpoint(parser)
+    parser.add_argument(
+        'checkpoints',
+        nargs='+',
+        metavar='CKPT',
+        help='its weights: a file or URL; or, for LateFusion, one per stream',
+    )
     parser.add_argument(
         '--work-dir',
         metavar='FOLDER',
@@ -79,10 +86,25 @@ def main(argv: Sequence[str] | None = None) -> None:
             evaluators = [evaluators]
         dump = dict(type='DumpResults', out_file_path=args.dump)
         cfg.test_evaluator = [*evaluators, dump]
-    check_exists(args.checkpoint)
-    cfg.load_from = args.checkpoint
-    cfg.resume = False
+    for checkpoint in args.checkpoints:
+        check_exists(checkpoint)
+    cfg.resume, cfg.load_from = False, None
+    if len(args.checkpoints) == 1:
+        (cfg.load_from,) = args.checkpoints
+    else:
+        _load_streams(cfg, args.checkpoints)
     launch(cfg, 'test', args.local_rank)
+
+
+def _load_streams(cfg: Config, checkpoints: list[str]) -> None:
+    streams = cfg.model.get('streams') or []
+    if len(checkpoints) != len(streams):
+        raise InputError(
+            f'{len(checkpoints)} checkpoints are given, and the model has '
+            f'{len(streams) or "no"} streams: name one, or one per stream'
+        )
+    for stream, checkpoint in zip(streams, checkpoints, strict=True):
+        stream.checkpoint = checkpoint
 
 
 def _check_display() -> None:

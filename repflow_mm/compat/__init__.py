@@ -11,11 +11,17 @@ Importing this package patches nothing; importing :mod:`repflow_mm.compat.patche
 import functools
 import warnings
 
-from repflow_mm.compat import environment, mmaction2, mmengine, python
+from repflow_mm.compat import environment, mmaction2, mmaction2_flow, mmengine, python
 from repflow_mm.compat.fault import Fault
 
 # MMAction2 has to be importable before MMEngine's patches, which import it.
-FAULTS = python.FAULTS + environment.FAULTS + mmaction2.FAULTS + mmengine.FAULTS
+FAULTS = (
+    *python.FAULTS,
+    *environment.FAULTS,
+    *mmaction2.FAULTS,
+    *mmaction2_flow.FAULTS,
+    *mmengine.FAULTS,
+)
 
 _patched: set[str] = set()
 

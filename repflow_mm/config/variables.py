@@ -30,6 +30,8 @@ from repflow_mm.errors import InputError
 # Where the bases declare them.
 RECORDS = ('data_variables', 'schedule_variables')
 
+_RESIZE = 'Resize', 'FlowResize'
+
 _Place = tuple[dict, str, Any]  # an entry, one of its keys, and the value to set
 _Follow = Callable[[dict, Any, Any], Iterator[_Place]]
 
@@ -130,7 +132,7 @@ def _sampling(key: str, test: bool = False) -> _Follow:
 
 
 def _short_side(cfg: dict, before: int, now: int) -> Iterator[_Place]:
-    for step in _steps(cfg, 'Resize', 'ThreeCrop'):
+    for step in _steps(cfg, *_RESIZE, 'ThreeCrop'):
         if step['type'] == 'ThreeCrop':
             yield step, 'crop_size', now
         elif -1 in step['scale']:
@@ -139,8 +141,8 @@ def _short_side(cfg: dict, before: int, now: int) -> Iterator[_Place]:
 
 def _crop_size(cfg: dict, before: int, now: int) -> Iterator[_Place]:
     keys = dict(MultiScaleCrop='input_size', RandomCrop='size', CenterCrop='crop_size')
-    for step in _steps(cfg, 'Resize', *keys):
-        if step['type'] != 'Resize':
+    for step in _steps(cfg, *_RESIZE, *keys):
+        if step['type'] in keys:
             yield step, keys[step['type']], now
         elif -1 not in step['scale']:
             yield step, 'scale', (now, now)

@@ -11,7 +11,11 @@ _MODULES = dict(
     ACCELERATION_CLASSES='synthetic',
     CLASSES='synthetic',
     CheckedVideoDataset='checked_video_dataset',
+    ComputeFlow='flow_transforms',
+    FlowResize='flow_transforms',
+    FormatStreams='flow_transforms',
     MotionSet='synthetic',
+    StackFlow='flow_transforms',
     VideoDecode='video_transforms',
     VideoInit='video_transforms',
 )

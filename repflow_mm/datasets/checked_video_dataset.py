@@ -68,8 +68,10 @@ class CheckedVideoDataset(VideoDataset):
                 if bad and self.test_mode:
                     # Unreadable replacements are reported at their own index.
                     bad = bad[:1]
-                    label = self.get_data_info(asked)['label']
-                    data['data_samples'] = UnreadableSample().set_gt_label(label)
+                    info = self.get_data_info(asked)
+                    data['data_samples'] = UnreadableSample(
+                        metainfo=dict(filename=info['filename'])
+                    ).set_gt_label(info['label'])
                 if bad:
                     data['data_samples'].set_metainfo(dict(bad_videos=bad))
                 return data
@@ -81,9 +83,13 @@ class CheckedVideoDataset(VideoDataset):
         )
 
     def prepare_data(self, idx: int) -> dict:
-        """The sample, with `other_decoder` set if the first decoder failed."""
+        """The sample, with its `filename`, by which scores of two tests are fused.
+
+        And with `other_decoder`, if the first decoder failed.
+        """
         info = self.get_data_info(idx)
         data = self.pipeline(info)
+        data['data_samples'].set_metainfo(dict(filename=info['filename']))
         # VideoDecode sets it in `info`, which packing drops.
         if info.get('other_decoder'):
             found = dict(other_decoder=info['other_decoder'])

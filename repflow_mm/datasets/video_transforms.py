@@ -4,6 +4,7 @@ import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMA
 
 # isort: split
 import os
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import lru_cache
 from http.client import HTTPException
@@ -18,6 +19,7 @@ from repflow_mm.video import VideoError, VideoProcess, candidates
 
 # Beyond this aspect ratio, the output of Resize does not fit into memory.
 _MAX_ASPECT = 32
+_CHUNK = 32  # frames decoded at a time
 
 
 @TRANSFORMS.register_module()
@@ -83,6 +85,7 @@ class VideoDecode(DecordDecode):
         """Decode; raises :class:`VideoError` if that fails."""
         reader = results['video_reader']
         results = super().transform(results)
+        results['video_reader'] = reader  # for more frames, such as ComputeFlow's
         if reader.other_decoder:
             results['other_decoder'] = reader.other_decoder
         return results
@@ -102,28 +105,44 @@ class _Reader:
     def __init__(
         self, process: VideoProcess, filename: str, backend_args: dict | None
     ) -> None:
-        self._process, self._filename = process, filename
+        self._process, self.filename = process, filename
+        self._backend_args = backend_args
         self.other_decoder = ''
         self._files = ExitStack()
-        try:
-            self._path = self._files.enter_context(
-                get_local_path(filename, backend_args=backend_args)
-            )
-        except (OSError, HTTPException) as error:
-            raise VideoError(filename, f'cannot be fetched ({error!r})') from None
+        self._fetch()
         self.info = self._of_this_video(process.open, self._path)
 
     def frames(self, indices: np.ndarray) -> np.ndarray:
+        with self._files:  # removes the downloaded copy
+            return self._frames(indices)
+
+    def every_frame(self) -> Iterator[np.ndarray]:
+        with self._files:
+            for start in range(0, self.info.frames, _CHUNK):
+                stop = min(start + _CHUNK, self.info.frames)
+                yield from self._frames(np.arange(start, stop))
+
+    def _fetch(self) -> None:
+        try:
+            self._path = self._files.enter_context(
+                get_local_path(self.filename, backend_args=self._backend_args)
+            )
+        except (OSError, HTTPException) as error:
+            message = f'cannot be fetched ({error!r})'
+            raise VideoError(self.filename, message) from None
+
+    def _frames(self, indices: np.ndarray) -> np.ndarray:
+        if not os.path.exists(self._path):  # frames were read, and the copy removed
+            self._fetch()
         if self._process.path != self._path:
             self._of_this_video(self._process.open, self._path)
-        with self._files:  # removes the downloaded copy
-            indices = np.atleast_1d(indices)
-            frames = self._of_this_video(self._process.frames, indices, False)
+        indices = np.atleast_1d(indices)
+        frames = self._of_this_video(self._process.frames, indices, False)
         if self._process.fell_back:
             self.other_decoder = self._process.used
         height, width = frames.shape[1:3]
         if max(height, width) > _MAX_ASPECT * min(height, width):
-            raise VideoError(self._filename, f'is {width}x{height} pixels')
+            raise VideoError(self.filename, f'is {width}x{height} pixels')
         return frames
 
     def _of_this_video(self, function, *args):
@@ -131,7 +150,7 @@ class _Reader:
         try:
             return function(*args)
         except VideoError as error:
-            raise VideoError(self._filename, error.reason) from None
+            raise VideoError(self.filename, error.reason) from None
 
 
 @lru_cache(maxsize=4)

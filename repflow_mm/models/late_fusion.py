@@ -1,75 +1,153 @@
-"""The paper's late fusion: the averaged scores of two networks."""
+"""Late fusion: the weighted scores of several networks, such as two streams."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
+from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
-from repflow_mm.errors import InputError
+from repflow_mm.checkpoint.fit import check_fit, weights
+from repflow_mm.errors import InputError, InputTypeError
 
 
 @MODELS.register_module()
 class LateFusion(BaseModel):
-    """Several recognizers on the same clip; their scores are averaged (Table 4).
+    """Several recognizers whose scores are averaged (the paper's Table 4).
 
-    Each is trained with its own loss; they share only the data.
+    Each is trained with its own loss; they share only the data. Scores are what each
+    head gives: probabilities for `average_clips='prob'`, logits for `'score'`.
 
     Args:
-        streams (Sequence[dict]): Configs of recognizers with the same classes.
+        streams (Sequence[dict]): Configs of recognizers with the same classes, and of
+            each:
+
+            - `inputs` (str, optional): The name of its input, for packed inputs with
+              several, such as `'rgb'` and `'flow'`; the preprocessor is then a
+              `MultiModalDataPreprocessor`. Defaults to the input that all share.
+            - `checkpoint` (str, optional): File or URL of its weights, from a training
+              of its own, loaded when the model is built.
         data_preprocessor (dict): Config of the shared preprocessor; a stream's own is
             ignored.
+        weights (Sequence[float], optional): Of the streams' scores, relative to each
+            other. Defaults to equal weights.
 
     Raises:
-        InputError: If there are fewer than two streams.
+        InputError: If there are fewer than two streams, not one positive weight per
+            stream, or a checkpoint does not fit.
     """
 
-    def __init__(self, streams: Sequence[dict], data_preprocessor: dict) -> None:
+    def __init__(
+        self,
+        streams: Sequence[dict],
+        data_preprocessor: dict,
+        weights: Sequence[float] | None = None,
+    ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         if not isinstance(streams, list | tuple) or len(streams) < 2:
             count = len(streams) if isinstance(streams, list | tuple) else repr(streams)
             raise InputError(f'late fusion needs two streams, got {count}')
-        self.streams = nn.ModuleList(MODELS.build(stream) for stream in streams)
+        self.weights = _weights(weights, len(streams))
+        configs = [dict(stream) for stream in streams]
+        self.inputs = [config.pop('inputs', None) for config in configs]
+        files = [config.pop('checkpoint', None) for config in configs]
+        self.streams = nn.ModuleList(MODELS.build(config) for config in configs)
+        classes = {stream.cls_head.num_classes for stream in self.streams}
+        if len(classes) > 1:
+            raise InputError(f'the streams have different classes: {sorted(classes)}')
+        for stream, file in zip(self.streams, files, strict=True):
+            if file is not None:
+                _load(stream, file)
 
     @property
     def cls_head(self) -> nn.Module:
         """The first stream's head, which has the number of classes."""
         return cast(nn.Module, self.streams[0].cls_head)
 
+    def init_weights(self) -> None:
+        """Initialize the streams that were not loaded from a checkpoint."""
+        for stream in self.streams:
+            if not getattr(stream, 'loaded', False):
+                stream.init_weights()
+
     def forward(
         self,
-        inputs: Tensor,
+        inputs: Tensor | Mapping[str, Tensor],
         data_samples: list[ActionDataSample] | None = None,
         mode: str = 'tensor',
     ):
         """As in MMAction2's recognizers: losses per stream, or averaged predictions.
 
         Args:
-            inputs (Tensor): Preprocessed clips.
+            inputs (Tensor | Mapping[str, Tensor]): Preprocessed clips, by name where
+                streams have inputs of their own.
             data_samples (list[ActionDataSample], optional): Their labels.
             mode (str): `'loss'`, `'predict'` or `'tensor'`.
 
         Returns:
             dict | list | list[Tensor]: Losses, data samples with averaged scores, or
             the features of each stream, depending on `mode`.
+
+        Raises:
+            InputError: If the input of a stream is missing.
         """
+        pairs = [
+            (stream, _input(inputs, name))
+            for stream, name in zip(self.streams, self.inputs, strict=True)
+        ]
         if mode == 'loss':
             return {
                 f'stream{i}.{name}': value
-                for i, stream in enumerate(self.streams)
-                for name, value in stream(inputs, data_samples, mode='loss').items()
+                for i, (stream, clips) in enumerate(pairs)
+                for name, value in stream(clips, data_samples, mode='loss').items()
             }
         if mode == 'tensor':
-            return [stream(inputs, mode='tensor') for stream in self.streams]
+            return [stream(clips, mode='tensor') for stream, clips in pairs]
         scores = []
-        for stream in self.streams:
-            data_samples = stream(inputs, data_samples, mode='predict')
+        for stream, clips in pairs:
+            data_samples = stream(clips, data_samples, mode='predict')
             scores.append([sample.pred_score for sample in data_samples])
         for sample, *parts in zip(data_samples or (), *scores, strict=True):
-            score = torch.stack(parts).mean(0)
+            weight = parts[0].new_tensor(self.weights)
+            score = (weight[:, None] * torch.stack(parts)).sum(0)
             sample.set_pred_score(score)
             sample.set_pred_label(score.argmax(-1, keepdim=True))
         return data_samples
+
+
+def _weights(given: Sequence[float] | None, count: int) -> list[float]:
+    """One weight per stream; their sum is 1."""
+    values = [1.0] * count if given is None else given
+    if not isinstance(values, list | tuple) or not all(
+        isinstance(value, int | float) for value in values
+    ):
+        raise InputTypeError(f'weights must be a sequence of numbers, got {given!r}')
+    if len(values) != count or not min(values) > 0:
+        raise InputError(
+            f'weights must be {count} numbers above 0, one per stream, got {given!r}'
+        )
+    return [value / sum(values) for value in values]
+
+
+def _input(inputs: Tensor | Mapping[str, Tensor], name: str | None) -> Tensor:
+    named = isinstance(inputs, Mapping)
+    if named != (name is not None) or (named and name not in inputs):
+        found = ', '.join(inputs) if named else 'one input without a name'
+        wanted = 'the shared input' if name is None else f'inputs={name!r}'
+        raise InputError(
+            f'a stream takes {wanted}, and the pipeline packs {found}: see '
+            'collect_keys of PackActionInputs'
+        )
+    return inputs[name] if named else inputs
+
+
+def _load(stream: nn.Module, file: str) -> None:
+    state = stream.state_dict()
+    name = f'checkpoint {file}'
+    given = weights(name, _load_checkpoint(file, 'cpu', 'silent'), state)
+    check_fit(name, given, state)
+    stream.load_state_dict(given)
+    stream.loaded = True

@@ -10,11 +10,13 @@ from mmengine.logging import MMLogger
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
+from repflow_mm.checkpoint.first_convolution import for_channels
 from repflow_mm.checks import check_choice
 from repflow_mm.errors import InputError
 from repflow_mm.layers import build_layer, motion_prefixes
 from repflow_mm.layers.splice import set_mode
 
+_FIRST = 'conv1.conv.weight'
 _DEFAULTS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -40,7 +42,7 @@ class RepFlowResNet(ResNet):
             pretrained state to keep.
 
     Shape:
-        - Input: `(N, 3, T, H, W)`.
+        - Input: `(N, in_channels, T, H, W)`; 3 channels by default.
         - Output: `(N, C, T', H', W')` for the stage in `out_indices`, or a
           tuple of them. After the layer `T'` is `T - 1` for
           `flow=dict(temporal='valid')`, the default.
@@ -75,6 +77,8 @@ class RepFlowResNet(ResNet):
     def init_weights(self) -> None:
         """Load `pretrained` (MMAction2's or torchvision's names), or initialize.
 
+        For inputs other than RGB, the first convolution gets the mean over RGB.
+
         Raises:
             InputError: If a weight other than the flow layer's is missing from the
                 file or has another shape.
@@ -85,6 +89,8 @@ class RepFlowResNet(ResNet):
         logger = MMLogger.get_current_instance()
         checkpoint = _load_checkpoint(self.pretrained, 'cpu', logger)
         given = _as_mmaction(checkpoint.get('state_dict', checkpoint))
+        if _FIRST in given:
+            given[_FIRST] = for_channels(given[_FIRST], self.in_channels)
         flow = motion_prefixes(self)
         own = {k: v for k, v in self.state_dict().items() if not k.startswith(flow)}
         unfit = [

@@ -7,7 +7,7 @@ import torch
 
 from repflow_mm.errors import InputError
 from repflow_mm.layers import PixelFlow, build_layer
-from repflow_mm.visualization.tvl1 import opencv_tvl1
+from repflow_mm.optical_flow.methods import opencv_tvl1
 
 PLAIN = dict(mean=(0, 0, 0), std=(1, 1, 1))
 

@@ -63,8 +63,103 @@ def test_every_stream_learns(plugin):
     assert model.cls_head.num_classes == 5
 
 
-def test_one_stream_is_no_fusion(plugin):
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda cfg: cfg['streams'].pop(), 'needs two streams, got 1'),
+        (lambda cfg: cfg.update(weights=[1]), 'weights must be 2 numbers above 0'),
+        (
+            lambda cfg: cfg.update(weights=(1, 0)),
+            'numbers above 0, one per',
+        ),
+        (lambda cfg: cfg.update(weights=2), 'sequence of numbers, got 2'),
+        (
+            lambda cfg: cfg['streams'][1]['cls_head'].update(num_classes=4),
+            r'the streams have different classes: \[4, 5\]',
+        ),
+        (
+            lambda cfg: cfg['streams'][1].update(checkpoint='nowhere.pth'),
+            'there is no checkpoint at nowhere.pth',
+        ),
+    ],
+)
+def test_what_is_no_fusion(plugin, change, message):
     from mmaction.registry import MODELS
 
-    with pytest.raises(ValueError, match='needs two streams, got 1'):
-        MODELS.build(config(streams=1))
+    cfg = config()
+    change(cfg)
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(cfg)
+
+
+def two_streams() -> dict:
+    """RGB and flow, each with its input."""
+    cfg = config()
+    rgb, flow = cfg['streams']
+    rgb['inputs'], flow['inputs'] = 'rgb', 'flow'
+    flow['backbone'] = dict(rgb['backbone'], in_channels=2)
+    preprocessor = dict(type='ActionDataPreprocessor', format_shape='NCTHW')
+    cfg['data_preprocessor'] = dict(
+        type='MultiModalDataPreprocessor',
+        preprocessors=dict(
+            rgb=dict(preprocessor, mean=[100] * 3, std=[50] * 3),
+            flow=dict(preprocessor, mean=[128] * 2, std=[128] * 2),
+        ),
+    )
+    return cfg | dict(weights=(1, 3))
+
+
+def two_inputs(count: int = 2) -> dict:
+    shapes = dict(rgb=(1, 3, 4, 64, 64), flow=(1, 2, 3, 64, 64))
+    inputs = {
+        name: [torch.randint(0, 256, shape, dtype=torch.uint8) for _ in range(count)]
+        for name, shape in shapes.items()
+    }
+    return dict(inputs=inputs, data_samples=samples(count))
+
+
+def test_two_streams_from_two_checkpoints(plugin, tmp_path):
+    from mmaction.registry import MODELS
+
+    cfg = two_streams()
+    apart = []
+    for n, stream in enumerate(cfg['streams']):
+        alone = {k: v for k, v in stream.items() if k != 'inputs'}
+        apart.append(MODELS.build(copy.deepcopy(alone)).eval())
+        stream['checkpoint'] = str(tmp_path / f'{n}.pth')
+        torch.save(dict(state_dict=apart[-1].state_dict()), stream['checkpoint'])
+    model = MODELS.build(copy.deepcopy(cfg))
+    model.init_weights()  # as in training; it keeps what was loaded
+    model.eval()
+    data = two_inputs()
+    with torch.no_grad():
+        clips = model.data_preprocessor(copy.deepcopy(data))['inputs']
+        parts = [
+            [s.pred_score.clone() for s in net(clips[name], samples(2), mode='predict')]
+            for net, name in zip(apart, ('rgb', 'flow'), strict=True)
+        ]
+        found = model.test_step(data)
+    assert clips['flow'].min() >= -1 and clips['flow'].max() < 1
+    for sample, rgb, flow in zip(found, *parts, strict=True):
+        torch.testing.assert_close(sample.pred_score, (rgb + 3 * flow) / 4)
+    cfg['streams'].reverse()
+    cfg['streams'][0]['checkpoint'] = str(tmp_path / '0.pth')  # of RGB, for flow
+    with pytest.raises(ValueError, match=r'0\.pth is of another architecture'):
+        MODELS.build(cfg)
+
+
+def test_two_streams_learn_and_need_their_inputs(plugin):
+    from mmaction.registry import MODELS
+
+    model = MODELS.build(two_streams())
+    optimizer = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    losses = model.train_step(two_inputs(), optimizer)
+    assert all(torch.isfinite(value) for value in losses.values())
+    clips = model.data_preprocessor(two_inputs())['inputs']
+    with pytest.raises(ValueError, match="takes inputs='flow', and .* packs rgb: see"):
+        model(dict(rgb=clips['rgb']))
+    with pytest.raises(ValueError, match="takes inputs='rgb', and .* packs one input"):
+        model(clips['rgb'])
+    shared = MODELS.build(config())
+    with pytest.raises(ValueError, match='the shared input, and .* packs rgb, flow'):
+        shared(clips)

@@ -1,0 +1,5 @@
+# Table 1, "Two-Stream CNN".
+_base_ = 'rgb_r34_tinykinetics.py'
+from repflow_mm.config import set_two_streams
+
+set_two_streams(_base_, length=10, stride=2, pairs='adjacent', size=128)

@@ -1,0 +1,6 @@
+# Table 9, "Flow".
+_base_ = 'rgb_r50_hmdb51.py'
+from repflow_mm.config import set_flow
+
+set_flow(_base_, length=10, stride=2, pairs='adjacent', size=256)
+work_dir = './work_dirs/{{fileBasenameNoExtension}}_split{{$HMDB51_SPLIT:1}}'

@@ -1,0 +1,96 @@
+"""Fuse the scores of several networks, such as RGB and flow."""
+
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from repflow_mm.commands._parser import Parser, number
+from repflow_mm.errors import InputError, command
+from repflow_mm.files import check_file, write_bytes
+from repflow_mm.study.score_fusion import (
+    aligned,
+    chosen_weights,
+    fused,
+    read_scores,
+)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the accuracy of each network and of their weighted scores.
+
+    Args:
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = Parser(
+        description='Fuse the scores of several networks on the same clips, aligned by '
+        'file name: late fusion of networks that were trained apart'
+    )
+    parser.add_argument(
+        'scores', nargs='+', metavar='FILE', help='what `test --dump FILE` wrote'
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        '--weights',
+        nargs='+',
+        type=number,
+        metavar='W',
+        help='weights (default: equal)',
+    )
+    how.add_argument(
+        '--validation',
+        nargs=2,
+        metavar='FILE',
+        help='scores of the same two networks on a validation split, to choose the '
+        'weights on',
+    )
+    parser.add_argument(
+        '--softmax',
+        action='store_true',
+        help="scores are logits (average_clips='score'): turn them into probabilities",
+    )
+    parser.add_argument(
+        '--out', type=Path, metavar='FILE', help='write the fused scores to this .pkl'
+    )
+    args = parser.parse_args(argv)
+    count = len(args.scores)
+    if count < 2:
+        raise InputError('name the scores of at least two networks')
+    weights = args.weights or [1] * count
+    if len(weights) != count or not any(weights):
+        raise InputError(f'--weights takes {count} numbers here, not all 0')
+    if args.out is not None:
+        check_file(args.out)
+    tests = aligned([read_scores(file) for file in args.scores])
+    if not tests[0].names:
+        print('These files do not name their clips: they are fused in their order.')
+    if args.validation:
+        if count != 2:
+            raise InputError('--validation chooses the weights of two networks')
+        validation = aligned([read_scores(file) for file in args.validation])
+        weights = chosen_weights(validation, tests, args.softmax)
+    result = fused(tests, weights, args.softmax)
+    share = [f'{weight / sum(weights):.2f}' for weight in weights]
+    print('| scores | weight | top-1 | top-5 | mean class |\n|---|--:|--:|--:|--:|')
+    for test, weight in zip((*tests, result), (*share, ''), strict=True):
+        cells = (f'{100 * value:.2f}' for value in test.accuracy().values())
+        print(f'| {test.file} | {weight} | {" | ".join(cells)} |')
+    print(f'\n{len(result.labels)} clips, accuracy in %.')
+    if args.out is not None:
+        write_bytes(args.out, pickle.dumps(_samples(result)))
+
+
+def _samples(result) -> list[dict]:
+    """As `DumpResults` writes them."""
+    names = result.names or [None] * len(result.labels)
+    samples = []
+    for name, score, label in zip(names, result.scores, result.labels, strict=True):
+        sample = dict(
+            pred_score=torch.from_numpy(score).float(),
+            gt_label=torch.tensor([label]),
+            pred_label=torch.tensor([score.argmax()]),
+        )
+        samples.append(sample if name is None else sample | dict(filename=name))
+    return samples

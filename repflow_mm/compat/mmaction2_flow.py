@@ -1,0 +1,238 @@
+"""Faults of MMAction2 with optical flow: pictures of two channels, x and y.
+
+Its transforms are from the time when flow was a list of x and y in turn, grey pictures;
+since 1.1, `RawFrameDecode` gives pictures of two channels.
+"""
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from repflow_mm.compat.fault import UNREPORTED, Fault, package_file
+
+
+def _is_flow(picture: np.ndarray) -> bool:
+    return picture.ndim == 3 and picture.shape[-1] == 2
+
+
+def _negate(pictures: list[np.ndarray], axis: int = 0) -> None:
+    """Negate the x of mirrored flow (axis 0) or its y, in place."""
+    for picture in filter(_is_flow, pictures):
+        np.subtract(255, picture[..., axis], out=picture[..., axis])
+
+
+def _original(find: Callable[[], tuple[type, str]]) -> Callable[[], bool]:
+    """Whether a method is MMAction2's own."""
+
+    def present() -> bool:
+        if package_file('mmaction', '__init__.py') is None:
+            return False
+        owner, name = find()
+        return getattr(owner, name).__module__.startswith('mmaction')
+
+    return present
+
+
+def _put(owner: type, name: str, function: Callable) -> None:
+    """Replace a method."""
+    patched = functools.wraps(getattr(owner, name))(function)
+    patched.__module__ = __name__
+    static = isinstance(vars(owner)[name], staticmethod)
+    setattr(owner, name, staticmethod(patched) if static else patched)
+
+
+# Flip inverts x and y of every even picture, and nothing of the odd ones.
+
+
+def _flip() -> tuple[type, str]:
+    from mmaction.datasets.transforms import Flip
+
+    return Flip, '_flip_imgs'
+
+
+def _patch_flip() -> None:
+    import mmcv
+
+    flip, name = _flip()
+    original = getattr(flip, name)
+
+    def patched(self, imgs, modality):
+        if not any(map(_is_flow, imgs)):
+            return original(self, imgs, modality)
+        for img in imgs:
+            mmcv.imflip_(img, self.direction)
+        _negate(imgs, 0 if self.direction == 'horizontal' else 1)
+        return imgs
+
+    _put(flip, name, patched)
+
+
+# Fuse, which performs a lazy Flip, inverts nothing.
+
+
+def _fuse() -> tuple[type, str]:
+    from mmaction.datasets.transforms import Fuse
+
+    return Fuse, 'transform'
+
+
+def _patch_fuse() -> None:
+    fuse, name = _fuse()
+    original = getattr(fuse, name)
+
+    def patched(self, results):
+        flip = results.get('lazy', {}).get('flip')
+        results = original(self, results)
+        if flip:
+            # Pictures that were neither cropped nor resized are read-only views.
+            results['imgs'] = [np.array(img) for img in results['imgs']]
+            _negate(results['imgs'])
+        return results
+
+    _put(fuse, name, patched)
+
+
+# TenCrop mirrors every other crop and inverts nothing.
+
+
+def _ten_crop() -> tuple[type, str]:
+    from mmaction.datasets.transforms import TenCrop
+
+    return TenCrop, 'transform'
+
+
+def _patch_ten_crop() -> None:
+    ten_crop, name = _ten_crop()
+    original = getattr(ten_crop, name)
+
+    def patched(self, results):
+        count = len(results['imgs'])
+        results = original(self, results)
+        for start in range(count, 10 * count, 2 * count):
+            _negate(results['imgs'][start : start + count])
+        return results
+
+    _put(ten_crop, name, patched)
+
+
+# ArrayDecode gives x and y as pictures of their own, which FormatShape does not take.
+
+
+def _array_decode() -> tuple[type, str]:
+    from mmaction.datasets.transforms import ArrayDecode
+
+    return ArrayDecode, 'transform'
+
+
+def _patch_array_decode() -> None:
+    array_decode, name = _array_decode()
+    original = getattr(array_decode, name)
+
+    def patched(self, results):
+        results = original(self, results)
+        if results['modality'] == 'Flow' and results['imgs'][0].ndim == 2:
+            x_and_y = results['imgs'][::2], results['imgs'][1::2]
+            results['imgs'] = [
+                np.stack(pair, -1) for pair in zip(*x_and_y, strict=True)
+            ]
+        return results
+
+    _put(array_decode, name, patched)
+
+
+# With in_channels other than 3, ResNet and ResNet3d leave the first convolution random.
+# It gets the mean over RGB, as in TSN (Wang et al., 2016).
+
+
+def _resnet() -> tuple[type, str]:
+    from mmaction.models.backbones.resnet import ResNet
+
+    return ResNet, '_load_conv_params'
+
+
+def _patch_resnet() -> None:
+    from repflow_mm.checkpoint.first_convolution import for_channels
+
+    resnet, name = _resnet()
+    original = getattr(resnet, name)
+
+    def patched(conv, state_dict, module_name, names):
+        key = f'{module_name}.weight'
+        weight = for_channels(state_dict[key], conv.weight.shape[1])
+        original(conv, {**state_dict, key: weight}, module_name, names)
+
+    _put(resnet, name, patched)
+
+
+def _resnet3d() -> tuple[type, str]:
+    from mmaction.models.backbones.resnet3d import ResNet3d
+
+    return ResNet3d, '_inflate_weights'
+
+
+def _patch_resnet3d() -> None:
+    from mmengine.runner.checkpoint import _load_checkpoint
+
+    from repflow_mm.checkpoint.first_convolution import for_channels
+
+    resnet3d, name = _resnet3d()
+    original = getattr(resnet3d, name)
+
+    def patched(self, logger):
+        original(self, logger)
+        # A stage of a network has no first convolution.
+        channels = getattr(self, 'in_channels', 3)
+        if channels != 3:
+            given = _load_checkpoint(self.pretrained, map_location='cpu')
+            weight = given.get('state_dict', given)['conv1.weight']
+            first = {'conv1.weight': for_channels(weight, channels)}
+            self._inflate_conv_params(self.conv1.conv, first, 'conv1', [])
+
+    _put(resnet3d, name, patched)
+
+
+FAULTS = (
+    Fault(
+        name='Flip inverts x and y of every other picture of flow',
+        upstream=UNREPORTED,
+        until='it inverts x of every picture of two channels',
+        present=_original(_flip),
+        patch=_patch_flip,
+    ),
+    Fault(
+        name='Fuse mirrors flow without inverting x',
+        upstream=UNREPORTED,
+        until='it inverts x of mirrored flow',
+        present=_original(_fuse),
+        patch=_patch_fuse,
+    ),
+    Fault(
+        name='TenCrop mirrors flow without inverting x',
+        upstream=UNREPORTED,
+        until='it inverts x of mirrored flow',
+        present=_original(_ten_crop),
+        patch=_patch_ten_crop,
+    ),
+    Fault(
+        name='ArrayDecode gives flow that FormatShape cannot take',
+        upstream=UNREPORTED,
+        until='it gives pictures of two channels, as RawFrameDecode',
+        present=_original(_array_decode),
+        patch=_patch_array_decode,
+    ),
+    Fault(
+        name='ResNet for flow leaves its first convolution random',
+        upstream=UNREPORTED,
+        until='it loads the mean over RGB',
+        present=_original(_resnet),
+        patch=_patch_resnet,
+    ),
+    Fault(
+        name='ResNet3d for flow leaves its first convolution random',
+        upstream=UNREPORTED,
+        until='it inflates the mean over RGB of 2D weights',
+        present=_original(_resnet3d),
+        patch=_patch_resnet3d,
+    ),
+)

@@ -1,0 +1,105 @@
+"""Turn the config of an RGB network into one of a flow stream, or of two streams."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+_INSTEAD = dict(Resize='FlowResize')
+
+
+def set_flow(cfg: dict, length: int | None = None, **options: Any) -> None:
+    """Give a network optical flow in place of RGB.
+
+    In a config file: `set_flow(_base_, length=5, size=112)`.
+
+    Args:
+        cfg (dict): The config of an RGB network on clips, modified in place. Its
+            pipelines decode by `VideoDecode`.
+        length (int, optional): For a 2D network, flows in a stack
+            (:class:`repflow_mm.datasets.StackFlow`); stacks overlap, `stride` apart.
+            Defaults to none: two channels, for a 3D network.
+        **options: `stride` (1), and those of :class:`repflow_mm.datasets.ComputeFlow`.
+    """
+    compute, stack = _steps(length, options)
+    _replace_pipelines(cfg, lambda steps: _flow_pipeline(steps, compute, stack))
+    _to_flow(cfg['model'], length)
+
+
+def set_two_streams(cfg: dict, length: int | None = None, **options: Any) -> None:
+    """Add a flow stream to a network, and fuse the scores of both.
+
+    Args:
+        cfg (dict): As for :func:`set_flow`.
+        length (int, optional): Likewise.
+        **options: Likewise.
+    """
+    compute, stack = _steps(length, dict(options, keep_rgb=True))
+    _replace_pipelines(cfg, lambda steps: _two_pipelines(steps, compute, stack))
+    rgb = copy.deepcopy(cfg['model'])
+    flow = copy.deepcopy(rgb)
+    _to_flow(flow, length)
+    # Which stream normalises what.
+    preprocessors = {
+        name: stream.pop('data_preprocessor')
+        for name, stream in (('rgb', rgb), ('flow', flow))
+    }
+    cfg['model'] = dict(
+        type='LateFusion',
+        streams=[dict(rgb, inputs='rgb'), dict(flow, inputs='flow')],
+        data_preprocessor=dict(
+            type='MultiModalDataPreprocessor', preprocessors=preprocessors
+        ),
+    )
+
+
+def _steps(length: int | None, options: dict) -> tuple[dict, list[dict]]:
+    """ComputeFlow, and StackFlow if there are stacks."""
+    stride = options.pop('stride', 1)
+    stack = [dict(type='StackFlow', length=length, stride=stride)] if length else []
+    return dict(type='ComputeFlow', **options), stack
+
+
+def _replace_pipelines(cfg: dict, change: Callable[[list], list]) -> None:
+    for part in ('train', 'val', 'test'):
+        if cfg.get(f'{part}_pipeline'):
+            cfg[f'{part}_pipeline'] = change(cfg[f'{part}_pipeline'])
+        dataset = (cfg.get(f'{part}_dataloader') or {}).get('dataset')
+        if dataset:
+            dataset['pipeline'] = change(dataset['pipeline'])
+
+
+def _flow_pipeline(steps: list[dict], compute: dict, stack: list[dict]) -> list[dict]:
+    if any(step['type'] == 'ComputeFlow' for step in steps):
+        return steps  # one list in two places
+    changed: list[dict] = []
+    for step in copy.deepcopy(steps):
+        if step['type'] == 'VideoDecode':
+            step = compute  # it decodes what it needs
+        elif step['type'] == 'FormatShape':
+            changed += stack
+        step['type'] = _INSTEAD.get(step['type'], step['type'])
+        changed.append(step)
+    return copy.deepcopy(changed)
+
+
+def _two_pipelines(steps: list[dict], compute: dict, stack: list[dict]) -> list[dict]:
+    if any(step['type'] == 'ComputeFlow' for step in steps):
+        return steps
+    changed: list[dict] = []
+    for step in _flow_pipeline(steps, compute, stack):
+        if step['type'] == 'ComputeFlow':
+            changed.append(dict(type='VideoDecode'))
+        elif step['type'] == 'FormatShape':
+            form = step['input_format']
+            step = dict(type='FormatStreams', rgb=form, flow=form)
+        elif step['type'] == 'PackActionInputs':
+            step['collect_keys'] = ('rgb', 'flow')
+        changed.append(step)
+    return changed
+
+
+def _to_flow(model: dict, length: int | None) -> None:
+    # Stages frozen with weights for RGB would not see the motion.
+    model['backbone'].update(in_channels=2 * (length or 1), frozen_stages=-1)
+    # Of all channels; 128 is no motion.
+    model['data_preprocessor'].update(mean=[128], std=[128])

@@ -1,0 +1,132 @@
+"""Flow of whole videos on disk."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from repflow_mm.errors import InputError
+from repflow_mm.files import atomic_path, is_unfinished
+
+_FORMAT = 1  # changes if files of before must not be read
+_OURS = re.compile(r'.+-[0-9a-f]{16}\.npy$')
+
+
+class FlowCache:
+    """Files with the quantized flow of one video each, shared by processes.
+
+    A file is complete or absent: it is written under another name and then renamed. The
+    name has a digest of the video's path, size and time of change, and of the
+    parameters, so that a changed video or parameter finds nothing.
+
+    Args:
+        folder (str | os.PathLike): Created when something is stored.
+        max_gb (float, optional): Once the files take this many gigabytes (1e9 bytes),
+            no more are stored; those that are there stay. Defaults to no limit.
+
+    Raises:
+        InputError: If `max_gb` is not positive.
+    """
+
+    def __init__(self, folder: str | os.PathLike, max_gb: float | None = None) -> None:
+        if max_gb is not None and not max_gb > 0:
+            raise InputError(f'max_gb must be more than 0, got {max_gb!r}')
+        self.folder = Path(folder)
+        self.max_gb = max_gb
+
+    def path(self, video: str | os.PathLike, **parameters) -> Path:
+        """The file of a video, which need not exist.
+
+        Args:
+            video (str | os.PathLike): A local file, or a URL.
+            **parameters: Everything else that the flow depends on.
+        """
+        about: list = [_FORMAT, str(video), sorted(parameters.items())]
+        if '://' not in str(video):
+            stat = os.stat(video)
+            about[1:2] = [os.path.abspath(video), stat.st_size, stat.st_mtime_ns]
+        digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
+        return self.folder / f'{Path(video).stem}-{digest}.npy'
+
+    def load(self, path: Path, count: int) -> np.ndarray | None:
+        """The flow of a video, memory-mapped and read-only.
+
+        Args:
+            path (Path): From :meth:`path`.
+            count (int): Number of flows that it must hold.
+
+        Returns:
+            np.ndarray | None: `(count, H, W, 2)`, uint8; None if it is absent, or
+            damaged by something else than this class.
+        """
+        try:
+            flow = np.load(path, mmap_mode='r')
+        except (OSError, ValueError, EOFError):
+            return None
+        kept = flow.ndim == 4 and flow.dtype == np.uint8
+        return flow if kept and (len(flow), flow.shape[-1]) == (count, 2) else None
+
+    def store(self, path: Path, count: int, flows: Iterable[np.ndarray]) -> bool:
+        """Write the flow of a video.
+
+        Args:
+            path (Path): From :meth:`path`.
+            count (int): Number of flows.
+            flows (Iterable[np.ndarray]): `(H, W, 2)`, uint8 each; not read if there is
+                no room.
+
+        Returns:
+            bool: Whether there was room.
+
+        Raises:
+            OutputError: If it cannot be written, as on a full disk.
+        """
+        if self.full():
+            return False
+        with atomic_path(path, shared=True) as unfinished, unfinished.open('wb') as out:
+            written = 0
+            for flow in flows:
+                if not written:
+                    shape = count, *flow.shape
+                    header = dict(descr='|u1', fortran_order=False, shape=shape)
+                    np.lib.format.write_array_header_1_0(out, header)
+                out.write(np.ascontiguousarray(flow, np.uint8).data)
+                written += 1
+            if written != count:
+                raise RuntimeError(f'{written} flows instead of {count}')
+        return True
+
+    def full(self) -> bool:
+        """Whether no more is stored."""
+        return self.max_gb is not None and self.size() >= 1e9 * self.max_gb
+
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(size for _, size in self._files())
+
+    def clean(self) -> tuple[int, int]:
+        """Delete all its files, also those that an interrupted process left.
+
+        Returns:
+            tuple[int, int]: Number of files, and their bytes.
+        """
+        files = self._files()
+        for path, _ in files:
+            Path(path).unlink(missing_ok=True)
+        return len(files), sum(size for _, size in files)
+
+    def _files(self) -> list[tuple[str, int]]:
+        """Paths and sizes, complete or not."""
+        found = []
+        with contextlib.suppress(FileNotFoundError):  # of the folder
+            for entry in os.scandir(self.folder):
+                unfinished = is_unfinished(entry.name) and entry.name.endswith('.npy')
+                if unfinished or _OURS.match(entry.name):
+                    with contextlib.suppress(FileNotFoundError):  # renamed meanwhile
+                        found.append((entry.path, entry.stat().st_size))
+        return found

@@ -1,0 +1,71 @@
+"""RGB configs turned into flow streams and two streams."""
+
+import copy
+
+import pytest
+
+from repflow_mm.config import apply_variables
+from tests.helpers.configs import config
+
+WEIZMANN = 'real/{}_r18_weizmann.py'
+
+
+def kinds(pipeline: list[dict]) -> list[str]:
+    return [step['type'] for step in pipeline]
+
+
+def test_the_flow_stream_differs_in_its_input_alone():
+    rgb, flow = (config(WEIZMANN.format(name)) for name in ('rgb', 'flow'))
+    before, after = (c.train_dataloader.dataset.pipeline for c in (rgb, flow))
+    expected = kinds(before)
+    expected[2:4] = ['ComputeFlow', 'FlowResize']
+    expected.insert(-2, 'StackFlow')
+    assert kinds(after) == expected
+    for part in ('val', 'test'):
+        pipeline = flow[f'{part}_dataloader'].dataset.pipeline
+        assert pipeline == flow[f'{part}_pipeline']
+        assert kinds(pipeline).count('ComputeFlow') == 1
+    assert flow.model.data_preprocessor.mean == [128]
+    assert flow.model.backbone.in_channels == 10
+    model = copy.deepcopy(flow.model)
+    model.data_preprocessor = rgb.model.data_preprocessor
+    model.backbone.pop('in_channels')
+    model.backbone.frozen_stages = rgb.model.backbone.frozen_stages
+    assert model == rgb.model
+    assert 'ComputeFlow' not in repr(config(WEIZMANN.format('rgb')))
+
+
+@pytest.mark.parametrize('pattern', [WEIZMANN, 'real/{}_r18_ut_interaction.py'])
+def test_two_streams_are_the_two_networks(pattern):
+    rgb, flow, both = (config(pattern.format(n)) for n in ('rgb', 'flow', 'two_stream'))
+    preprocessors = both.model.data_preprocessor.preprocessors
+    for name, alone, stream in zip(
+        ('rgb', 'flow'), (rgb, flow), both.model.streams, strict=True
+    ):
+        assert stream.inputs == name
+        whole = {k: v for k, v in stream.items() if k != 'inputs'}
+        assert whole | dict(data_preprocessor=preprocessors[name]) == alone.model
+    for part in ('train', 'val', 'test'):
+        pipeline = both[f'{part}_dataloader'].dataset.pipeline
+        where = kinds(pipeline).index('VideoDecode')
+        assert (
+            pipeline[where + 1].type == 'ComputeFlow' and pipeline[where + 1].keep_rgb
+        )
+        assert kinds(pipeline)[-3:] == [
+            'StackFlow',
+            'FormatStreams',
+            'PackActionInputs',
+        ]
+        assert pipeline[-1].collect_keys == ('rgb', 'flow')
+
+
+def test_variables_reach_the_flow_stream():
+    cfg = copy.deepcopy(config(WEIZMANN.format('flow')))
+    cfg.crop_size = 96
+    apply_variables(cfg)
+    (resize,) = (
+        step
+        for step in cfg.test_dataloader.dataset.pipeline
+        if step.type == 'FlowResize'
+    )
+    assert resize.scale == (96, 96)
