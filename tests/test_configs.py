@@ -126,7 +126,7 @@ def test_what_every_config_needs(path):
     assert cfg.test_pipeline == cfg.test_dataloader.dataset.pipeline
     assert len(path.read_text().splitlines()) <= 45
     if path.parent.name.startswith('table'):
-        code = [line for line in path.read_text().splitlines() if line[:1] not in '#']
+        code = [line for line in path.read_text().splitlines() if line[:5] != 'from ']
         assert sum(line[:1].isalpha() or line[:1] == '_' for line in code) <= 4
     # What the variables say is what the entries say.
     (train,) = steps(cfg.train_dataloader.dataset.pipeline, 'SampleFrames')
