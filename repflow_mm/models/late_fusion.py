@@ -1,7 +1,7 @@
 """Late fusion: the weighted scores of several networks, such as two streams."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from mmaction.registry import MODELS
@@ -55,9 +55,11 @@ class LateFusion(BaseModel):
         self.inputs = [config.pop('inputs', None) for config in configs]
         files = [config.pop('checkpoint', None) for config in configs]
         self.streams = nn.ModuleList(MODELS.build(config) for config in configs)
-        classes = {stream.cls_head.num_classes for stream in self.streams}
+        heads = [cast(Any, stream).cls_head for stream in self.streams]
+        classes = {head.num_classes for head in heads}
         if len(classes) > 1:
             raise InputError(f'the streams have different classes: {sorted(classes)}')
+        self._loaded = [file is not None for file in files]
         for stream, file in zip(self.streams, files, strict=True):
             if file is not None:
                 _load(stream, file)
@@ -69,9 +71,9 @@ class LateFusion(BaseModel):
 
     def init_weights(self) -> None:
         """Initialize the streams that were not loaded from a checkpoint."""
-        for stream in self.streams:
-            if not getattr(stream, 'loaded', False):
-                stream.init_weights()
+        for stream, loaded in zip(self.streams, self._loaded, strict=True):
+            if not loaded:
+                cast(Any, stream).init_weights()
 
     def forward(
         self,
@@ -133,15 +135,19 @@ def _weights(given: Sequence[float] | None, count: int) -> list[float]:
 
 
 def _input(inputs: Tensor | Mapping[str, Tensor], name: str | None) -> Tensor:
-    named = isinstance(inputs, Mapping)
-    if named != (name is not None) or (named and name not in inputs):
-        found = ', '.join(inputs) if named else 'one input without a name'
-        wanted = 'the shared input' if name is None else f'inputs={name!r}'
-        raise InputError(
-            f'a stream takes {wanted}, and the pipeline packs {found}: see '
-            'collect_keys of PackActionInputs'
-        )
-    return inputs[name] if named else inputs
+    if isinstance(inputs, Mapping):
+        if name is not None and name in inputs:
+            return inputs[name]
+        found = ', '.join(inputs)
+    elif name is None:
+        return inputs
+    else:
+        found = 'one input without a name'
+    wanted = 'the shared input' if name is None else f'inputs={name!r}'
+    raise InputError(
+        f'a stream takes {wanted}, and the pipeline packs {found}: see '
+        'collect_keys of PackActionInputs'
+    )
 
 
 def _load(stream: nn.Module, file: str) -> None:
@@ -150,4 +156,3 @@ def _load(stream: nn.Module, file: str) -> None:
     given = weights(name, _load_checkpoint(file, 'cpu', 'silent'), state)
     check_fit(name, given, state)
     stream.load_state_dict(given)
-    stream.loaded = True
