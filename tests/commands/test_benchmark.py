@@ -52,6 +52,7 @@ def test_motion_layers(plugin, monkeypatch):
     assert all(len(row) == len(table.columns) for row in table.rows)
 
 
+@pytest.mark.slow
 def test_a_network_beside_its_rgb_baseline(plugin, monkeypatch):
     small = torch.rand(1, 3, 8, 32, 32)
     monkeypatch.setattr(tables.torch, 'rand', lambda *size, **options: small)

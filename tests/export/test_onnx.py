@@ -130,13 +130,9 @@ BACKBONES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    'name',
-    [
-        pytest.param('RepFlowResNet3d', marks=pytest.mark.slow),
-        pytest.param('RepFlowResNet2Plus1d', marks=pytest.mark.slow),
-        'FlowAugmented',
-    ],
+    'name', ['RepFlowResNet3d', 'RepFlowResNet2Plus1d', 'FlowAugmented']
 )
 def test_every_kind_of_backbone(plugin, tmp_path, name):
     from repflow_mm.export.onnx import export_onnx

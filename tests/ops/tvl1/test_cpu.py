@@ -68,6 +68,7 @@ def test_threads_change_nothing():
         assert all(torch.equal(other[name], results[0][name]) for name in NAMES)
 
 
+@pytest.mark.slow
 @built
 @pytest.mark.skipif(not Path('/proc/self/maps').exists(), reason='Linux lists them')
 def test_no_second_openmp():

@@ -187,6 +187,7 @@ def test_a_gradient_of_the_gradient_is_refused(kernel):
         gradient.sum().backward()
 
 
+@pytest.mark.slow
 @every_kernel
 def test_one_graph_under_compile(kernel):
     layer = RepresentationFlow(4, flow_channels=3, n_iters=3, backend=kernel.name)
@@ -245,6 +246,7 @@ def test_maps_that_a_kernel_cannot_take_are_refused_with_its_reason(kernel):
         representation_flow(maps, maps, backend=kernel.name)
 
 
+@pytest.mark.slow
 @cpu_kernels
 @pytest.mark.skipif(
     not Path('/proc/self/clear_refs').exists(), reason='the peak is reset by Linux'
