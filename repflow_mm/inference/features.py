@@ -34,7 +34,9 @@ def window_features(model: nn.Module, packed: dict, frames: int) -> np.ndarray:
             'of one of its streams'
         )
     data = model.data_preprocessor(pseudo_collate([packed]), False)
-    features, _ = model.extract_feat(data['inputs'], test_mode=True)
+    features = model.extract_feat(data['inputs'], test_mode=True)
+    if not isinstance(features, Tensor):  # all but RecognizerOmni add options
+        features, _ = features
     views = len(unpack_views(packed['inputs'], frames))
     return pooled(features, views).mean(dim=0).float().cpu().numpy()
 
