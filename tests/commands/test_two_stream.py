@@ -55,4 +55,3 @@ def test_two_networks_and_their_fusion(run_python, motion_set, tmp_path):
     assert apart.names == together.names
     # Both average the probabilities of the same two networks on the same clips.
     assert abs(apart.scores - together.scores).max() < 1e-5
-    run('-m', 'repflow_mm', 'train', 'both.py', '--seed', 0)

@@ -22,7 +22,6 @@ QUICK = (
 )
 SLOW = (
     ('c2d/c2d_r50-in1k-pre_8xb32-8x8x1-100e_kinetics400-rgb', 'splice', 'yes'),
-    ('i3d/i3d_imagenet-pretrained-r50_8xb8-32x2x1-100e_kinetics400-rgb', 'neck', 'yes'),
     (
         'mvit/mvit-small-p244_k400-maskfeat-pre_8xb32-16x4x1-100e_kinetics400-rgb',
         'neck',
@@ -36,7 +35,6 @@ SLOW = (
         'yes',
     ),
     ('tin/tin_imagenet-pretrained-r50_8xb6-1x1x8-40e_sthv1-rgb', 'splice', 'yes'),
-    ('tsn/tsn_imagenet-pretrained-r50_8xb32-1x1x8-100e_kinetics400-rgb', 'neck', 'yes'),
     ('uniformer/uniformer-small_imagenet1k-pre_16x4x1_kinetics400-rgb', 'neck', 'yes'),
     (
         'uniformerv2/uniformerv2-base-p16-res224_clip_u8_kinetics710-rgb',

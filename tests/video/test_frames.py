@@ -221,10 +221,11 @@ def test_seeking_begins_where_nothing_reaches_across(folder):
 @pytest.mark.slow
 @pytest.mark.skipif(not REAL_VIDEOS.is_dir(), reason='the real datasets are not here')
 @pytest.mark.parametrize('dataset', ['ut_interaction', 'weizmann'])
-def test_every_clip_of_the_real_datasets(process, dataset):
+def test_clips_of_the_real_datasets(process, dataset):
+    """A third of them; `dev.frame_exactness` reads all."""
     files = sorted((REAL_VIDEOS / dataset).glob('*/*.avi'))
     assert len(files) == dict(ut_interaction=120, weizmann=90)[dataset]
-    for path in files:
+    for path in files[::3]:
         truth = from_the_start(path)
         assert process.open(str(path)).frames == len(truth)
         for clip in windows(len(truth), seed=0, total=3):
