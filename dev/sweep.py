@@ -302,6 +302,7 @@ REASONS = (
     ('runs on none of', 'tokens inside'),
     ("never calls its sub-module '(transformer|blocks)", 'tokens inside'),
     (r'has num_segments=\d+ and', 'its own parts count frames differently'),
+    (r"has no option '(io_backend|pipeline)'", "MMAction2's config is wrong"),
     ('has no test_cfg', 'the config has no test'),
     ('flow needs maps', 'tokens or channels-last maps inside'),
 )
