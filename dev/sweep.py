@@ -305,6 +305,13 @@ REASONS = (
     (r"has no option '(io_backend|pipeline)'", "MMAction2's config is wrong"),
     ('has no test_cfg', 'the config has no test'),
     ('flow needs maps', 'tokens or channels-last maps inside'),
+    ('configs/recognition/.* does not exist', "MMAction2's metafile lacks `.py`"),
+    ('Please install mmcls', 'it needs mmcls'),
+    # Of the other commands.
+    ('to be shown windows of videos', 'reads frames, not videos'),
+    ('backbone gives no maps', 'needs a stage, `--stages`'),
+    ('cannot translate', 'ONNX cannot express it'),
+    ('output of the graph differs', 'TRN draws frames at random'),
 )
 
 
@@ -313,11 +320,16 @@ def outcome(row: dict | None) -> str:
     if row is None:
         return 'not run'
     if row['result'] == 'fails':
-        return f'**fails**: {row["why"]}'
+        return f'**fails**: {shortened(row["why"])}'
     if row['result'] == 'refused':
-        said = (short for text, short in REASONS if re.search(text, row['why']))
-        return next(said, re.sub(r'^tiny.py, ', '', row['why']))
+        return shortened(row['why'])
     return 'yes' if row['frames'] > 1 else 'one frame left'
+
+
+def shortened(why: str) -> str:
+    """What a one-line error amounts to."""
+    said = (short for text, short in REASONS if re.search(text, why))
+    return next(said, re.sub(r'^tiny.py, ', '', why))
 
 
 def summary(rows: dict[tuple[str, str], dict]) -> Iterator[str]:
@@ -379,7 +391,9 @@ def of_tools(rows: dict[tuple[str, str], dict]) -> Iterator[str]:
     yield f'| family | way | {" | ".join(names)} |'
     yield '|---' * (len(names) + 2) + '|'
     for (family, way), found in sorted(ran.items()):
-        cells = (found.get(tool, 'no training') or 'yes' for tool in names)
+        cells = (
+            shortened(found.get(tool, 'no training')) or 'yes' for tool in names
+        )
         yield f'| {family} | {way} | {" | ".join(cells)} |'
 
 
