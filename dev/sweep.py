@@ -391,9 +391,7 @@ def of_tools(rows: dict[tuple[str, str], dict]) -> Iterator[str]:
     yield f'| family | way | {" | ".join(names)} |'
     yield '|---' * (len(names) + 2) + '|'
     for (family, way), found in sorted(ran.items()):
-        cells = (
-            shortened(found.get(tool, 'no training')) or 'yes' for tool in names
-        )
+        cells = (shortened(found.get(tool, 'no training')) or 'yes' for tool in names)
         yield f'| {family} | {way} | {" | ".join(cells)} |'
 
 
