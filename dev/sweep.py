@@ -26,6 +26,7 @@ from unittest import mock
 
 import torch
 from mmaction.registry import MODELS
+from mmaction.visualization import ActionVisualizer
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import init_default_scope
@@ -171,7 +172,8 @@ def attempt(name: str, way: str, data: Path, folder: Path, tools: bool) -> dict:
         why = f'{type(error).__name__}: {error} ({where})'
         row |= dict(result='fails', why=why, traceback=traceback.format_exc())
     row['seconds'] = round(time.process_time() - start, 1)
-    for kept in (MMLogger, MessageHub, Visualizer):  # MMEngine's, by name of the run
+    # MMEngine keeps these by name, which two runs of one second share.
+    for kept in (MMLogger, MessageHub, Visualizer, ActionVisualizer):
         kept._instance_dict.clear()
     gc.collect()
     return row
@@ -305,8 +307,7 @@ REASONS = (
     (r"has no option '(io_backend|pipeline)'", "MMAction2's config is wrong"),
     ('has no test_cfg', 'the config has no test'),
     ('flow needs maps', 'tokens or channels-last maps inside'),
-    ('configs/recognition/.* does not exist', "MMAction2's metafile lacks `.py`"),
-    ('Please install mmcls', 'it needs mmcls'),
+    ('mmcls', 'it needs mmcls, whose successor is MMPretrain'),
     # Of the other commands.
     ('to be shown windows of videos', 'reads frames, not videos'),
     ('backbone gives no maps', 'needs a stage, `--stages`'),

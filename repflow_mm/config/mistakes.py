@@ -90,9 +90,12 @@ def building(config: Config) -> Iterator[None]:
         raise
     except _MISTAKES as error:
         # The Runner suppresses the original exception of a failed hook.
-        error.__suppress_context__ &= _stack(error)[-1].f_code.co_name != 'call_hook'
+        stack = _stack(error)
+        error.__suppress_context__ &= stack[-1].f_code.co_name != 'call_hook'
         hidden = None if error.__suppress_context__ else error.__context__
-        message = _building_error(hidden or error, config)
+        if hidden is not None and (inner := _stack(hidden)):
+            stack = _joined(stack, inner)
+        message = _building_error(hidden or error, stack, config)
         if message is None:
             raise
         raise _kind(error)(message) from error
@@ -137,9 +140,10 @@ def _reading_error(error: Exception, path: Path) -> str:
     return f'{file}{where}: {_in_words(error)}'
 
 
-def _building_error(error: Exception, config: Config) -> str | None:
+def _building_error(
+    error: BaseException, stack: list[FrameType], config: Config
+) -> str | None:
     """Describe a mistake in the config; None if the error is not about the config."""
-    stack = _stack(error)
     builds = [i for i, frame in enumerate(stack) if _builds(frame)]
     if not builds:
         return None
@@ -175,7 +179,7 @@ def _building_error(error: Exception, config: Config) -> str | None:
     return f'{place}: {_in_words(error)}'
 
 
-def _runner_error(error: Exception, build: FrameType, config: Config) -> str:
+def _runner_error(error: BaseException, build: FrameType, config: Config) -> str:
     """The same for objects that the Runner builds directly, such as the DataLoader."""
     found = _UNEXPECTED.match(str(error))
     if found is None or not isinstance(error, TypeError):
@@ -205,6 +209,12 @@ def _builds(frame: FrameType) -> bool:
 
 def _stack(error: BaseException) -> list[FrameType]:
     return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+
+def _joined(outer: list[FrameType], inner: list[FrameType]) -> list[FrameType]:
+    """The stack of an exception that another one replaced where it was caught."""
+    caught = inner[0]
+    return [*outer[: outer.index(caught)], *inner] if caught in outer else inner
 
 
 def _is_ours(frame: FrameType) -> bool:
@@ -300,7 +310,7 @@ def _entries(node: Any, key: str = '') -> Iterator[tuple[str, Mapping]]:
         yield from _entries(child, f'{key}.{name}'.removeprefix('.'))
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: BaseException) -> str:
     """Format an error on one line; `str()` of a `KeyError` would quote its message."""
     text = error.args[0] if isinstance(error, KeyError) and error.args else error
     if not str(text):  # a bare `assert`

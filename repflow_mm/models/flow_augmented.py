@@ -69,7 +69,9 @@ def _build(cfg: Mapping) -> tuple[Any, str, str | None]:
         raise InputTypeError(
             f'backbone must be the config of a backbone, with a type, got {cfg!r}'
         )
-    foreign = str(cfg['type']).startswith(('timm.', 'torchvision.', 'mmpretrain.'))
+    foreign = str(cfg['type']).startswith(
+        ('timm.', 'torchvision.', 'mmpretrain.', 'mmcls.')
+    )
     try:
         # MMAction2 only resolves such names in its recognizers.
         holder = Recognizer2D(backbone=deepcopy(cfg))

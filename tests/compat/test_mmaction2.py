@@ -74,3 +74,16 @@ def test_tpns_head_tests_the_classifier_it_has(plugin):
         scores = head(x, fcn_test=True)
         torch.testing.assert_close(scores, head.fc_cls(x.mean((2, 3, 4))))
     assert set(head.state_dict()) == {'fc_cls.weight', 'fc_cls.bias'}
+
+
+def test_a_config_that_the_metafile_names_without_its_suffix(plugin, tmp_path):
+    from mmengine.config import Config
+
+    name = 'c2d/c2d_r50-in1k-pre_8xb32-16x4x1-100e_kinetics400-rgb'
+    assert compat.state(fault('does not find two')) == 'patched'
+    path = tmp_path / 'mine.py'
+    path.write_text(f"_base_ = 'mmaction::recognition/{name}.py'\n")
+    assert Config.fromfile(path).model.backbone.type == 'C2D'
+    path.write_text("_base_ = 'mmaction::recognition/c2d/nowhere.py'\n")
+    with pytest.raises(FileNotFoundError):
+        Config.fromfile(path)

@@ -161,3 +161,16 @@ def test_bugs_in_a_constructor_of_ours(body, kind):
     with pytest.raises(kind) as error:
         build(style='a')
     assert not isinstance(error.value, InputError)
+
+
+def test_a_package_that_a_backbone_needs(plugin):
+    from mmaction.registry import MODELS
+
+    model = dict(type='Recognizer2D', backbone=dict(type='mmcls.ResNet', depth=18))
+    cfg = Config(dict(model=model))
+    splice = dict(type='FlowAugmented', backbone=model['backbone'], after='layer1')
+    for backbone in (model['backbone'], splice):
+        cfg.model.backbone = backbone
+        with pytest.raises(InputError, match='mmcls') as error, building(cfg):
+            MODELS.build(cfg.model)
+        assert '\n' not in str(error.value)

@@ -67,7 +67,8 @@ def user_config(name: str, way: str) -> str:
     counted = 'num_segments' in backbone or way == 'neck' and 'num_segments' in head
     if cfg.model.type == 'Recognizer2D' and not counted:
         sampler = _sampler(cfg.train_dataloader.dataset.pipeline)
-        frames = sampler['clip_len'] * sampler['num_clips']
+        stacked = backbone.get('in_channels', 3) > 3  # a stack of flow is one frame
+        frames = sampler['num_clips'] * (1 if stacked else sampler['clip_len'])
         segments = f', num_segments={frames}'
     elif backbone.type == 'C2D' and way == 'splice':  # its first pool halves them
         frames = _sampler(cfg.train_dataloader.dataset.pipeline)['clip_len'] // 2
