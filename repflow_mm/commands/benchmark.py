@@ -67,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     parser = Parser(description='Benchmark the solver, the layer and complete networks')
     names_of_tables = (
-        'solver', 'scaling', 'layer', 'motion-layers', 'models', 'two-stream',
+        'solver', 'scaling', 'layer', 'motion-layers', 'models', 'formats',
+        'two-stream',
     )  # fmt: skip
     parser.add_argument(
         '--tables',
@@ -114,6 +115,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         'layer': lambda: tables.layer_table(names, device, args.repeats),
         'motion-layers': lambda: tables.motion_layers_table(device, args.repeats),
         'models': lambda: tables.model_table(args.families, args.depths, device, few),
+        'formats': lambda: tables.formats_table(device, few),
         'two-stream': lambda: tables.two_stream_table(few),
     }
     about = machine(device)

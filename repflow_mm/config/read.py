@@ -14,8 +14,17 @@ from repflow_mm.errors import InputError, InputTypeError
 
 # Top-level config entries that are read by code: the Runner's, and others.
 _OPTIONS = RUNNER_OPTIONS.union(
-    ('class_names', 'decoder', 'find_unused_parameters', 'model_wrapper_cfg')
-    + ('runner_type', 'custom_imports', 'compile', 'sync_bn')
+    (
+        'channels_last',
+        'class_names',
+        'compile',
+        'custom_imports',
+        'decoder',
+        'find_unused_parameters',
+        'model_wrapper_cfg',
+        'runner_type',
+        'sync_bn',
+    )
 )
 _MMENGINES_HOOKS = (
     'runtime_info',

@@ -17,7 +17,8 @@ updated. The bases in `configs/_base_` declare their variables and original valu
 | `split` | every `ann_file` named `..._split_SPLIT_...`, and such a `work_dir` |
 | `kind` | `data/KIND` (a motion set), its classes, and whether clips are mirrored |
 
-`decoder` needs no declaration: it is passed to every `VideoInit`.
+Two need no declaration: `decoder` is passed to every `VideoInit`, and with
+`channels_last=True` the weights of convolutions are stored channels-last.
 """
 
 import re
@@ -71,6 +72,10 @@ def apply_variables(cfg: dict) -> None:
     if 'decoder' in cfg:
         for step in _steps(cfg, 'VideoInit'):
             step['decoder'] = cfg['decoder']
+    if cfg.get('channels_last'):
+        hooks, hook = cfg.get('custom_hooks') or [], dict(type='ChannelsLastHook')
+        if hook not in hooks:
+            cfg['custom_hooks'] = [*hooks, hook]
 
 
 def set_variables(cfg: dict, **values: Any) -> None:

@@ -19,6 +19,7 @@ from repflow_mm.config import read_config
 from repflow_mm.config.mistakes import building
 from repflow_mm.errors import InputError
 from repflow_mm.inference.recognizer import Recognizer
+from repflow_mm.models.memory_format import to_channels_last
 from repflow_mm.preparation.class_names import name_classes
 
 
@@ -73,6 +74,8 @@ def load(
         check_fit(file, given, state)
         model.load_state_dict(given)
         meta = loaded.get('meta') or {}
+    if cfg.get('channels_last'):
+        to_channels_last(model)
     for module in model.modules():
         if hasattr(module, 'average_clips'):
             module.average_clips = 'prob'

@@ -53,6 +53,20 @@ def test_motion_layers(plugin, monkeypatch):
 
 
 @pytest.mark.slow
+def test_formats(plugin, monkeypatch):
+    monkeypatch.setattr(tables, 'FORMAT_SIZES', {18: (1, 3, 3, 64, 64)})
+    for reason, count in (('slow', 2), ('', 4)):
+        monkeypatch.setattr(tables, 'bf16_is_slower', lambda reason=reason: reason)
+        table = tables.formats_table(torch.device('cpu'), 1)
+        assert [row[0] for row in table.rows] == (
+            ['2D ResNet-18'] * count + ['2D ResNet-18 + RepFlow'] * count
+        )
+        assert all(len(row) == len(table.columns) for row in table.rows)
+        assert table.rows[0][4] == table.rows[0][6] == '1.00'
+        assert ('bf16 is not timed: slow.' == table.note) == bool(reason)
+
+
+@pytest.mark.slow
 def test_a_network_beside_its_rgb_baseline(plugin, monkeypatch):
     small = torch.rand(1, 3, 8, 32, 32)
     monkeypatch.setattr(tables.torch, 'rand', lambda *size, **options: small)

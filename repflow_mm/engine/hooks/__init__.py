@@ -1,6 +1,7 @@
 """Hooks for MMEngine's Runner, registered in MMAction2's `HOOKS`."""
 
 from repflow_mm.engine.hooks.bad_videos import BadVideosHook
+from repflow_mm.engine.hooks.channels_last import ChannelsLastHook
 from repflow_mm.engine.hooks.checks import (
     CheckLabelsHook,
     CheckLossHook,
@@ -18,6 +19,7 @@ from repflow_mm.engine.hooks.sync_buffers import IterSyncBuffersHook
 
 __all__ = [
     'BadVideosHook',
+    'ChannelsLastHook',
     'CheckLabelsHook',
     'CheckLossHook',
     'CheckSamplingHook',
