@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from repflow_mm.files import atomic_path
 
@@ -26,6 +25,8 @@ def draw_confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None
         names (Sequence[str]): `(K,)`.
         path (Path): The PNG file to write, atomically.
     """
+    from matplotlib.figure import Figure  # 0.8 s, which each start would take
+
     count = len(names)
     cell = min(max(9 / count, _LEAST_CELL), 2 * _CELL)
     size = min(max(60 * cell, 6), 10)  # points
