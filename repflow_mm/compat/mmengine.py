@@ -1,5 +1,6 @@
 """Faults of MMEngine."""
 
+import functools
 import importlib.util
 
 from repflow_mm.compat.fault import UNREPORTED, Fault, mentions, package_file
@@ -112,6 +113,32 @@ def _drop_scope_of_collate_function() -> None:
     Runner.build_dataloader = staticmethod(patched)
 
 
+# A run formats its config with yapf up to ten times, at half a second or more each.
+
+
+def _formats_configs_again() -> bool:
+    if importlib.util.find_spec('mmengine') is None:
+        return False
+    from mmengine.config import config
+
+    return config.FormatCode.__module__.startswith('yapf')
+
+
+def _format_configs_once() -> None:
+    from mmengine.config import config
+
+    format_code = config.FormatCode
+
+    @functools.lru_cache(maxsize=8)
+    def formatted(text, style, options):
+        return format_code(text, style_config=dict(style), **dict(options))
+
+    def patched(text, style_config, **options):
+        return formatted(text, tuple(style_config.items()), tuple(options.items()))
+
+    config.FormatCode = patched
+
+
 def _pkg_resources_missing() -> bool:
     return (
         mentions('mmengine', 'utils/package_utils.py', 'import pkg_resources')
@@ -147,6 +174,13 @@ FAULTS = (
         until='MMEngine takes it out, as it does for other dictionaries',
         present=_collate_function_gets_scope,
         patch=_drop_scope_of_collate_function,
+    ),
+    Fault(
+        name='each start formats the same config many times, for seconds',
+        upstream=UNREPORTED,
+        until='Config.pretty_text keeps its text',
+        present=_formats_configs_again,
+        patch=_format_configs_once,
     ),
     Fault(
         name="_base_ = 'mmaction::...' needs pkg_resources (nothing else does)",

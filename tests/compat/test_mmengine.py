@@ -50,3 +50,22 @@ def test_a_collate_function_is_not_given_a_scope(plugin):
     )
     assert list(Runner.build_dataloader(loader)) == [[1, 2]]
     assert '_scope_' in loader['collate_fn']  # the config is left as it was
+
+
+def test_a_config_is_formatted_once(plugin, monkeypatch):
+    from mmengine.config import Config
+    from yapf.yapflib import yapf_api
+
+    assert compat.state(fault('many times')) == 'patched'
+    formatted = []
+    tree = yapf_api.FormatTree
+    monkeypatch.setattr(
+        yapf_api,
+        'FormatTree',
+        lambda *args, **kw: formatted.append(tree) or tree(*args, **kw),
+    )
+    cfg = Config(dict(model=dict(type='TestOfFormatting', depth=18)))
+    text = cfg.pretty_text
+    assert Config(cfg.to_dict()).pretty_text == text and len(formatted) == 1
+    cfg.model.depth = 34
+    assert 'depth=34' in cfg.pretty_text and len(formatted) == 2
