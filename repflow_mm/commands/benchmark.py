@@ -14,6 +14,7 @@ from mmengine.registry import init_default_scope
 
 from repflow_mm.allocator import keep_memory
 from repflow_mm.benchmark import tables
+from repflow_mm.benchmark.iteration import iteration_table
 from repflow_mm.benchmark.measure import machine
 from repflow_mm.commands._networks import add_networks
 from repflow_mm.commands._parser import Parser, at_least
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = Parser(description='Benchmark the solver, the layer and complete networks')
     names_of_tables = (
         'solver', 'scaling', 'layer', 'motion-layers', 'models', 'formats',
-        'two-stream',
+        'iteration', 'two-stream',
     )  # fmt: skip
     parser.add_argument(
         '--tables',
@@ -116,6 +117,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         'motion-layers': lambda: tables.motion_layers_table(device, args.repeats),
         'models': lambda: tables.model_table(args.families, args.depths, device, few),
         'formats': lambda: tables.formats_table(device, few),
+        'iteration': lambda: iteration_table(few),
         'two-stream': lambda: tables.two_stream_table(few),
     }
     about = machine(device)

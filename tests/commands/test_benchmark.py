@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from repflow_mm.benchmark import tables
+from repflow_mm.benchmark.iteration import PARTS, iteration_table
 from repflow_mm.commands import benchmark as run
 from repflow_mm.ops.tvl1 import cpu
 
@@ -50,6 +51,18 @@ def test_motion_layers(plugin, monkeypatch):
     assert found == expected
     assert {row[-1] for row in table.rows} == {'2 MiB'}
     assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+@pytest.mark.slow
+def test_iteration(plugin):
+    table = iteration_table(1, iterations=1, batch_size=2)
+    assert len(table.rows) == 4
+    assert all(len(row) == len(table.columns) for row in table.rows)
+    for name, total, *shares in table.rows:
+        found = dict(zip(PARTS, (float(s.rstrip('%')) for s in shares), strict=True))
+        assert total.median > 0 and sum(found.values()) == pytest.approx(100, abs=0.5)
+        assert min(found['forward'], found['backward']) > 5
+        assert (found['EMA'] > 0) == ('MMAction2' not in name)
 
 
 @pytest.mark.slow
