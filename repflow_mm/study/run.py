@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +72,10 @@ class Run:
         split = {} if self.split is None else dict(split=self.split)
         return read_config(self.config, {**self.options, **split})
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """Where the run writes: a changed config has another folder."""
-        text = read_config(self.config, self.options).pretty_text
+        text = repr(read_config(self.config, self.options).to_dict())
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         split = '' if self.split is None else f'{self.split}-'
         return self.root / f'{self.stem}-{digest}' / f'{split}seed{self.seed}'
