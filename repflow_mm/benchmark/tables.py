@@ -20,9 +20,9 @@ from repflow_mm.benchmark.measure import (
 )
 from repflow_mm.engine.cpu_amp import bf16_is_slower
 from repflow_mm.layers import MotionLayer, RepresentationFlow, build_layer
+from repflow_mm.layers.memory_format import to_channels_last
 from repflow_mm.layers.registry import layer_names
 from repflow_mm.models.complexity import build, parameters
-from repflow_mm.models.memory_format import to_channels_last
 from repflow_mm.ops import representation_flow
 
 # Table 9 of the paper: milliseconds per clip of 32x224x224 on a Titan X, ResNet-34.

@@ -19,7 +19,7 @@ from repflow_mm.config import read_config
 from repflow_mm.config.mistakes import building
 from repflow_mm.errors import InputError
 from repflow_mm.inference.recognizer import Recognizer
-from repflow_mm.models.memory_format import to_channels_last
+from repflow_mm.layers.memory_format import to_channels_last
 from repflow_mm.preparation.class_names import name_classes
 
 

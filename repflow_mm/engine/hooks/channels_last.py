@@ -4,7 +4,7 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from repflow_mm.models.memory_format import to_channels_last
+from repflow_mm.layers.memory_format import to_channels_last
 
 
 @HOOKS.register_module()

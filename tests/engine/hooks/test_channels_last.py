@@ -8,7 +8,7 @@ from repflow_mm.checkpoint import load_checkpoint
 from repflow_mm.commands import publish_model
 from repflow_mm.config import read_config
 from repflow_mm.inference.load import load
-from repflow_mm.models.memory_format import to_channels_last
+from repflow_mm.layers.memory_format import to_channels_last
 from tests.helpers.faults.runs import HALF, differences, train_here, write_config
 
 FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
