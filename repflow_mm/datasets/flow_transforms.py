@@ -20,6 +20,8 @@ from repflow_mm.optical_flow.cache import FlowCache
 from repflow_mm.optical_flow.methods import Method, find_method
 from repflow_mm.optical_flow.quantize import ZERO, quantize, rescaled
 
+BOUND = 20  # pixels, as in published recipes
+
 
 @TRANSFORMS.register_module()
 class ComputeFlow(BaseTransform):
@@ -65,7 +67,7 @@ class ComputeFlow(BaseTransform):
     def __init__(
         self,
         method: str | Method = 'tvl1',
-        bound: float = 20,
+        bound: float = BOUND,
         pairs: str = 'sampled',
         size: int | Sequence[int] | None = None,
         cache: str | None = None,
