@@ -165,11 +165,13 @@ class ComputeFlow(BaseTransform):
             step=step,
             size=self.size,
         )
-        flow = self.cache.load(path, count)
+        width, height = self._target(reader.info.width, reader.info.height)
+        shape = count, height, width, 2
+        flow = self.cache.load(path, shape)
         if flow is None:
             if not self.cache.store(path, count, self._whole(reader, step)):
                 return None
-            flow = self.cache.load(path, count)
+            flow = self.cache.load(path, shape)
         return flow
 
     def step(self, results: dict) -> int | None:
@@ -199,13 +201,16 @@ class ComputeFlow(BaseTransform):
         return quantize(self.method(first, second), self.bound)
 
     def _resized(self, frame: np.ndarray) -> np.ndarray:
-        size = self.size
-        if size is None:
-            return frame
         height, width = frame.shape[:2]
-        if isinstance(size, int):
-            size = mmcv.rescale_size((width, height), (math.inf, size))
+        size = self._target(width, height)
         return frame if size == (width, height) else mmcv.imresize(frame, size)
+
+    def _target(self, width: int, height: int) -> tuple[int, int]:
+        if self.size is None:
+            return width, height
+        if isinstance(self.size, int):
+            return mmcv.rescale_size((width, height), (math.inf, self.size))
+        return self.size
 
     def __repr__(self) -> str:
         return (
