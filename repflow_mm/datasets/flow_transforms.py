@@ -15,6 +15,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from repflow_mm.checks import check_choice, check_count
+from repflow_mm.datasets.synthetic.motion_set import MotionSet
 from repflow_mm.errors import InputError
 from repflow_mm.optical_flow.cache import FlowCache
 from repflow_mm.optical_flow.methods import Method, find_method
@@ -38,7 +39,9 @@ class ComputeFlow(BaseTransform):
         method (str | Callable): `'tvl1'` (OpenCV's, of its contributed modules),
             `'farneback'`, `'dis'`, `'repflow'` (the layer's solver, with warps and a
             pyramid), or a function, see
-            :func:`repflow_mm.optical_flow.methods.find_method`. Defaults to `'tvl1'`.
+            :func:`repflow_mm.optical_flow.methods.find_method`; or `'truth'`, the
+            known motion in a video of the motion set
+            (:class:`repflow_mm.datasets.MotionSet`). Defaults to `'tvl1'`.
         bound (float): Flow is clipped to `[-bound, bound]` pixels, and stored in a
             byte: `round(255 * (u + bound) / (2 * bound))`, 128 for no motion. Defaults
             to 20.
@@ -77,7 +80,10 @@ class ComputeFlow(BaseTransform):
         number = isinstance(bound, int | float) and math.isfinite(bound)
         if not number or bound <= 0:
             raise InputError(f'bound must be a number of pixels above 0, got {bound!r}')
-        self.name, self.method = find_method(method)
+        if method == 'truth' and (size, cache) != (None, None):
+            raise InputError("method='truth' takes no size and needs no cache")
+        known = method == 'truth'
+        self.name, self.method = (method, None) if known else find_method(method)
         self.bound = float(bound)
         check_choice('pairs', pairs, ('sampled', 'adjacent'))
         self.pairs = pairs
@@ -99,6 +105,33 @@ class ComputeFlow(BaseTransform):
         if not first.size:
             raise InputError('flow needs two frames: set clip_len to at least 2')
         pairs = np.stack((first.ravel(), second.ravel()), 1)
+        # An array of its own for every flow: they are mirrored in place.
+        find = self._known if self.method is None else self._computed
+        flows = find(results, pairs)
+        shape = flows.shape[1:3]
+        kept = [self._resized(p) for p in results['imgs']] if self.keep_rgb else []
+        results['imgs'] = kept + list(flows)
+        results['original_shape'] = results['img_shape'] = shape
+        results['flow_len'] = first.shape[1]
+        if not self.keep_rgb:
+            results['modality'], results['clip_len'] = 'Flow', first.shape[1]
+        return results
+
+    def _known(self, results: dict, pairs: np.ndarray) -> np.ndarray:
+        """The true flow, `(pairs, H, W, 2)`, uint8."""
+        video = results.get('filename')
+        if video is None:
+            raise InputError("method='truth' is for videos of a motion set, not frames")
+        made, clip = MotionSet.of_video(video)
+        flow = made.flow(*clip, pairs)
+        if len(flow) > 1:
+            raise InputError(
+                f"method='truth': a place in {video} has {len(flow)} motions"
+            )
+        return quantize(flow[0], self.bound)
+
+    def _computed(self, results: dict, pairs: np.ndarray) -> np.ndarray:
+        """The computed or cached flow, `(pairs, H, W, 2)`, uint8."""
         whole = self.whole_video(results)
         if whole is None and self.cache and self.cache.full():
             warnings.warn(
@@ -123,20 +156,13 @@ class ComputeFlow(BaseTransform):
         if shape is None:  # nothing but repeated frames
             (frame,) = self._frames(results, pairs[:1, 0]).values()
             shape = (*frame.shape[:2], 2)
-        # An array of its own for every flow: they are mirrored in place.
         flows = np.full((len(pairs), *shape), ZERO, np.uint8)
         for flow, (i, j), found in zip(flows, pairs, stored, strict=True):
             if found:
                 flow[:] = whole[i]
             elif i != j:
                 flow[:] = self._flow(frames[i], frames[j])
-        kept = [self._resized(p) for p in results['imgs']] if self.keep_rgb else []
-        results['imgs'] = kept + list(flows)
-        results['original_shape'] = results['img_shape'] = shape[:2]
-        results['flow_len'] = first.shape[1]
-        if not self.keep_rgb:
-            results['modality'], results['clip_len'] = 'Flow', first.shape[1]
-        return results
+        return flows
 
     def whole_video(self, results: dict) -> np.ndarray | None:
         """The flow of a whole video from the cache, stored there before if needed.
