@@ -3,6 +3,7 @@
 import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
 
 # isort: split
+import itertools
 import math
 import warnings
 from collections import deque
@@ -22,6 +23,7 @@ from repflow_mm.optical_flow.methods import Method, find_method
 from repflow_mm.optical_flow.quantize import ZERO, quantize, rescaled
 
 BOUND = 20  # pixels, as in published recipes
+WAYS = 'components', 'magnitude'  # flow as pictures
 
 
 @TRANSFORMS.register_module()
@@ -77,14 +79,11 @@ class ComputeFlow(BaseTransform):
         max_gb: float | None = None,
         keep_rgb: bool = False,
     ) -> None:
-        number = isinstance(bound, int | float) and math.isfinite(bound)
-        if not number or bound <= 0:
-            raise InputError(f'bound must be a number of pixels above 0, got {bound!r}')
         if method == 'truth' and (size, cache) != (None, None):
             raise InputError("method='truth' takes no size and needs no cache")
         known = method == 'truth'
         self.name, self.method = (method, None) if known else find_method(method)
-        self.bound = float(bound)
+        self.bound = _bound(bound)
         check_choice('pairs', pairs, ('sampled', 'adjacent'))
         self.pairs = pairs
         self.size = _size(size)
@@ -272,6 +271,72 @@ class FlowResize(Resize):
 
 
 @TRANSFORMS.register_module()
+class ComputeFlowOfFlow(BaseTransform):
+    """Replace the flows of a clip by the optical flow between them ("TV-L1 twice").
+
+    A clip of `T` flows gives `T - 1` flows of flow. The paper (Table 5) does not say
+    how flow of two channels is a picture; here are two ways. Comes behind what resizes
+    and crops, in front of :class:`StackFlow`.
+
+    Args:
+        of (str): `'components'`: x and y are two grey pictures, as they are stored.
+            Both flows follow each other, so that a clip has `2 (T - 1)` pictures:
+            stack an even number of them. `'magnitude'`: the speed is one grey picture,
+            255 for the bound. Defaults to `'components'`.
+        method (str | Callable): As for :class:`ComputeFlow`. Defaults to `'tvl1'`.
+        bound (float): Likewise, in pixels. Defaults to 20.
+
+    Raises:
+        InputError: On an option out of range, or fewer than two flows.
+    """
+
+    def __init__(
+        self,
+        of: str = 'components',
+        method: str | Method = 'tvl1',
+        bound: float = BOUND,
+    ) -> None:
+        check_choice('of', of, WAYS)
+        self.of = of
+        self.name, self.method = find_method(method)
+        self.bound = _bound(bound)
+
+    def transform(self, results: dict) -> dict:
+        """Replace the flows among `imgs`."""
+        count, pictures = _flow_count(results), results['imgs']
+        flows = [p for p in pictures if is_flow(p)]
+        if not flows or count < 2:
+            raise InputError(
+                'ComputeFlowOfFlow needs two flows: put it behind ComputeFlow, and set '
+                'clip_len to at least 3'
+            )
+        results['imgs'] = [p for p in pictures if not is_flow(p)] + [
+            quantize(self.method(a, b), self.bound)
+            for clip in range(0, len(flows), count)
+            for pair in itertools.pairwise(flows[clip : clip + count])
+            for a, b in zip(*map(self._seen, pair), strict=True)
+        ]
+        ways = len(self._seen(flows[0]))
+        _set_flow_count(results, ways * (count - 1))
+        return results
+
+    def _seen(self, flow: np.ndarray) -> list[np.ndarray]:
+        """Flow as grey pictures, `(H, W, 3)`."""
+        if self.of == 'components':
+            grey = [*np.moveaxis(flow, -1, 0)]
+        else:
+            speed = np.hypot(*np.moveaxis(flow - np.float32(ZERO), -1, 0))
+            grey = [np.minimum(2 * speed, 255).astype(np.uint8)]
+        return [np.repeat(each[..., None], 3, -1) for each in grey]
+
+    def __repr__(self) -> str:
+        return (
+            f'ComputeFlowOfFlow(of={self.of!r}, method={self.name!r}, '
+            f'bound={self.bound})'
+        )
+
+
+@TRANSFORMS.register_module()
 class StackFlow(BaseTransform):
     """Stack consecutive flows as channels, for a 2D network.
 
@@ -294,7 +359,7 @@ class StackFlow(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Stack the flows among `imgs`."""
-        count = results.get('flow_len', results['clip_len'])
+        count = _flow_count(results)
         starts = range(0, count - self.length + 1, self.stride)
         if not starts:
             raise InputError(
@@ -310,9 +375,7 @@ class StackFlow(BaseTransform):
             for clip in range(0, len(flows), count)
             for start in starts
         ]
-        results['flow_len'] = len(starts)
-        if results.get('modality') == 'Flow':
-            results['clip_len'] = len(starts)
+        _set_flow_count(results, len(starts))
         return results
 
     def __repr__(self) -> str:
@@ -354,6 +417,24 @@ class FormatStreams(BaseTransform):
 def is_flow(picture: np.ndarray) -> bool:
     """Whether a picture is flow: one of two channels."""
     return picture.ndim == 3 and picture.shape[-1] == 2
+
+
+def _flow_count(results: dict) -> int:
+    """Flows of a clip."""
+    return results.get('flow_len', results['clip_len'])
+
+
+def _set_flow_count(results: dict, count: int) -> None:
+    results['flow_len'] = count
+    if results.get('modality') == 'Flow':
+        results['clip_len'] = count
+
+
+def _bound(bound: float) -> float:
+    number = isinstance(bound, int | float) and math.isfinite(bound)
+    if not number or bound <= 0:
+        raise InputError(f'bound must be a number of pixels above 0, got {bound!r}')
+    return float(bound)
 
 
 def _size(size: int | Sequence[int] | None) -> int | tuple[int, int] | None:

@@ -27,8 +27,8 @@ _A_VIDEO = 'a path, or frames (T, H, W, 3), uint8 RGB'
 _SEGMENTS_SPAN = 10  # seconds, the length of a Kinetics clip
 # Replacements for MMAction2's video readers, which crash on broken files.
 _SAFE = dict(DecordInit='VideoInit', DecordDecode='VideoDecode')
-# The transforms that turn pictures into arrays.
-_FORM = 'StackFlow', 'FormatStreams', 'FormatShape'
+# The transforms that turn pictures into the network's input.
+_FORM = 'ComputeFlowOfFlow', 'StackFlow', 'FormatStreams', 'FormatShape'
 
 
 @dataclass(frozen=True)

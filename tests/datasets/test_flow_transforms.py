@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from mmengine.dataset import Compose
 
-from repflow_mm.datasets import ComputeFlow, FlowResize, MotionSet, StackFlow, VideoInit
+from repflow_mm.datasets import (
+    ComputeFlow,
+    ComputeFlowOfFlow,
+    FlowResize,
+    MotionSet,
+    StackFlow,
+    VideoInit,
+)
 from repflow_mm.optical_flow.quantize import quantize
 
 INIT = dict(type='VideoInit')
@@ -236,6 +243,30 @@ def test_stacks_and_the_order_of_their_channels(clip):
     streams = run(clip, *both, stack, dict(type='FormatStreams'))
     np.testing.assert_array_equal(streams['flow'], out)
     assert streams['rgb'].shape == (2, 3, 7, 48, 64)
+
+
+def test_which_pictures_flow_of_flow_sees(clip):
+    steps = INIT, sample(7, 1, 2), DECODE, Flow(keep_rgb=True)
+    before = np.stack([p for p in run(clip, *steps)['imgs'] if p.shape[-1] == 2])
+    twice = dict(method=numbered, bound=BOUND)
+    out = run(clip, *steps, ComputeFlowOfFlow(**twice))
+    assert [p.shape[-1] for p in out['imgs']] == [3] * 14 + [2] * 20
+    assert (out['flow_len'], out['clip_len']) == (10, 7)
+    found = np.stack(out['imgs'][14:])[:, 0, 0].reshape(2, 5, 2, 2)
+    mean = before.mean((1, 2), dtype=np.float32).reshape(2, 6, 2)
+    pairs = np.stack((mean[:, :-1], mean[:, 1:]), -1)  # clip, t, x or y, from and to
+    np.testing.assert_allclose(found, quantize(pairs / 255 * BOUND, BOUND), atol=1)
+
+    speed = ComputeFlowOfFlow('magnitude', **twice)
+    out = run(clip, *(INIT, sample(7, 1, 2), Flow()), speed)
+    assert (out['modality'], out['clip_len'], len(out['imgs'])) == ('Flow', 5, 10)
+    mean = 2 * np.hypot(*np.moveaxis(before - 128.0, -1, 0)).mean((1, 2)).reshape(2, 6)
+    pairs = np.stack((mean[:, :-1], mean[:, 1:]), -1).reshape(10, 2)
+    found = np.stack(out['imgs'])[:, 0, 0]
+    np.testing.assert_allclose(found, quantize(pairs / 255 * BOUND, BOUND), atol=1)
+    for wrong in ((INIT, sample(), DECODE), (INIT, sample(2), Flow())):
+        with pytest.raises(ValueError, match='needs two flows: put it behind'):
+            run(clip, *wrong, speed)
 
 
 @pytest.mark.parametrize(
