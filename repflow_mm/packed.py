@@ -36,19 +36,6 @@ def unpack_views(inputs: Tensor, frames: int | None = None) -> Tensor:
     return views
 
 
-def pack_views(views: Tensor, like: Tensor) -> Tensor:
-    """Pack views; the inverse of :func:`unpack_views`.
-
-    Args:
-        views (Tensor): `(views, 3, T, H, W)`.
-        like (Tensor): Inputs in the desired format.
-
-    Returns:
-        Tensor: `(views, 3, T, H, W)` or `(views * T, 3, H, W)`.
-    """
-    return views if like.dim() == 5 else views.transpose(1, 2).flatten(0, 1)
-
-
 def to_frames(view: Tensor) -> Tensor:
     """Convert a view `(3, T, H, W)` to pictures `(T, H, W, 3)`, uint8 on the CPU."""
     return view.permute(1, 2, 3, 0).clamp(0, 255).byte().cpu()

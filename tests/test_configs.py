@@ -20,6 +20,7 @@ def shrink(pipeline: list[dict]) -> list[dict]:
     sizes = {
         'Resize': lambda t: t.update(scale=(-1, 36) if t.scale[0] == -1 else (32, 32)),
         'ComputeFlow': lambda t: t.update(method='dis', size=None),
+        'ComputeFlowOfFlow': lambda t: t.update(method='dis'),
         'StackFlow': lambda t: t.update(length=2),
         'MultiScaleCrop': lambda t: t.update(input_size=32),
         'RandomCrop': lambda t: t.update(size=32),

@@ -199,13 +199,15 @@ def test_flow_streams_are_the_papers():
         cfg = config(path)
         stacked = '_r34_' in stem or '_r50_' in stem  # 2D networks
         flow = cfg.model.get('streams', [cfg.model])[-1]
-        assert flow.backbone.in_channels == (20 if stacked else 2)
+        both = 2 if 'twice_components' in stem else 1  # flows of x and y
+        assert flow.backbone.in_channels == both * (20 if stacked else 2)
         assert flow.backbone.flow is None
         for part in ('train', 'val', 'test'):
             pipeline = cfg[f'{part}_dataloader'].dataset.pipeline
             (compute,) = steps(pipeline, 'ComputeFlow')
             assert (compute.pairs, 'cache' in compute) == ('adjacent', False)
             assert len(steps(pipeline, 'StackFlow')) == stacked
+            assert len(steps(pipeline, 'ComputeFlowOfFlow')) == ('twice' in stem)
         if cfg.load_from:
             kinetics = stem.replace('hmdb51_from_kinetics.py', 'kinetics400')
             assert cfg.load_from == f'work_dirs/{kinetics}/epoch_100.pth'

@@ -166,7 +166,10 @@ def add_model(parser: argparse.ArgumentParser, required: bool) -> None:
         'config of this package',
     )
     parser.add_argument(
-        '--checkpoint', required=required, help='its weights: a file or URL'
+        '--checkpoint',
+        required=required,
+        action='append',
+        help='its weights: a file or URL; for LateFusion, also once per stream',
     )
     parser.add_argument(
         '--device', help='for example cpu or cuda:1 (default: a GPU if there is one)'

@@ -24,6 +24,9 @@ from repflow_mm.inference.load import choose_device
 from repflow_mm.ops import representation_flow
 from repflow_mm.ops.tvl1.custom_op import KERNELS
 
+# Families that Table 9 has run times of.
+RUN_TIMES = '2D ResNet', 'R(2+1)D'
+
 
 def check_kernels(names: Sequence[str], device: torch.device) -> None:
     """Verify all kernels before timing them.
@@ -69,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = Parser(description='Benchmark the solver, the layer and complete networks')
     names_of_tables = (
         'solver', 'scaling', 'layer', 'motion-layers', 'models', 'formats',
-        'iteration', 'two-stream',
+        'iteration', 'two-stream', 'run-times',
     )  # fmt: skip
     parser.add_argument(
         '--tables',
@@ -119,6 +122,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         'formats': lambda: tables.formats_table(device, few),
         'iteration': lambda: iteration_table(few),
         'two-stream': lambda: tables.two_stream_table(few),
+        'run-times': lambda: tables.run_times_table(RUN_TIMES, device, few),
     }
     about = machine(device)
     print(', '.join(f'{key} {value}' for key, value in about.items()), end='\n\n')

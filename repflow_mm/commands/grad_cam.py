@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib import colormaps
 from rich.console import Console
+from torch import nn
 
 from repflow_mm.allocator import keep_memory
 from repflow_mm.commands._arguments import (
@@ -21,7 +22,7 @@ from repflow_mm.errors import InputError, command
 from repflow_mm.inference.grad_cam import grad_cam
 from repflow_mm.inference.recognizer import Recognizer
 from repflow_mm.layers import motion_layers
-from repflow_mm.packed import to_frames, unpack_views
+from repflow_mm.models import LateFusion
 from repflow_mm.visualization.flow_clip import even_steps
 from repflow_mm.visualization.sheet import Row, draw_sheet, save_png
 
@@ -60,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     keep_memory()
     videos = videos_of(args)
     recognizer = model_of(args)
-    stages = args.stages or [*motion_layers(recognizer.model), 'backbone']
+    model = recognizer.model
+    stages = args.stages or [*motion_layers(model), *_backbones(model)]
     label = None if args.label is None else _label(args.label, recognizer.classes)
     console = Console(highlight=False, soft_wrap=True)
 
@@ -82,19 +84,23 @@ def _draw(
     columns: int,
 ) -> None:
     video = recognizer.open(path, start)
-    indices = video.indices[0]
-    packed = next(iter(video))
-    heats, label = grad_cam(recognizer.model, packed, len(indices), stages, label)
-    frames = to_frames(unpack_views(packed['inputs'], len(indices))[-1]).numpy()
-    shown = even_steps(len(indices), columns)
-    rows = [Row('frame', frames[shown])]
+    window = next(iter(video))
+    heats, label = grad_cam(recognizer.model, window, stages, label)
+    shown = even_steps(len(window.indices), columns)
+    rows = [Row('frame', window.frames[shown])]
     rows += [
-        Row(stage, [_glow(frames[i], heat[i]) for i in shown])
+        Row(stage, [_glow(window.frames[i], heat[i]) for i in shown])
         for stage, heat in heats.items()
     ]
-    times = [f'{indices[i] / video.fps:.2f} s' for i in shown]
+    times = [f'{window.indices[i] / video.fps:.2f} s' for i in shown]
     title = f'{video.name}: Grad-CAM of {recognizer.classes[label]!r}'
     save_png(draw_sheet(rows, title, times), target)
+
+
+def _backbones(model: nn.Module) -> list[str]:
+    if isinstance(model, LateFusion):
+        return [f'streams.{n}.backbone' for n in range(len(model.streams))]
+    return ['backbone']
 
 
 def _glow(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:

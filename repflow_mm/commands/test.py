@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from mmengine.config import Config
-
 from repflow_mm.allocator import keep_memory
 from repflow_mm.commands._config import add_config
 from repflow_mm.commands._launch import add_launch_arguments, check_exists, load_config
 from repflow_mm.commands._parser import Parser, at_least, number
 from repflow_mm.engine.launch import launch
 from repflow_mm.errors import InputError, command
+from repflow_mm.models.late_fusion import set_checkpoints
 
 
 @command
@@ -92,19 +91,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if len(args.checkpoints) == 1:
         (cfg.load_from,) = args.checkpoints
     else:
-        _load_streams(cfg, args.checkpoints)
+        set_checkpoints(cfg.model, args.checkpoints)
     launch(cfg, 'test', args.local_rank)
-
-
-def _load_streams(cfg: Config, checkpoints: list[str]) -> None:
-    streams = cfg.model.get('streams') or []
-    if len(checkpoints) != len(streams):
-        raise InputError(
-            f'{len(checkpoints)} checkpoints are given, and the model has '
-            f'{len(streams) or "no"} streams: name one, or one per stream'
-        )
-    for stream, checkpoint in zip(streams, checkpoints, strict=True):
-        stream.checkpoint = checkpoint
 
 
 def _check_display() -> None:

@@ -5,11 +5,14 @@ since 1.1, `RawFrameDecode` gives pictures of two channels.
 """
 
 import functools
+import os
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 
 from repflow_mm.compat.fault import UNREPORTED, Fault, package_file
+from repflow_mm.errors import InputError, MissingFileError
 
 
 def _is_flow(picture: np.ndarray) -> bool:
@@ -141,6 +144,67 @@ def _patch_array_decode() -> None:
     _put(array_decode, name, patched)
 
 
+# RawFrameDecode: a missing picture ends in a traceback of a worker, and of a damaged or
+# other one, nothing says which it is.
+
+
+def _raw_frame_decode() -> tuple[type, str]:
+    from mmaction.datasets.transforms import RawFrameDecode
+
+    return RawFrameDecode, 'transform'
+
+
+def _patch_raw_frame_decode() -> None:
+    decode, name = _raw_frame_decode()
+    original = getattr(decode, name)
+
+    def patched(self, results):
+        try:
+            results = original(self, results)
+            sound = len({(img.shape, img.dtype) for img in results['imgs']}) == 1
+        except Exception:  # of several libraries
+            _check_pictures(self, results)
+            raise
+        if not sound or results['imgs'][0].dtype != np.uint8:
+            _check_pictures(self, results)
+        return results
+
+    _put(decode, name, patched)
+
+
+def _check_pictures(decode, results: dict) -> None:
+    """Raise `InputError` if a picture is not there, broken or of another size."""
+    folder, template = results['frame_dir'], results['filename_tmpl']
+    remedy = (
+        'extract this video again, or correct the list, filename_tmpl or start_index'
+    )
+    shape, first = None, ''
+    for number in np.ravel(results['frame_inds']) + results.get('offset', 0):
+        flow = results['modality'] == 'Flow'
+        for args in (('x', number), ('y', number)) if flow else ((number,),):
+            path = os.path.join(folder, template.format(*args))
+            try:
+                picture = cv2.imdecode(
+                    np.frombuffer(decode.file_client.get(path), np.uint8), -1
+                )
+            except FileNotFoundError:
+                total = results.get('total_frames')
+                raise MissingFileError(
+                    f'there is no {path}, of {total} listed frames: {remedy}'
+                ) from None
+            except cv2.error:  # an empty file
+                picture = None
+            if picture is None:
+                raise InputError(f'{path} is no picture: {remedy}')
+            height, width = picture.shape[:2]
+            shape, first = shape or (height, width), first or path
+            if shape != (height, width):
+                raise InputError(
+                    f'{path} is {width}x{height}, and {first} {shape[1]}x{shape[0]}, '
+                    f'as if of another video: {remedy}'
+                )
+
+
 # With in_channels other than 3, ResNet and ResNet3d leave the first convolution random.
 # It gets the mean over RGB, as in TSN (Wang et al., 2016).
 
@@ -220,6 +284,14 @@ FAULTS = (
         until='it gives pictures of two channels, as RawFrameDecode',
         present=_original(_array_decode),
         patch=_patch_array_decode,
+    ),
+    Fault(
+        name='RawFrameDecode does not say which picture is missing, broken or of '
+        'another size',
+        upstream=UNREPORTED,
+        until='its errors name the file',
+        present=_original(_raw_frame_decode),
+        patch=_patch_raw_frame_decode,
     ),
     Fault(
         name='ResNet for flow leaves its first convolution random',

@@ -19,10 +19,12 @@ def set_flow(cfg: dict, length: int | None = None, **options: Any) -> None:
             (:class:`repflow_mm.datasets.StackFlow`); stacks overlap, `stride` apart.
             Defaults to none: two channels, for a 3D network.
         **options: `stride` (1), and those of :class:`repflow_mm.datasets.ComputeFlow`.
+            `twice` is `of` of :class:`repflow_mm.datasets.ComputeFlowOfFlow`, for the
+            flow of that flow (none).
     """
-    compute, stack = _steps(length, options)
+    compute, stack, channels = _steps(length, options)
     _replace_pipelines(cfg, lambda steps: _flow_pipeline(steps, compute, stack))
-    _to_flow(cfg['model'], length)
+    _to_flow(cfg['model'], channels)
 
 
 def set_two_streams(cfg: dict, length: int | None = None, **options: Any) -> None:
@@ -33,11 +35,11 @@ def set_two_streams(cfg: dict, length: int | None = None, **options: Any) -> Non
         length (int, optional): Likewise.
         **options: Likewise.
     """
-    compute, stack = _steps(length, dict(options, keep_rgb=True))
+    compute, stack, channels = _steps(length, dict(options, keep_rgb=True))
     _replace_pipelines(cfg, lambda steps: _two_pipelines(steps, compute, stack))
     rgb = copy.deepcopy(cfg['model'])
     flow = copy.deepcopy(rgb)
-    _to_flow(flow, length)
+    _to_flow(flow, channels)
     # Which stream normalises what.
     preprocessors = {
         name: stream.pop('data_preprocessor')
@@ -52,11 +54,18 @@ def set_two_streams(cfg: dict, length: int | None = None, **options: Any) -> Non
     )
 
 
-def _steps(length: int | None, options: dict) -> tuple[dict, list[dict]]:
-    """ComputeFlow, and StackFlow if there are stacks."""
-    stride = options.pop('stride', 1)
-    stack = [dict(type='StackFlow', length=length, stride=stride)] if length else []
-    return dict(type='ComputeFlow', **options), stack
+def _steps(length: int | None, options: dict) -> tuple[dict, list[dict], int]:
+    """ComputeFlow; what follows in front of FormatShape; the number of channels."""
+    stride, twice = options.pop('stride', 1), options.pop('twice', None)
+    compute, stack = dict(type='ComputeFlow', **options), []
+    flows = 2 if twice == 'components' else 1  # at a time
+    if twice:
+        method = options.get('method', 'tvl1')
+        stack.append(dict(type='ComputeFlowOfFlow', of=twice, method=method))
+    length = (length or 1) * flows
+    if length > 1:
+        stack.append(dict(type='StackFlow', length=length, stride=stride * flows))
+    return compute, stack, 2 * length
 
 
 def _replace_pipelines(cfg: dict, change: Callable[[list], list]) -> None:
@@ -98,8 +107,8 @@ def _two_pipelines(steps: list[dict], compute: dict, stack: list[dict]) -> list[
     return changed
 
 
-def _to_flow(model: dict, length: int | None) -> None:
+def _to_flow(model: dict, channels: int) -> None:
     # Stages frozen with weights for RGB would not see the motion.
-    model['backbone'].update(in_channels=2 * (length or 1), frozen_stages=-1)
+    model['backbone'].update(in_channels=channels, frozen_stages=-1)
     # Of all channels; 128 is no motion.
     model['data_preprocessor'].update(mean=[128], std=[128])

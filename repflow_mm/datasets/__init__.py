@@ -12,6 +12,7 @@ _MODULES = dict(
     CLASSES='synthetic',
     CheckedVideoDataset='checked_video_dataset',
     ComputeFlow='flow_transforms',
+    ComputeFlowOfFlow='flow_transforms',
     FlowResize='flow_transforms',
     FormatStreams='flow_transforms',
     MotionSet='synthetic',

@@ -3,6 +3,7 @@
 import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
 
 # isort: split
+import itertools
 import math
 import warnings
 from collections import deque
@@ -15,10 +16,14 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from repflow_mm.checks import check_choice, check_count
+from repflow_mm.datasets.synthetic.motion_set import MotionSet
 from repflow_mm.errors import InputError
 from repflow_mm.optical_flow.cache import FlowCache
 from repflow_mm.optical_flow.methods import Method, find_method
 from repflow_mm.optical_flow.quantize import ZERO, quantize, rescaled
+
+BOUND = 20  # pixels, as in published recipes
+WAYS = 'components', 'magnitude'  # flow as pictures
 
 
 @TRANSFORMS.register_module()
@@ -36,7 +41,9 @@ class ComputeFlow(BaseTransform):
         method (str | Callable): `'tvl1'` (OpenCV's, of its contributed modules),
             `'farneback'`, `'dis'`, `'repflow'` (the layer's solver, with warps and a
             pyramid), or a function, see
-            :func:`repflow_mm.optical_flow.methods.find_method`. Defaults to `'tvl1'`.
+            :func:`repflow_mm.optical_flow.methods.find_method`; or `'truth'`, the
+            known motion in a video of the motion set
+            (:class:`repflow_mm.datasets.MotionSet`). Defaults to `'tvl1'`.
         bound (float): Flow is clipped to `[-bound, bound]` pixels, and stored in a
             byte: `round(255 * (u + bound) / (2 * bound))`, 128 for no motion. Defaults
             to 20.
@@ -65,18 +72,18 @@ class ComputeFlow(BaseTransform):
     def __init__(
         self,
         method: str | Method = 'tvl1',
-        bound: float = 20,
+        bound: float = BOUND,
         pairs: str = 'sampled',
         size: int | Sequence[int] | None = None,
         cache: str | None = None,
         max_gb: float | None = None,
         keep_rgb: bool = False,
     ) -> None:
-        number = isinstance(bound, int | float) and math.isfinite(bound)
-        if not number or bound <= 0:
-            raise InputError(f'bound must be a number of pixels above 0, got {bound!r}')
-        self.name, self.method = find_method(method)
-        self.bound = float(bound)
+        if method == 'truth' and (size, cache) != (None, None):
+            raise InputError("method='truth' takes no size and needs no cache")
+        known = method == 'truth'
+        self.name, self.method = (method, None) if known else find_method(method)
+        self.bound = _bound(bound)
         check_choice('pairs', pairs, ('sampled', 'adjacent'))
         self.pairs = pairs
         self.size = _size(size)
@@ -97,6 +104,33 @@ class ComputeFlow(BaseTransform):
         if not first.size:
             raise InputError('flow needs two frames: set clip_len to at least 2')
         pairs = np.stack((first.ravel(), second.ravel()), 1)
+        # An array of its own for every flow: they are mirrored in place.
+        find = self._known if self.method is None else self._computed
+        flows = find(results, pairs)
+        shape = flows.shape[1:3]
+        kept = [self._resized(p) for p in results['imgs']] if self.keep_rgb else []
+        results['imgs'] = kept + list(flows)
+        results['original_shape'] = results['img_shape'] = shape
+        results['flow_len'] = first.shape[1]
+        if not self.keep_rgb:
+            results['modality'], results['clip_len'] = 'Flow', first.shape[1]
+        return results
+
+    def _known(self, results: dict, pairs: np.ndarray) -> np.ndarray:
+        """The true flow, `(pairs, H, W, 2)`, uint8."""
+        video = results.get('filename')
+        if video is None:
+            raise InputError("method='truth' is for videos of a motion set, not frames")
+        made, clip = MotionSet.of_video(video)
+        flow = made.flow(*clip, pairs)
+        if len(flow) > 1:
+            raise InputError(
+                f"method='truth': a place in {video} has {len(flow)} motions"
+            )
+        return quantize(flow[0], self.bound)
+
+    def _computed(self, results: dict, pairs: np.ndarray) -> np.ndarray:
+        """The computed or cached flow, `(pairs, H, W, 2)`, uint8."""
         whole = self.whole_video(results)
         if whole is None and self.cache and self.cache.full():
             warnings.warn(
@@ -121,20 +155,13 @@ class ComputeFlow(BaseTransform):
         if shape is None:  # nothing but repeated frames
             (frame,) = self._frames(results, pairs[:1, 0]).values()
             shape = (*frame.shape[:2], 2)
-        # An array of its own for every flow: they are mirrored in place.
         flows = np.full((len(pairs), *shape), ZERO, np.uint8)
         for flow, (i, j), found in zip(flows, pairs, stored, strict=True):
             if found:
                 flow[:] = whole[i]
             elif i != j:
                 flow[:] = self._flow(frames[i], frames[j])
-        kept = [self._resized(p) for p in results['imgs']] if self.keep_rgb else []
-        results['imgs'] = kept + list(flows)
-        results['original_shape'] = results['img_shape'] = shape[:2]
-        results['flow_len'] = first.shape[1]
-        if not self.keep_rgb:
-            results['modality'], results['clip_len'] = 'Flow', first.shape[1]
-        return results
+        return flows
 
     def whole_video(self, results: dict) -> np.ndarray | None:
         """The flow of a whole video from the cache, stored there before if needed.
@@ -163,11 +190,13 @@ class ComputeFlow(BaseTransform):
             step=step,
             size=self.size,
         )
-        flow = self.cache.load(path, count)
+        width, height = self._target(reader.info.width, reader.info.height)
+        shape = count, height, width, 2
+        flow = self.cache.load(path, shape)
         if flow is None:
             if not self.cache.store(path, count, self._whole(reader, step)):
                 return None
-            flow = self.cache.load(path, count)
+            flow = self.cache.load(path, shape)
         return flow
 
     def step(self, results: dict) -> int | None:
@@ -197,13 +226,16 @@ class ComputeFlow(BaseTransform):
         return quantize(self.method(first, second), self.bound)
 
     def _resized(self, frame: np.ndarray) -> np.ndarray:
-        size = self.size
-        if size is None:
-            return frame
         height, width = frame.shape[:2]
-        if isinstance(size, int):
-            size = mmcv.rescale_size((width, height), (math.inf, size))
+        size = self._target(width, height)
         return frame if size == (width, height) else mmcv.imresize(frame, size)
+
+    def _target(self, width: int, height: int) -> tuple[int, int]:
+        if self.size is None:
+            return width, height
+        if isinstance(self.size, int):
+            return mmcv.rescale_size((width, height), (math.inf, self.size))
+        return self.size
 
     def __repr__(self) -> str:
         return (
@@ -239,6 +271,72 @@ class FlowResize(Resize):
 
 
 @TRANSFORMS.register_module()
+class ComputeFlowOfFlow(BaseTransform):
+    """Replace the flows of a clip by the optical flow between them ("TV-L1 twice").
+
+    A clip of `T` flows gives `T - 1` flows of flow. The paper (Table 5) does not say
+    how flow of two channels is a picture; here are two ways. Comes behind what resizes
+    and crops, in front of :class:`StackFlow`.
+
+    Args:
+        of (str): `'components'`: x and y are two grey pictures, as they are stored.
+            Both flows follow each other, so that a clip has `2 (T - 1)` pictures:
+            stack an even number of them. `'magnitude'`: the speed is one grey picture,
+            255 for the bound. Defaults to `'components'`.
+        method (str | Callable): As for :class:`ComputeFlow`. Defaults to `'tvl1'`.
+        bound (float): Likewise, in pixels. Defaults to 20.
+
+    Raises:
+        InputError: On an option out of range, or fewer than two flows.
+    """
+
+    def __init__(
+        self,
+        of: str = 'components',
+        method: str | Method = 'tvl1',
+        bound: float = BOUND,
+    ) -> None:
+        check_choice('of', of, WAYS)
+        self.of = of
+        self.name, self.method = find_method(method)
+        self.bound = _bound(bound)
+
+    def transform(self, results: dict) -> dict:
+        """Replace the flows among `imgs`."""
+        count, pictures = _flow_count(results), results['imgs']
+        flows = [p for p in pictures if is_flow(p)]
+        if not flows or count < 2:
+            raise InputError(
+                'ComputeFlowOfFlow needs two flows: put it behind ComputeFlow, and set '
+                'clip_len to at least 3'
+            )
+        results['imgs'] = [p for p in pictures if not is_flow(p)] + [
+            quantize(self.method(a, b), self.bound)
+            for clip in range(0, len(flows), count)
+            for pair in itertools.pairwise(flows[clip : clip + count])
+            for a, b in zip(*map(self._seen, pair), strict=True)
+        ]
+        ways = len(self._seen(flows[0]))
+        _set_flow_count(results, ways * (count - 1))
+        return results
+
+    def _seen(self, flow: np.ndarray) -> list[np.ndarray]:
+        """Flow as grey pictures, `(H, W, 3)`."""
+        if self.of == 'components':
+            grey = [*np.moveaxis(flow, -1, 0)]
+        else:
+            speed = np.hypot(*np.moveaxis(flow - np.float32(ZERO), -1, 0))
+            grey = [np.minimum(2 * speed, 255).astype(np.uint8)]
+        return [np.repeat(each[..., None], 3, -1) for each in grey]
+
+    def __repr__(self) -> str:
+        return (
+            f'ComputeFlowOfFlow(of={self.of!r}, method={self.name!r}, '
+            f'bound={self.bound})'
+        )
+
+
+@TRANSFORMS.register_module()
 class StackFlow(BaseTransform):
     """Stack consecutive flows as channels, for a 2D network.
 
@@ -261,7 +359,7 @@ class StackFlow(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Stack the flows among `imgs`."""
-        count = results.get('flow_len', results['clip_len'])
+        count = _flow_count(results)
         starts = range(0, count - self.length + 1, self.stride)
         if not starts:
             raise InputError(
@@ -277,9 +375,7 @@ class StackFlow(BaseTransform):
             for clip in range(0, len(flows), count)
             for start in starts
         ]
-        results['flow_len'] = len(starts)
-        if results.get('modality') == 'Flow':
-            results['clip_len'] = len(starts)
+        _set_flow_count(results, len(starts))
         return results
 
     def __repr__(self) -> str:
@@ -321,6 +417,24 @@ class FormatStreams(BaseTransform):
 def is_flow(picture: np.ndarray) -> bool:
     """Whether a picture is flow: one of two channels."""
     return picture.ndim == 3 and picture.shape[-1] == 2
+
+
+def _flow_count(results: dict) -> int:
+    """Flows of a clip."""
+    return results.get('flow_len', results['clip_len'])
+
+
+def _set_flow_count(results: dict, count: int) -> None:
+    results['flow_len'] = count
+    if results.get('modality') == 'Flow':
+        results['clip_len'] = count
+
+
+def _bound(bound: float) -> float:
+    number = isinstance(bound, int | float) and math.isfinite(bound)
+    if not number or bound <= 0:
+        raise InputError(f'bound must be a number of pixels above 0, got {bound!r}')
+    return float(bound)
 
 
 def _size(size: int | Sequence[int] | None) -> int | tuple[int, int] | None:

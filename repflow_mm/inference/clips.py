@@ -48,6 +48,20 @@ def layer_solver(tap: FlowTap, name: str, views: int, frames: int) -> Solver:
     return Solver(solve, tap.layers[name].n_iters)
 
 
+def input_solver(flow: np.ndarray, frames: int) -> Solver:
+    """The optical flow that a network gets.
+
+    Args:
+        flow (np.ndarray): `(T - 1, H, W, 2)` or `(T, H, W, 2)`, pixels.
+        frames (int): `T`.
+
+    Returns:
+        Solver: Of one channel, not iterative.
+    """
+    step = np.minimum(np.arange(frames), len(flow) - 1)
+    return Solver(lambda n_iters: flow[step, None])
+
+
 def read_frames(
     path: str, start: float, count: int, interval: int, size: int, decoder: str
 ) -> FlowClip:

@@ -8,21 +8,20 @@ from mmengine.dataset import pseudo_collate
 from torch import Tensor, nn
 
 from repflow_mm.errors import InputError
-from repflow_mm.packed import unpack_views
 
 
 @torch.no_grad()
-def window_features(model: nn.Module, packed: dict, frames: int) -> np.ndarray:
+def window_features(model: nn.Module, packed: dict, views: int) -> np.ndarray:
     """Extract the features of one window, after backbone and neck.
 
     Args:
         model (nn.Module): The recognizer.
         packed (dict): The window as packed by the test pipeline.
-        frames (int): Number of frames of the window.
+        views (int): Number of crops of the window.
 
     Returns:
         np.ndarray: `(T, D)`, fp32, averaged over space and crops. `T` is that of the
-        features: one less than `frames` after a flow layer, less after temporal
+        features: one less than the frames after a flow layer, less after temporal
         strides.
 
     Raises:
@@ -37,7 +36,6 @@ def window_features(model: nn.Module, packed: dict, frames: int) -> np.ndarray:
     features = model.extract_feat(data['inputs'], test_mode=True)
     if not isinstance(features, Tensor):  # all but RecognizerOmni add options
         features, _ = features
-    views = len(unpack_views(packed['inputs'], frames))
     return pooled(features, views).mean(dim=0).float().cpu().numpy()
 
 

@@ -14,13 +14,12 @@ from mmengine.dataset import pseudo_collate
 from torch import Tensor, nn
 
 from repflow_mm.errors import InputError
-from repflow_mm.packed import pack_views, unpack_views
+from repflow_mm.inference.windows import Window
 
 
 def grad_cam(
     model: nn.Module,
-    packed: dict,
-    frames: int,
+    window: Window,
     stages: list[str],
     label: int | None = None,
 ) -> tuple[dict[str, np.ndarray], int]:
@@ -28,8 +27,7 @@ def grad_cam(
 
     Args:
         model (nn.Module): The recognizer, in evaluation mode.
-        packed (dict): The window as packed by the test pipeline.
-        frames (int): Number of frames, `T`.
+        window (Window): The window, of `T` frames.
         stages (list[str]): Sub-modules that output maps, `(N, C, T', H, W)` or
             `(N * T', C, H, W)`, such as `'backbone.layer4'` or `'backbone.flow'`. If
             there are several, as of a backbone with `out_indices`, the last is used.
@@ -44,10 +42,12 @@ def grad_cam(
         InputError: If a sub-module does not exist or outputs no maps, or the score does
             not depend on it.
     """
-    inputs = packed['inputs']
-    shown = pack_views(unpack_views(inputs, frames)[-1:], like=inputs)
-    # Inputs require gradients, so that stages with frozen weights have them too.
-    packed = packed | dict(inputs=shown.float().requires_grad_())
+    inputs = window.packed['inputs']
+    if isinstance(inputs, Tensor):
+        shown = _last_view(inputs, window.views)
+    else:
+        shown = {k: _last_view(each, window.views) for k, each in inputs.items()}
+    packed = window.packed | dict(inputs=shown)
     maps: dict[str, Tensor] = {}
     handles = [
         _module(model, stage).register_forward_hook(_keep(maps, stage))
@@ -67,13 +67,19 @@ def grad_cam(
             'convolutional stage, such as backbone.layer4'
         )
     slopes = torch.autograd.grad(score[label], list(maps.values()), allow_unused=True)
-    size = frames, *inputs.shape[-2:]
+    size = window.frames.shape[:3]
     heats = {}
     for (stage, activation), slope in zip(maps.items(), slopes, strict=True):
         if slope is None:
             raise InputError(f'the score does not depend on {stage}: choose another')
         heats[stage] = _heat(activation.detach(), slope, size)
     return heats, label
+
+
+def _last_view(inputs: Tensor, views: int) -> Tensor:
+    """The last of `(views, C, T, H, W)` or `(views * T, C, H, W)`."""
+    # They require gradients, so that stages with frozen weights have them too.
+    return inputs[-(len(inputs) // views) :].float().requires_grad_()
 
 
 def _heat(activation: Tensor, slope: Tensor, size: tuple[int, int, int]) -> np.ndarray:

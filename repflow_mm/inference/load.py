@@ -1,7 +1,7 @@
 """Load a recognizer for inference."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from repflow_mm.config.mistakes import building
 from repflow_mm.errors import InputError
 from repflow_mm.inference.recognizer import Recognizer
 from repflow_mm.layers.memory_format import to_channels_last
+from repflow_mm.models.late_fusion import set_checkpoints
 from repflow_mm.preparation.class_names import name_classes
 
 
 def load(
     config: str | Path,
-    checkpoint: str | Path | None = None,
+    checkpoint: str | Path | Sequence[str | Path] | None = None,
     device: str | torch.device | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Recognizer:
@@ -38,8 +39,9 @@ def load(
     Args:
         config (str | Path): The config it was trained with: a file, or the name of a
             config of this package.
-        checkpoint (str | Path, optional): A file or URL. Without it, weights are random
-            and a warning says so.
+        checkpoint (str | Path | Sequence, optional): A file or URL; or, for
+            `LateFusion`, one per stream. Without it, weights are random and a warning
+            says so.
         device (str | torch.device, optional): Defaults to the GPU if there is one,
             else the CPU.
         options (Mapping[str, Any], optional): Overrides of config entries, such as
@@ -56,24 +58,29 @@ def load(
     """
     device = choose_device(device)
     cfg = read_config(config, options)
-    with building(cfg):
-        model = init_recognizer(cfg, device=device)
-    meta: Mapping = {}
-    if checkpoint is None:
+    single = checkpoint is None or isinstance(checkpoint, str | Path)
+    files = [checkpoint] if single else list(checkpoint)
+    joined = ' and '.join(map(str, files))
+    named = f'checkpoint {joined}'
+    if len(files) > 1:
+        set_checkpoints(cfg.model, [str(file) for file in files])
+    try:
+        with building(cfg):
+            model = init_recognizer(cfg, device=device)
+        loaded: Mapping = {}
+        if files[0] is not None:
+            loaded = CheckpointLoader.load_checkpoint(str(files[0]), 'cpu', 'silent')
+    except (URLError, HTTPException) as error:
+        raise InputError(f'{named} cannot be fetched: {error}') from None
+    if files[0] is None:
         warnings.warn(
             f'no checkpoint given: the weights of {config} are random', stacklevel=2
         )
-    else:
-        file = f'checkpoint {checkpoint}'
-        try:
-            loaded = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu', 'silent')
-        except (URLError, HTTPException) as error:
-            raise InputError(f'{file} cannot be fetched: {error}') from None
+    elif len(files) == 1:
         state = model.state_dict()
-        given = weights(file, loaded, state)
-        check_fit(file, given, state)
+        given = weights(named, loaded, state)
+        check_fit(named, given, state)
         model.load_state_dict(given)
-        meta = loaded.get('meta') or {}
     if cfg.get('channels_last'):
         to_channels_last(model)
     for module in model.modules():
@@ -84,9 +91,12 @@ def load(
         if getattr(module, 'test_cfg', None):
             module.test_cfg.pop('max_testing_views', None)
     # OmniHead's num_classes are those of images.
-    count = cfg.model.cls_head.get('video_classes', model.cls_head.num_classes)
+    head = cfg.model.get('cls_head') or {}  # LateFusion's are its streams'
+    count = head.get('video_classes', model.cls_head.num_classes)
+    meta = loaded.get('meta') or {}
     classes = _class_names(cfg, meta, count)
-    return Recognizer(model, classes, Path(config).stem, checkpoint)
+    shown = None if files[0] is None else joined
+    return Recognizer(model, classes, Path(config).stem, shown)
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:

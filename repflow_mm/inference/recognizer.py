@@ -9,13 +9,12 @@ from mmaction.apis import inference_recognizer
 from PIL import Image
 from torch import nn
 
-from repflow_mm.inference.clips import layer_solver
+from repflow_mm.inference.clips import input_solver, layer_solver
 from repflow_mm.inference.features import window_features
 from repflow_mm.inference.prediction import Prediction
 from repflow_mm.inference.strips import TAIL, Strips
-from repflow_mm.inference.windows import Frames, WindowedVideo
+from repflow_mm.inference.windows import Frames, Window, WindowedVideo
 from repflow_mm.layers import FlowTap, motion_layers
-from repflow_mm.packed import to_frames, unpack_views
 from repflow_mm.visualization.flow_clip import FlowClip, join
 
 Video = str | Path | Frames | WindowedVideo
@@ -26,8 +25,9 @@ class Recognizer:
     """A recognizer of MMAction2 for videos of any length; from :func:`repflow_mm.load`.
 
     A video is read window by window, as the test pipeline of the config samples, crops
-    and scales clips. Every method raises `VideoError` if the video cannot be read, and
-    `InputError` if the pipeline is not for RGB videos; both are `ValueError`.
+    and scales clips; `ComputeFlow` does without its cache. Every method raises
+    `VideoError` if the video cannot be read, and `InputError` if the pipeline is not
+    for RGB videos or their flow; both are `ValueError`.
 
     Args:
         model (nn.Module): In evaluation mode, with its config `model.cfg`.
@@ -91,27 +91,39 @@ class Recognizer:
             one of three; scores averaged over crops.
         """
         video = self.open(video)
-        for indices, packed in zip(video.indices, video, strict=True):
-            views = unpack_views(packed['inputs'], len(indices))
+        for window in video:
+            count = len(window.indices)
             with FlowTap(self.model) as tap:
                 # The data is preprocessed already, so the pipeline is the identity.
-                sample = inference_recognizer(self.model, packed, lambda data: data)
-            times = indices / video.fps
+                sample = inference_recognizer(
+                    self.model, window.packed, lambda data: data
+                )
+            times = window.indices / video.fps
+            solvers = {
+                name: layer_solver(tap, name, window.views, count)
+                for name in tap.layers
+                # There may be motion layers that the forward pass does not use.
+                if name in tap.inputs and not self._sees_flow(name, window)
+            }
+            if window.flow is not None:
+                solvers = dict(input=input_solver(window.flow, count)) | solvers
             yield FlowClip(
                 name=video.name,
-                indices=indices,
+                indices=window.indices,
                 times=times,
-                frames=to_frames(views[-1]).numpy(),
-                # There may be motion layers that the forward pass does not use.
-                solvers={
-                    name: layer_solver(tap, name, len(views), len(indices))
-                    for name in tap.layers
-                    if name in tap.inputs
-                },
+                frames=window.frames,
+                solvers=solvers,
                 scores=sample.pred_score.cpu().numpy()[None],
                 windows=times[None, [0, -1]],
                 class_names=self.classes,
             )
+
+    def _sees_flow(self, layer: str, window: Window) -> bool:
+        """Whether a layer is in a flow stream, where it sees no frames."""
+        if window.flow is None:
+            return False
+        streams = getattr(self.model, 'inputs', None)  # of LateFusion
+        return streams is None or streams[int(layer.split('.')[1])] == 'flow'
 
     def clip(
         self, video: Video, start: float = 0, frames: int | None = None
@@ -157,7 +169,7 @@ class Recognizer:
     def flow(
         self, video: Video, start: float = 0, frames: int | None = None
     ) -> dict[str, np.ndarray]:
-        """Compute the flow of each motion layer.
+        """Compute the flow of each motion layer, and the optical flow that is input.
 
         Args:
             video (Video): The video.
@@ -168,7 +180,8 @@ class Recognizer:
             dict[str, np.ndarray]: By name of the layer, `(T, C, h, w, 2)` fp32: the
             flow of `C` channels from each frame to the next, in pixels of the `h x w`
             map, +x right and +y down. The last frame of a window repeats the flow
-            before it. Layers that compute no flow are left out.
+            before it. Layers that compute no flow are left out. `'input'` is that of a
+            flow stream.
         """
         clip = self.clip(video, start, frames)
         flows = {name: clip.flow(name) for name in clip.solvers}
@@ -189,8 +202,9 @@ class Recognizer:
             InputError: Also if the network's features have an unsupported shape.
         """
         video = self.open(video)
-        count = len(video.indices[0])
-        frame = np.stack([window_features(self.model, each, count) for each in video])
+        frame = np.stack(
+            [window_features(self.model, each.packed, each.views) for each in video]
+        )
         ends = np.array([(window[0], window[-1]) for window in video.indices])
         return dict(clip=frame.mean(axis=1), frame=frame, seconds=ends / video.fps)
 

@@ -13,7 +13,10 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from torch import Tensor
 
+from repflow_mm.datasets.flow_transforms import BOUND, is_flow
 from repflow_mm.errors import InputError
+from repflow_mm.optical_flow.quantize import dequantize
+from repflow_mm.packed import to_frames, unpack_views
 from repflow_mm.video import VideoError
 
 Frames = np.ndarray | Tensor | Sequence[np.ndarray]
@@ -24,6 +27,29 @@ _A_VIDEO = 'a path, or frames (T, H, W, 3), uint8 RGB'
 _SEGMENTS_SPAN = 10  # seconds, the length of a Kinetics clip
 # Replacements for MMAction2's video readers, which crash on broken files.
 _SAFE = dict(DecordInit='VideoInit', DecordDecode='VideoDecode')
+# The transforms that turn pictures into the network's input.
+_FORM = 'ComputeFlowOfFlow', 'StackFlow', 'FormatStreams', 'FormatShape'
+
+
+@dataclass(frozen=True)
+class Window:
+    """The network's input for one window, and what there is to see of it.
+
+    Args:
+        indices (np.ndarray): Frame indices in the video, `(T,)`.
+        packed (dict): As packed by the pipeline: `inputs` and `data_samples`.
+        views (int): Number of crops.
+        frames (np.ndarray): `(T, H, W, 3)`, uint8 RGB, of the last crop, which is the
+            centre one of three.
+        flow (np.ndarray, optional): Optical flow that the pipeline computed for these
+            frames, `(T - 1, H, W, 2)` or `(T, H, W, 2)`, fp32 pixels. Defaults to none.
+    """
+
+    indices: np.ndarray
+    packed: dict
+    views: int
+    frames: np.ndarray
+    flow: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -105,20 +131,23 @@ class WindowedVideo:
         if kinds[:3] != ['VideoInit', 'SampleFrames', 'VideoDecode']:
             raise InputError(
                 'the test pipeline of the config must begin with VideoInit (or '
-                'DecordInit), SampleFrames and VideoDecode to be shown windows of '
-                f'videos; it is {kinds}'
+                'DecordInit), SampleFrames, and VideoDecode or ComputeFlow to be '
+                f'shown windows of videos; it is {kinds}'
             )
         start = dict(label=-1, start_index=0, modality='RGB')
-        self._array = None
         if isinstance(video, str | Path):
             self._path, self.name = str(video), Path(video).name
             self._opened = Compose(pipeline[:1])(start | dict(filename=self._path))
-            self._transform = Compose(pipeline[2:])
         else:
             self._path = self.name = 'frames'
-            self._array = _checked(video)
-            self._opened = start | dict(total_frames=len(self._array))
-            self._transform = Compose(pipeline[3:])
+            array = _Array(_checked(video))
+            self._opened = start | dict(
+                video_reader=array, total_frames=len(array.pictures)
+            )
+        self._flow = next((s for s in pipeline if s['type'] == 'ComputeFlow'), None)
+        form = next((n for n, kind in enumerate(kinds) if kind in _FORM), len(kinds))
+        steps = [_shown(step) for step in pipeline]
+        self._see, self._pack = Compose(steps[2:form]), Compose(steps[form:])
         self._sampling = Sampling.of(pipeline[1])
         self.fps = float(self._opened.get('avg_fps') or _FPS)
         total = int(self._opened['total_frames'])
@@ -149,8 +178,8 @@ class WindowedVideo:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __iter__(self) -> Iterator[dict]:
-        """Yield each window as packed by the pipeline: `inputs` and `data_samples`."""
+    def __iter__(self) -> Iterator[Window]:
+        """Yield each window."""
         for indices in self.indices:
             dense = self._sampling.interval > 0
             sampled = dict(
@@ -159,11 +188,51 @@ class WindowedVideo:
                 num_clips=1 if dense else len(indices),
                 frame_interval=self._sampling.interval or None,
             )
-            if self._array is not None:
-                frames = self._array[indices]  # a copy, which transforms may change
-                shape = frames.shape[1:3]
-                sampled |= dict(imgs=[*frames], original_shape=shape, img_shape=shape)
-            yield self._transform(self._opened | sampled)
+            results = self._see(self._opened | sampled)
+            if self._flow is None:
+                packed = self._pack(results)
+                views = unpack_views(packed['inputs'], len(indices))
+                frames = to_frames(views[-1]).numpy()
+                yield Window(indices, packed, len(views), frames)
+            else:
+                yield self._with_flow(indices, results)
+
+    def _with_flow(self, indices: np.ndarray, results: dict) -> Window:
+        flow = [picture for picture in results['imgs'] if is_flow(picture)]
+        frames = [picture for picture in results['imgs'] if not is_flow(picture)]
+        count = results['flow_len']
+        shown = np.stack(frames[-len(indices) :]), np.stack(flow[-count:])
+        if not self._flow.get('keep_rgb'):  # for us
+            results |= dict(imgs=flow, clip_len=count, modality='Flow')
+        return Window(
+            indices,
+            self._pack(results),
+            len(flow) // count,
+            shown[0],
+            dequantize(shown[1], self._flow.get('bound', BOUND)),
+        )
+
+
+class _Array:
+    """Frames in memory, in place of an open file."""
+
+    other_decoder = ''
+
+    def __init__(self, pictures: np.ndarray) -> None:
+        self.pictures = pictures
+
+    def frames(self, indices: np.ndarray) -> np.ndarray:
+        return self.pictures[indices]  # a copy, which transforms may change
+
+    def every_frame(self) -> Iterator[np.ndarray]:
+        return iter(self.pictures)
+
+
+def _shown(step: dict) -> dict:
+    """Flow with the frames, which are shown, and computed for this video alone."""
+    if step['type'] == 'ComputeFlow':
+        return dict(step, keep_rgb=True, cache=None)
+    return step
 
 
 def _checked(video: Frames) -> np.ndarray:
@@ -185,9 +254,12 @@ def _test_pipeline(cfg: Config) -> list[dict]:
         raise InputError('the config has no test_pipeline: it says how videos are read')
     decoder = cfg.get('decoder', 'auto')
     options = dict(VideoInit=dict(decoder=decoder), VideoDecode={})
-    return [
+    steps = [
         dict(type=_SAFE[step['type']], **options[_SAFE[step['type']]])
         if step['type'] in _SAFE
         else step
         for step in pipeline
     ]
+    if [step['type'] for step in steps[2:3]] == ['ComputeFlow']:  # decodes by itself
+        steps.insert(2, dict(type='VideoDecode'))
+    return steps

@@ -35,19 +35,20 @@ FLOWS = {
 }
 
 
-def build(family: str, depth: int, flow: str) -> nn.Module:
+def build(family: str, depth: int, flow: str, in_channels: int = 3) -> nn.Module:
     """A backbone of the tables.
 
     Args:
         family (str): Key of :data:`FAMILIES`.
         depth (int): Depth of the ResNet.
         flow (str): Key of :data:`FLOWS`.
+        in_channels (int): Channels of the input. Defaults to 3, RGB.
 
     Returns:
         nn.Module: The backbone, with flow after block 3.
     """
-    config = dict(FAMILIES[family], depth=depth, flow=FLOWS[flow], pretrained=None)
-    return MODELS.build(config)
+    options = dict(depth=depth, flow=FLOWS[flow], in_channels=in_channels)
+    return MODELS.build(FAMILIES[family] | options | dict(pretrained=None))
 
 
 def parameters(model: nn.Module) -> int:

@@ -120,6 +120,26 @@ class LateFusion(BaseModel):
         return data_samples
 
 
+def set_checkpoints(model: dict, files: Sequence[str]) -> None:
+    """Name the checkpoint of each stream in the config of a :class:`LateFusion`.
+
+    Args:
+        model (dict): The config of the model, modified in place.
+        files (Sequence[str]): One per stream.
+
+    Raises:
+        InputError: If there is another number of streams.
+    """
+    streams = model.get('streams') or []
+    if len(files) != len(streams):
+        raise InputError(
+            f'{len(files)} checkpoints are given, and the model has '
+            f'{len(streams) or "no"} streams: name one, or one per stream'
+        )
+    for stream, file in zip(streams, files, strict=True):
+        stream['checkpoint'] = file
+
+
 def _weights(given: Sequence[float] | None, count: int) -> list[float]:
     """One weight per stream; their sum is 1."""
     values = [1.0] * count if given is None else given

@@ -53,23 +53,22 @@ class FlowCache:
         digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
         return self.folder / f'{Path(video).stem}-{digest}.npy'
 
-    def load(self, path: Path, count: int) -> np.ndarray | None:
+    def load(self, path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
         """The flow of a video, memory-mapped and read-only.
 
         Args:
             path (Path): From :meth:`path`.
-            count (int): Number of flows that it must hold.
+            shape (tuple[int, ...]): `(count, H, W, 2)`, which it must have.
 
         Returns:
-            np.ndarray | None: `(count, H, W, 2)`, uint8; None if it is absent, or
-            damaged by something else than this class.
+            np.ndarray | None: uint8; None if it is absent, or something else than this
+            class damaged it or put the flow of another video there.
         """
         try:
             flow = np.load(path, mmap_mode='r')
         except (OSError, ValueError, EOFError):
             return None
-        kept = flow.ndim == 4 and flow.dtype == np.uint8
-        return flow if kept and (len(flow), flow.shape[-1]) == (count, 2) else None
+        return flow if (flow.shape, flow.dtype) == (shape, np.uint8) else None
 
     def store(self, path: Path, count: int, flows: Iterable[np.ndarray]) -> bool:
         """Write the flow of a video.

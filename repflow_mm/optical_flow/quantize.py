@@ -21,6 +21,19 @@ def quantize(flow: np.ndarray, bound: float) -> np.ndarray:
     )
 
 
+def dequantize(values: np.ndarray, bound: float) -> np.ndarray:
+    """The pixels that quantized flow stands for.
+
+    Args:
+        values (np.ndarray): Any shape, uint8.
+        bound (float): As for :func:`quantize`.
+
+    Returns:
+        np.ndarray: Same shape, fp32; 128 is 0.
+    """
+    return (values - np.float32(ZERO)) * np.float32(bound / 127.5)
+
+
 def rescaled(values: np.ndarray, x: float, y: float) -> np.ndarray:
     """Quantized flow of a resized picture, in pixels of that picture.
 

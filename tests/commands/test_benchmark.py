@@ -2,13 +2,18 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from repflow_mm.benchmark import tables
 from repflow_mm.benchmark.iteration import PARTS, iteration_table
+from repflow_mm.benchmark.measure import Time
 from repflow_mm.commands import benchmark as run
 from repflow_mm.ops.tvl1 import cpu
+
+STILL = np.full((32, 32, 2), 128, np.uint8)
 
 
 @pytest.mark.slow
@@ -87,6 +92,43 @@ def test_a_network_beside_its_rgb_baseline(plugin, monkeypatch):
     names = [row[0] for row in table.rows]
     assert names == [f'2D ResNet-18{flow}' for flow in ('', ' + RepFlow', ' + FcF')]
     assert table.rows[0][2] == table.rows[0][4] == '1.000x'
+
+
+def test_run_times_of_table_9(plugin, monkeypatch):
+    monkeypatch.setattr(tables, 'CLIP', (14, 32))
+    monkeypatch.setattr(tables, '_tvl1', lambda frames: iter([STILL] * 14))
+
+    class Network(nn.Conv3d):
+        def __init__(self, family, depth, flow, channels):
+            super().__init__(channels, 1, 1)
+            built.append((family, depth, flow, channels))
+
+        def forward(self, x):
+            seen.add(tuple(x.shape))
+            return super().forward(x)
+
+    built, seen = [], set()
+    monkeypatch.setattr(tables, 'build', Network)
+    slow = {'TV-L1': 8.0, 'cached': 0.5, 'RepFlow': 2.0}
+
+    def in_turns(calls, repeats, device):
+        for call in calls.values():
+            call()
+        return {n: Time([slow.get(n.split()[-1], 1.0)] * repeats) for n in calls}
+
+    monkeypatch.setattr(tables, 'in_turns', in_turns)
+    table = tables.run_times_table(run.RUN_TIMES, torch.device('cpu'), 2)
+    assert seen == {(1, 3, 14, 32, 32), (1, 20, 3, 32, 32), (1, 2, 14, 32, 32)}
+    assert {b[1] for b in built} == {34} and len(built) == 10
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert len(rows) == 16 and {len(r) for r in table.rows} == {len(table.columns)}
+    found = rows['2D ResNet, two-stream, TV-L1']
+    assert (found[0].median, *found[1:3]) == (10, '10.00', '5.00')
+    assert found[3:] == ('8546 ms', '37.98', '16.31')
+    found = rows['R(2+1)D, two-stream, cached']
+    assert (found[0].median, *found[3:]) == (2.5, '-', '-', '-')
+    assert rows['R(2+1)D, flow, TV-L1'][3] == '-'
+    assert rows['R(2+1)D, narrow FcF'][3] == rows['R(2+1)D, FcF'][3] == '654 ms'
 
 
 @pytest.mark.skipif(bool(cpu.reason()), reason=cpu.reason())

@@ -39,6 +39,8 @@ MISTAKES = {
     'train {motion} --cfg-options optim_wrapper.optimizer.lr=fast': 'must be a number',
     'train {motion} --cfg-options optim_wrapper.optimizer.type=AdmW': "mean 'AdamW'?",
     'train {motion} --cfg-options runner_type=Runer': "did you mean 'Runner'?",
+    'cache_flow two_stream/flow_r18_motion --cfg-options '
+    'train_dataloader.dataset.pipeline.2.bound=0': 'pixels above 0, got 0',
     'test {motion}': 'required: CKPT',
     'test {motion} nope.pth': 'there is no checkpoint at nope.pth',
     'test {motion} x --interval 2': '--interval is for pictures',

@@ -2,18 +2,22 @@
 
 import pytest
 
+from repflow_mm.commands import fuse_scores, test, train
 from repflow_mm.study.score_fusion import read_scores
 
 CONFIG = """_base_ = 'repflow_mm::{base}.py'
 root = {root!r}
+workers = dict(num_workers=0, persistent_workers=False)
 train_dataloader = dict(
     batch_size=4,
+    **workers,
     dataset=dict(
         ann_file=root + '/motion_train_list_videos.txt',
         data_prefix=dict(video=root + '/videos_train'),
     ),
 )
 val_dataloader = dict(
+    **workers,
     dataset=dict(
         ann_file=root + '/motion_val_list_videos.txt',
         data_prefix=dict(video=root + '/videos_val'),
@@ -26,12 +30,10 @@ crop_size = 32
 
 
 @pytest.mark.slow
-def test_two_networks_and_their_fusion(run_python, motion_set, tmp_path):
-    def run(*args) -> str:
-        result = run_python(*args, cwd=tmp_path, threads=1)
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
-
+def test_two_networks_and_their_fusion(
+    plugin, motion_set, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     for name, base in (
         ('rgb', 'rgb_r18_motion'),
         ('flow', 'two_stream/flow_r18_motion'),
@@ -39,18 +41,14 @@ def test_two_networks_and_their_fusion(run_python, motion_set, tmp_path):
     ):
         text = CONFIG.format(base=base, root=str(motion_set))
         (tmp_path / f'{name}.py').write_text(text)
-    for name in ('rgb', 'flow'):
-        run('-m', 'repflow_mm', 'train', f'{name}.py', '--seed', 0)
-        checkpoint = f'work_dirs/{name}/epoch_1.pth'
-        dump = '--dump', f'{name}.pkl'
-        run('-m', 'repflow_mm', 'test', f'{name}.py', checkpoint, *dump)
-    assert len(list((tmp_path / 'data/motion/flow').glob('*.npy'))) == 30
-    out = run(
-        '-m', 'repflow_mm', 'fuse_scores', 'rgb.pkl', 'flow.pkl', '--out', 'f.pkl'
-    )
-    assert '10 clips' in out
     checkpoints = [f'work_dirs/{name}/epoch_1.pth' for name in ('rgb', 'flow')]
-    run('-m', 'repflow_mm', 'test', 'both.py', *checkpoints, '--dump', 'both.pkl')
+    for name, checkpoint in zip(('rgb', 'flow'), checkpoints, strict=True):
+        train.main([f'{name}.py', '--seed', '0'])
+        test.main([f'{name}.py', checkpoint, '--dump', f'{name}.pkl'])
+    assert len(list((tmp_path / 'data/motion/flow').glob('*.npy'))) == 30
+    fuse_scores.main(['rgb.pkl', 'flow.pkl', '--out', 'f.pkl'])
+    assert '10 clips' in capsys.readouterr().out
+    test.main(['both.py', *checkpoints, '--dump', 'both.pkl'])
     apart, together = (read_scores(tmp_path / n) for n in ('f.pkl', 'both.pkl'))
     assert apart.names == together.names
     # Both average the probabilities of the same two networks on the same clips.

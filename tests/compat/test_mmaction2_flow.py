@@ -1,10 +1,13 @@
 """Faults of MMAction2 with optical flow."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from repflow_mm import compat
+from repflow_mm.errors import command
 from tests.helpers.compat import fault
 
 
@@ -76,6 +79,50 @@ def test_an_array_of_flow_gives_pictures_of_two_channels(plugin, flow):
     results = TRANSFORMS.build(dict(type='ArrayDecode'))(results)
     np.testing.assert_array_equal(results['imgs'], flow[[2, 0]])
     assert results['img_shape'] == (6, 8)
+
+
+def test_wrong_files_of_flow_are_named_in_one_line(plugin, tmp_path, capsys):
+    assert compat.state(fault('RawFrameDecode')) == 'patched'
+    from mmaction.registry import DATASETS
+
+    folder = tmp_path / 'clip'
+    folder.mkdir()
+    for name in (f'img_{c}_{n:05d}.jpg' for c in 'xy' for n in range(1, 5)):
+        cv2.imwrite(str(folder / name), np.full((6, 8), 128, np.uint8))
+    (tmp_path / 'list.txt').write_text('clip 4 0\n')
+    sample = dict(type='SampleFrames', clip_len=4, num_clips=1, test_mode=True)
+    dataset = DATASETS.build(
+        dict(
+            type='RawframeDataset',
+            ann_file=str(tmp_path / 'list.txt'),
+            data_prefix=dict(img=str(tmp_path)),
+            filename_tmpl='img_{}_{:05d}.jpg',
+            modality='Flow',
+            pipeline=[sample, dict(type='RawFrameDecode')],
+        )
+    )
+    assert dataset[0]['imgs'][3].shape == (6, 8, 2)
+
+    @command
+    def load(workers: int):
+        list(DataLoader(dataset, batch_size=None, num_workers=workers))
+
+    def error(workers: int = 0) -> str:
+        with pytest.raises(SystemExit):
+            load(workers)
+        line = capsys.readouterr().err
+        assert line.startswith('error: ') and line.count('\n') == 1
+        assert 'extract this video again, or correct the list' in line
+        return line
+
+    path = folder / 'img_y_00003.jpg'
+    cv2.imwrite(str(path), np.zeros((5, 9), np.uint8))
+    assert f'{path} is 9x5, and {folder}/img_x_00001.jpg 8x6, as if of an' in error()
+    for content in (b'', b'no picture'):
+        path.write_bytes(content)
+        assert f'{path} is no picture' in error()
+    path.unlink()
+    assert f'there is no {path}, of 4 listed frames' in error(1)
 
 
 @pytest.mark.parametrize('kind', ['ResNet', 'RepFlowResNet', 'ResNet3d'])

@@ -35,6 +35,15 @@ def test_the_flow_stream_differs_in_its_input_alone():
     assert 'ComputeFlow' not in repr(config(WEIZMANN.format('rgb')))
 
 
+def test_flow_of_flow_doubles_the_channels_of_its_components():
+    for way, flows in (('components', 2), ('magnitude', 1)):
+        cfg = config(f'table5_flow_of_flow/flow_twice_{way}_r34_tinykinetics.py')
+        assert cfg.model.backbone.in_channels == 2 * 10 * flows
+        twice, stack = cfg.train_dataloader.dataset.pipeline[-4:-2]
+        assert (twice.type, twice.of) == ('ComputeFlowOfFlow', way)
+        assert stack == dict(type='StackFlow', length=10 * flows, stride=2 * flows)
+
+
 @pytest.mark.parametrize('pattern', [WEIZMANN, 'real/{}_r18_ut_interaction.py'])
 def test_two_streams_are_the_two_networks(pattern):
     rgb, flow, both = (config(pattern.format(n)) for n in ('rgb', 'flow', 'two_stream'))

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from mmengine.dataset import Compose
 
-from repflow_mm.datasets import ComputeFlow, FlowResize, StackFlow, VideoInit
+from repflow_mm.datasets import (
+    ComputeFlow,
+    ComputeFlowOfFlow,
+    FlowResize,
+    MotionSet,
+    StackFlow,
+    VideoInit,
+)
 from repflow_mm.optical_flow.quantize import quantize
 
 INIT = dict(type='VideoInit')
@@ -238,6 +245,30 @@ def test_stacks_and_the_order_of_their_channels(clip):
     assert streams['rgb'].shape == (2, 3, 7, 48, 64)
 
 
+def test_which_pictures_flow_of_flow_sees(clip):
+    steps = INIT, sample(7, 1, 2), DECODE, Flow(keep_rgb=True)
+    before = np.stack([p for p in run(clip, *steps)['imgs'] if p.shape[-1] == 2])
+    twice = dict(method=numbered, bound=BOUND)
+    out = run(clip, *steps, ComputeFlowOfFlow(**twice))
+    assert [p.shape[-1] for p in out['imgs']] == [3] * 14 + [2] * 20
+    assert (out['flow_len'], out['clip_len']) == (10, 7)
+    found = np.stack(out['imgs'][14:])[:, 0, 0].reshape(2, 5, 2, 2)
+    mean = before.mean((1, 2), dtype=np.float32).reshape(2, 6, 2)
+    pairs = np.stack((mean[:, :-1], mean[:, 1:]), -1)  # clip, t, x or y, from and to
+    np.testing.assert_allclose(found, quantize(pairs / 255 * BOUND, BOUND), atol=1)
+
+    speed = ComputeFlowOfFlow('magnitude', **twice)
+    out = run(clip, *(INIT, sample(7, 1, 2), Flow()), speed)
+    assert (out['modality'], out['clip_len'], len(out['imgs'])) == ('Flow', 5, 10)
+    mean = 2 * np.hypot(*np.moveaxis(before - 128.0, -1, 0)).mean((1, 2)).reshape(2, 6)
+    pairs = np.stack((mean[:, :-1], mean[:, 1:]), -1).reshape(10, 2)
+    found = np.stack(out['imgs'])[:, 0, 0]
+    np.testing.assert_allclose(found, quantize(pairs / 255 * BOUND, BOUND), atol=1)
+    for wrong in ((INIT, sample(), DECODE), (INIT, sample(2), Flow())):
+        with pytest.raises(ValueError, match='needs two flows: put it behind'):
+            run(clip, *wrong, speed)
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
@@ -250,11 +281,39 @@ def test_stacks_and_the_order_of_their_channels(clip):
         (dict(size=0), 'size must be at least 1, got 0'),
         (dict(method=lambda a, b: a, cache='x'), 'cannot be cached: name it'),
         (dict(cache='x', max_gb=-1), 'max_gb must be more than 0'),
+        (dict(method='truth', cache='x'), 'takes no size and needs no cache'),
     ],
 )
 def test_wrong_options(plugin, options, message):
     with pytest.raises(ValueError, match=message):
         ComputeFlow(**options)
+
+
+def test_the_true_flow_of_a_motion_set(motion_set, clip, tmp_path):
+    video = str(motion_set / 'videos_val/zoom_out/0000.mp4')
+    made, of_clip = MotionSet.of_video(video)
+    assert of_clip == ('val', 8, 0)
+    out = run(video, INIT, sample(3, 2, 1), ComputeFlow('truth', bound=BOUND))
+    for flow, start in zip(out['imgs'], out['frame_inds'][:2], strict=True):
+        # What is at a pixel now is there in two steps.
+        first, second = made.flow(
+            *of_clip, [(start, start + 1), (start + 1, start + 2)]
+        )[0]
+        y, x = np.mgrid[20:44, 20:44]
+        to = (np.stack((x, y), -1) + first[20:44, 20:44]).astype(np.float32)
+        then = cv2.remap(second.astype(np.float32), to, None, cv2.INTER_LINEAR)
+        expected = first[20:44, 20:44] + then
+        found = flow[20:44, 20:44] * (2 * BOUND / 255) - BOUND
+        np.testing.assert_allclose(found, expected, atol=0.02)
+    near = ComputeFlow('truth', bound=BOUND, pairs='adjacent', keep_rgb=True)
+    flow = run(video, INIT, sample(20, 1, 1), DECODE, near)['imgs'][20:]
+    np.testing.assert_array_equal(flow[3], quantize(made.flow(*of_clip)[0, 3], BOUND))
+    with pytest.raises(ValueError, match=r'clip\.avi is not in a motion set, as tools'):
+        run(clip, INIT, sample(), ComputeFlow('truth'))
+    light = MotionSet(kind='transparent', train_clips=1, val_clips=1)
+    light.write(tmp_path / 'set')
+    with pytest.raises(ValueError, match=r'0000\.mp4 has 2 motions'):
+        run(str(next(tmp_path.rglob('*.mp4'))), INIT, sample(), ComputeFlow('truth'))
 
 
 def test_wrong_pipelines(clip, tmp_path):

@@ -75,7 +75,7 @@ def test_of_three_crops_the_middle_one(recognizer, long_video):
     video = WindowedVideo(long_video, cfg)
     video.indices = video.indices[:1]
     (window,) = recognizer.look(video)
-    packed = next(iter(video))
+    packed = next(iter(video)).packed
     assert packed['inputs'].shape == (3, 3, 8, 48, 48)
     middle = packed['inputs'][2].permute(1, 2, 3, 0).numpy()
     np.testing.assert_array_equal(window.frames, middle)

@@ -36,18 +36,21 @@ class Corner(nn.Module):
 
 
 @pytest.fixture
-def packed():
+def window(plugin):
+    from repflow_mm.inference.windows import Window
+
     inputs = torch.zeros(2, 3, 4, 8, 8)
     inputs[1, :, 2, 1, 1] = 9.0  # in the corner, and at its time
     inputs[1, :, 1, 1, 1] = 9.0  # at another time
     inputs[0] = 9.0  # another view
-    return dict(inputs=inputs)
+    frames = np.zeros((4, 8, 8, 3), np.uint8)
+    return Window(np.arange(4), dict(inputs=inputs), 2, frames)
 
 
 @pytest.mark.parametrize('folded', [False, True])
-def test_heat_is_where_the_score_comes_from(grad_cam, packed, folded):
+def test_heat_is_where_the_score_comes_from(grad_cam, window, folded):
     model = Corner(folded)  # nothing in it learns
-    heats, label = grad_cam(model, packed, 4, ['stage'])
+    heats, label = grad_cam(model, window, ['stage'])
     heat = heats['stage']
     assert label == 1 and heat.shape == (4, 8, 8)
     assert np.unravel_index(heat.argmax(), heat.shape)[1:] == (1, 1)
@@ -56,22 +59,22 @@ def test_heat_is_where_the_score_comes_from(grad_cam, packed, folded):
         assert heat[2].max() == 1 and heat[[0, 1, 3]].max() == 0
 
 
-def test_wrong_stages(grad_cam, packed):
+def test_wrong_stages(grad_cam, window):
     for stage, message in (
         ('unused', 'the score does not depend on unused'),
         ('stag', "no sub-module 'stag'; it has stage, unused"),
     ):
         with pytest.raises(ValueError, match=message):
-            grad_cam(Corner(True), packed, 4, [stage])
+            grad_cam(Corner(True), window, [stage])
 
 
 def test_every_stage_of_a_network(grad_cam, model, long_video):
     from repflow_mm.inference.windows import WindowedVideo
 
-    packed = next(iter(WindowedVideo(long_video, model.cfg)))
+    window = next(iter(WindowedVideo(long_video, model.cfg)))
     before = model.cls_head.average_clips
     stages = [f'backbone.{name}' for name in ('conv1', 'layer1', 'flow', 'layer4')]
-    heats, label = grad_cam(model, packed, 8, [*stages, 'backbone'], 4)
+    heats, label = grad_cam(model, window, [*stages, 'backbone'], 4)
     assert label == 4 and list(heats) == [*stages, 'backbone']
     for heat in heats.values():
         assert heat.shape == (8, 56, 56) and np.isfinite(heat).all()
@@ -81,7 +84,7 @@ def test_every_stage_of_a_network(grad_cam, model, long_video):
     # Grad-CAM as its paper writes it, for the last stage.
     maps = []
     handle = model.backbone.layer4.register_forward_hook(lambda *a: maps.append(a[2]))
-    data = model.data_preprocessor(pseudo_collate([packed]), False)
+    data = model.data_preprocessor(pseudo_collate([window.packed]), False)
     logits = model.cls_head(model.extract_feat(data['inputs'], test_mode=True)[0])
     handle.remove()
     (slope,) = torch.autograd.grad(logits[0, 4], maps[0])
@@ -93,4 +96,4 @@ def test_every_stage_of_a_network(grad_cam, model, long_video):
     expected = (expected / expected.max()).detach().numpy()
     np.testing.assert_allclose(heats['backbone.layer4'], expected, atol=1e-5)
     with pytest.raises(ValueError, match='cls_head.fc_cls gives no maps'):
-        grad_cam(model, packed, 8, ['cls_head.fc_cls'])
+        grad_cam(model, window, ['cls_head.fc_cls'])

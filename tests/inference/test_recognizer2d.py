@@ -125,8 +125,8 @@ def test_flow_grad_cam_and_features(save, video, name):
     assert clip.frames.shape == (FRAMES, 64, 64, 3)
     assert flow.shape[:2] == (FRAMES, 4) and np.abs(flow).max() > 0
 
-    (packed,) = windows
-    heats, _ = grad_cam(recognizer.model, packed, FRAMES, [layer, 'backbone'])
+    (window,) = windows
+    heats, _ = grad_cam(recognizer.model, window, [layer, 'backbone'])
     assert all(heat.shape == (FRAMES, 64, 64) for heat in heats.values())
     assert heats['backbone'].max() == 1
     assert recognizer.features(video)['clip'].shape == (1, 512)

@@ -59,7 +59,7 @@ def test_only_sampled_frames_are_decoded(windows, long_video, monkeypatch):
         ),
     )
     video = windows.WindowedVideo(long_video, cfg)
-    assert [len(packed['inputs'][0][0]) for packed in video] == [4, 4, 4]
+    assert [len(window.packed['inputs'][0][0]) for window in video] == [4, 4, 4]
     assert decoded == [0, 3, 6, 9, 12, 15, 18, 21, 15, 18, 21, 24]
 
 
@@ -79,7 +79,7 @@ def test_mmaction2s_readers_are_replaced(windows, long_video):
     theirs = list(windows.WindowedVideo(long_video, cfg))
     assert len(ours) == len(theirs) == 4
     for a, b in zip(ours, theirs, strict=True):
-        assert (a['inputs'] == b['inputs']).all()
+        assert (a.packed['inputs'] == b.packed['inputs']).all()
     pipeline[1].type = 'UniformSample'  # other frames than we would take
     with pytest.raises(ValueError, match='UniformSample'):
         windows.WindowedVideo(long_video, cfg)

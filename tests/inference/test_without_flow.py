@@ -44,7 +44,7 @@ def test_the_rest_works(bare, long_video, tmp_path):
         bare.predict(video, writer.add)
     with av.open(str(tmp_path / 'video.mp4')) as container:
         assert len(list(container.decode(video=0))) == 27
-    packed = next(iter(video))
-    heats, _ = grad_cam(bare.model, packed, 8, ['backbone.flow', 'backbone'])
+    window = next(iter(video))
+    heats, _ = grad_cam(bare.model, window, ['backbone.flow', 'backbone'])
     assert all(np.isfinite(heat).all() for heat in heats.values())
     assert bare.features(long_video)['frame'].shape == (4, 7, 512)

@@ -30,7 +30,7 @@ def flows(value: int = 7, delay: float = 0):
 
 def check(cache: FlowCache, path) -> bool:
     """Whether the file is there, and then it is complete."""
-    flow = cache.load(path, SHAPE[0])
+    flow = cache.load(path, SHAPE)
     if flow is None:
         return False
     np.testing.assert_array_equal(flow, np.stack(list(flows())))
@@ -40,13 +40,13 @@ def check(cache: FlowCache, path) -> bool:
 def test_what_is_stored_is_loaded_and_read_only(tmp_path, video):
     cache = FlowCache(tmp_path / 'flow')
     path = cache.path(video, method='tvl1')
-    assert cache.load(path, SHAPE[0]) is None and cache.size() == 0
+    assert cache.load(path, SHAPE) is None and cache.size() == 0
     assert cache.store(path, SHAPE[0], flows())
     assert check(cache, path) and path.name.startswith('a video-')
-    assert isinstance(cache.load(path, SHAPE[0]), np.memmap)
+    assert isinstance(cache.load(path, SHAPE), np.memmap)
     with pytest.raises(ValueError, match='read-only'):
-        cache.load(path, SHAPE[0])[0] = 0
-    assert cache.load(path, SHAPE[0] + 1) is None  # of a video of another length
+        cache.load(path, SHAPE)[0] = 0
+    assert cache.load(path, (SHAPE[0] + 1, *SHAPE[1:])) is None  # of another video
 
 
 def test_another_video_and_another_parameter_are_another_file(tmp_path, video):
@@ -72,7 +72,7 @@ def test_a_damaged_file_is_as_none(tmp_path, video):
     whole = path.read_bytes()
     for content in (b'', whole[:50], whole[:-1], whole[200:]):
         path.write_bytes(content)
-        assert cache.load(path, SHAPE[0]) is None
+        assert cache.load(path, SHAPE) is None
     assert cache.store(path, SHAPE[0], flows()) and check(cache, path)
 
 

@@ -7,6 +7,7 @@ all classes: a single frame carries no information about the class.
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from repflow_mm.datasets.synthetic.scene import render, true_flow
 from repflow_mm.errors import InputError
 from repflow_mm.files import check_folder
 
+SPECIFICATION = 'motion_set.json'  # file with the arguments of MotionSet
 _FPS = 25
 
 
@@ -104,23 +106,62 @@ class MotionSet:
             frames.append(np.clip(gain * frame + shift + noise, 0, 255))
         return np.rint(frames).astype(np.uint8)
 
-    def flow(self, split: str, label: int, index: int) -> np.ndarray:
+    def flow(
+        self,
+        split: str,
+        label: int,
+        index: int,
+        pairs: Sequence[tuple[int, int]] | None = None,
+    ) -> np.ndarray:
         """True motion in a clip.
 
         Args:
             split (str): As for :meth:`clip`, like the others.
             label (int): Index into `classes`.
             index (int): Number of the clip in its class.
+            pairs (Sequence[tuple[int, int]], optional): Numbers of frames, from and to.
+                Defaults to each frame and the next, `T - 1` pairs.
 
         Returns:
-            np.ndarray: Flow from each frame to the next, `(M, T - 1, H, W, 2)`, fp64:
+            np.ndarray: Flow from frame to frame, `(M, pairs, H, W, 2)`, fp64:
             pixels, +x right and +y down. `M`, the number of motions in one place, is 2
             for `kind='transparent'` and 1 for all others.
         """
         _, scene, times = self._scene(split, label, index)
-        pairs = zip(times[:-1], times[1:], strict=True)
-        flows = [true_flow(scene.layers, *pair, self.size) for pair in pairs]
+        if pairs is None:
+            pairs = [(n, n + 1) for n in range(self.frames - 1)]
+        flows = [
+            true_flow(scene.layers, times[i], times[j], self.size) for i, j in pairs
+        ]
         return np.stack(flows, axis=1)
+
+    @classmethod
+    def of_video(cls, video: str | Path) -> tuple['MotionSet', tuple[str, int, int]]:
+        """The set that a video is from.
+
+        Args:
+            video (str | Path): A file that :meth:`write` wrote.
+
+        Returns:
+            tuple[MotionSet, tuple[str, int, int]]: The set, and the split, label and
+            index of the clip, as for :meth:`flow`.
+
+        Raises:
+            InputError: If it is not in the folder of a set.
+        """
+        path = Path(video).absolute()
+        split, name, clip = path.parts[-3:]
+        try:
+            spec = json.loads((path.parents[2] / SPECIFICATION).read_text())
+            made = cls(**spec)
+            split, label = split.removeprefix('videos_'), made.classes.index(name)
+            index = int(path.stem)
+        except (OSError, ValueError, TypeError):
+            raise InputError(
+                f'{video} is not in a motion set, as tools/make_motion_set.py makes it '
+                f'(ROOT/{SPECIFICATION}, ROOT/videos_val/CLASS/0000.mp4)'
+            ) from None
+        return made, (split, label, index)
 
     def _scene(
         self, split: str, label: int, index: int
@@ -156,7 +197,7 @@ class MotionSet:
         """
         root = Path(root)
         check_folder(root.parent)
-        done = root / 'motion_set.json'
+        done = root / SPECIFICATION
         if done.is_file():
             if json.loads(done.read_text()) == asdict(self):
                 print(f'{root} is already there')
