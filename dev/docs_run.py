@@ -21,7 +21,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
-from repflow_mm.config import find_config
+from repflow_mm.config import find_config, shipped_weights
 from repflow_mm.datasets import MotionSet
 from repflow_mm.preparation.class_names import class_names
 from tests.helpers.docs_pages import PAGES, Command, commands
@@ -126,7 +126,7 @@ def ready(command: Command, work: Path) -> list[str]:
             found = find_config(word).resolve().relative_to(ROOT)
         except (OSError, ValueError):
             continue
-        if found.parts[0] == 'configs':
+        if found.parts[0] == 'configs' and not shipped_weights(word):
             name = found
             words[i] = str(small(name, work))
     for inside in re.findall(r'configs/\w+\.py', str(command)):  # used by a program

@@ -9,6 +9,8 @@ from rich.progress import track
 
 from repflow_mm.commands._config import add_cfg_options
 from repflow_mm.commands._parser import at_least, number
+from repflow_mm.config import shipped_weights
+from repflow_mm.config.find import TINY
 from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.files import check_folder
 from repflow_mm.inference.load import load
@@ -167,9 +169,9 @@ def add_model(parser: argparse.ArgumentParser, required: bool) -> None:
     )
     parser.add_argument(
         '--checkpoint',
-        required=required,
         action='append',
-        help='its weights: a file or URL; for LateFusion, also once per stream',
+        help='its weights: a file or URL; for LateFusion, also once per stream '
+        f'(those of {TINY} come with the package)',
     )
     parser.add_argument(
         '--device', help='for example cpu or cuda:1 (default: a GPU if there is one)'
@@ -178,5 +180,30 @@ def add_model(parser: argparse.ArgumentParser, required: bool) -> None:
 
 
 def model_of(args: argparse.Namespace) -> Recognizer:
-    """Load the network named on the command line; see :func:`repflow_mm.load`."""
-    return load(args.config, args.checkpoint, args.device, args.cfg_options)
+    """Load the network named on the command line, by default the one that ships.
+
+    Args:
+        args (argparse.Namespace): Arguments from :func:`add_model`.
+
+    Returns:
+        Recognizer: See :func:`repflow_mm.load`.
+
+    Raises:
+        InputError: Also if only one of config and checkpoint is given, unless the
+            config's weights come with the package.
+    """
+    config, checkpoint = args.config, args.checkpoint
+    if config is None and checkpoint is not None:
+        raise InputError('--checkpoint needs --config, which describes its network')
+    if config is None:
+        config = TINY
+        print(
+            f'Network: {TINY}, which comes with the package and tells ten motions '
+            'apart; another: --config and --checkpoint'
+        )
+    elif checkpoint is None and shipped_weights(config) is None:
+        raise InputError(
+            f'--config {config} needs --checkpoint: no weights of it come with the '
+            'package'
+        )
+    return load(config, checkpoint, args.device, args.cfg_options)

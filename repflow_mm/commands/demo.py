@@ -26,6 +26,7 @@ from repflow_mm.commands._arguments import (
     videos_of,
 )
 from repflow_mm.commands._parser import Parser, at_least
+from repflow_mm.config.find import TINY
 from repflow_mm.errors import command
 from repflow_mm.files import write_text
 from repflow_mm.inference.prediction import Prediction
@@ -50,10 +51,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = Parser(
         description='Classify videos of any length with a trained network: print the '
         'top classes, averaged over consecutive windows, and with --out write the '
-        'videos with labels and flow beside them'
+        'videos with labels and flow beside them. Without --config and --checkpoint, '
+        f'the network is {TINY}, which tells ten motions apart'
     )
     add_videos(parser)
-    add_model(parser, required=True)
+    add_model(parser, required=False)
     parser.add_argument(
         '--out',
         type=Path,

@@ -17,6 +17,7 @@ from repflow_mm.commands._arguments import (
     videos_of,
 )
 from repflow_mm.commands._parser import Parser, at_least
+from repflow_mm.config.find import TINY
 from repflow_mm.errors import InputError, command
 from repflow_mm.inference.clips import read_frames
 from repflow_mm.inference.strips import TAIL, Strips
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         description="Draw a network's flow of videos with the standard colour wheel: "
         'by channel, over iterations, compared with TV-L1, and the flow of flow. '
         'Without --config and --checkpoint, it is the flow of the frames, computed by '
-        'the solver with its initial parameters'
+        f'the solver with its initial parameters. --config {TINY} needs no --checkpoint'
     )
     add_videos(parser)
     add_model(parser, required=False)
@@ -91,8 +92,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     keep_memory()
-    if (args.config is None) != (args.checkpoint is None):
-        raise InputError('--config and --checkpoint go together: give both, or neither')
     _settle(args)
     videos = videos_of(args)
     read = _reader(args)
@@ -114,7 +113,7 @@ def _settle(args: argparse.Namespace) -> None:
         if getattr(args, name) is not None:
             option = '--' + name.replace('_', '-')
             raise InputError(
-                f'{option} needs --config and --checkpoint'
+                f'{option} needs a network: --config and --checkpoint'
                 if refused is with_network
                 else f"{option} is for the flow of frames: with --config, the config's "
                 'pipeline says how videos are read'
@@ -126,7 +125,7 @@ def _settle(args: argparse.Namespace) -> None:
 
 def _reader(args: argparse.Namespace) -> Callable[[str], FlowClip]:
     count = _PAGE_FRAMES if args.html else args.columns + TAIL
-    if args.config is None:
+    if args.config is None and args.checkpoint is None:
         return lambda path: read_frames(
             path, args.start, count, args.interval, args.size, args.decoder
         )

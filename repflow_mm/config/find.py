@@ -1,4 +1,4 @@
-"""Find config files; those of this package are found by name."""
+"""Find config files, those of this package by name, and the weights beside them."""
 
 import difflib
 from pathlib import Path
@@ -11,6 +11,9 @@ _IN_WHEEL = _PACKAGE / '.mim'  # OpenMMLab's place for them; setup.py puts them 
 # Holds `tools/`, `configs/` and `model-index.yml`; in a clone, that is the clone.
 SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent
 _CONFIGS = SHIPPED / 'configs'
+
+# The config whose weights come with the package, for use without training.
+TINY = 'repflow_tiny_motion'
 
 
 def find_config(name: str | Path) -> Path:
@@ -47,3 +50,23 @@ def find_config(name: str | Path) -> Path:
         f'there is no config at {name}, and none of that name among those of '
         f'repflow_mm, in {_CONFIGS}{hint}'
     )
+
+
+def shipped_weights(config: str | Path) -> Path | None:
+    """Find the weights of a config that come with this package.
+
+    Args:
+        config (str | Path): See :func:`find_config`.
+
+    Returns:
+        Path | None: `NAME-HASH.safetensors` beside `NAME.py`, as `publish_model` names
+        them. None for a config of your own, and for one without such a file.
+
+    Raises:
+        MissingFileError: If there is no such config.
+        InputError: If the file is not a config.
+    """
+    path = find_config(config).resolve()
+    if not path.is_relative_to(_CONFIGS):
+        return None
+    return next(path.parent.glob(f'{path.stem}-*.safetensors'), None)

@@ -15,7 +15,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 import repflow_mm.datasets.video_transforms
 import repflow_mm.models  # noqa: F401  imported to register
 from repflow_mm.checkpoint.fit import check_fit, weights
-from repflow_mm.config import read_config
+from repflow_mm.config import read_config, shipped_weights
 from repflow_mm.config.mistakes import building
 from repflow_mm.errors import InputError
 from repflow_mm.inference.recognizer import Recognizer
@@ -40,8 +40,9 @@ def load(
         config (str | Path): The config it was trained with: a file, or the name of a
             config of this package.
         checkpoint (str | Path | Sequence, optional): A file or URL; or, for
-            `LateFusion`, one per stream. Without it, weights are random and a warning
-            says so.
+            `LateFusion`, one per stream. Defaults to the weights that come with the
+            config, as those of `repflow_tiny_motion` do; without any, weights are
+            random and a warning says so.
         device (str | torch.device, optional): Defaults to the GPU if there is one,
             else the CPU.
         options (Mapping[str, Any], optional): Overrides of config entries, such as
@@ -58,6 +59,8 @@ def load(
     """
     device = choose_device(device)
     cfg = read_config(config, options)
+    if checkpoint is None:
+        checkpoint = shipped_weights(config)
     single = checkpoint is None or isinstance(checkpoint, str | Path)
     files = [checkpoint] if single else list(checkpoint)
     joined = ' and '.join(map(str, files))

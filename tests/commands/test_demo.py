@@ -91,3 +91,10 @@ def test_wrong_input(main, network, short_video, tmp_path, capsys):
             main([*map(str, videos), *network])
         error = capsys.readouterr().err
         assert message in error and error.count('\n') == 1
+
+
+def test_without_a_config_the_network_is_the_one_that_ships(main, long_video, capsys):
+    main([str(long_video), '--top', '1'])
+    said, video, best, _ = capsys.readouterr().out.splitlines()
+    assert said.startswith('Network: repflow_tiny_motion, which comes with the package')
+    assert video == str(long_video) and best.endswith('%  rotate_clockwise')

@@ -67,7 +67,10 @@ def test_wrong_input(main, network, long_video, short_video, tmp_path, capsys):
     baseline = str(MOTION_CONFIG.with_name('rgb_r18_motion.py'))
     video = str(long_video)
     for command, message in (
-        ([video, '--config', str(MOTION_CONFIG)], 'go together: give both, or neither'),
+        (
+            [video, '--config', str(MOTION_CONFIG)],
+            'needs --checkpoint: no weights of it come',
+        ),
         ([video, *network, '--channels', '32'], 'has channels 0 to 31'),
         ([video, *network, '--layer', 'neck'], "must be one of backbone.flow, got 'ne"),
         (

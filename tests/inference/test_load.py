@@ -1,7 +1,11 @@
+import hashlib
+import shutil
+
 import pytest
 import torch
 
-from tests.helpers.paths import MOTION_CONFIG
+from repflow_mm.datasets import MotionSet
+from tests.helpers.paths import MOTION_CONFIG, ROOT
 
 
 @pytest.fixture(scope='module')
@@ -57,3 +61,23 @@ def test_a_gpu_that_is_not_there(load, checkpoint):
         load(MOTION_CONFIG, checkpoint, 'gpu')
     with pytest.raises(ValueError, match='motion.pth is no config'):
         load(checkpoint, MOTION_CONFIG)
+
+
+def test_the_weights_that_come_with_the_package(load, tmp_path):
+    from repflow_mm.config import shipped_weights
+
+    weights = shipped_weights('repflow_tiny_motion')
+    assert weights.stat().st_size < 2e6
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert weights.name == f'repflow_tiny_motion-{digest[:8]}.safetensors'
+    assert digest in (ROOT / 'docs' / 'start.md').read_text()
+    recognizer = load('repflow_tiny_motion', device='cpu')
+    assert weights.name in repr(recognizer)
+    clips = [MotionSet().clip('val', label, 0) for label in range(10)]
+    found = [recognizer.predict(clip).top(1)[0].label for clip in clips]
+    assert sum(label == n for n, label in enumerate(found)) >= 9
+    # Only our own configs have any.
+    assert shipped_weights(MOTION_CONFIG) is None
+    for path in (ROOT / 'configs').glob('repflow_tiny_motion*'):
+        shutil.copy(path, tmp_path)
+    assert shipped_weights(tmp_path / 'repflow_tiny_motion.py') is None
