@@ -22,7 +22,7 @@ from repflow_mm.errors import InputError, command
 from repflow_mm.inference.clips import read_frames
 from repflow_mm.inference.strips import TAIL, Strips
 from repflow_mm.video.decoders import DECODERS
-from repflow_mm.visualization.explorer import write_page
+from repflow_mm.visualization.explorer import make_page
 from repflow_mm.visualization.flow_clip import FlowClip
 from repflow_mm.visualization.sheet import save_png
 from repflow_mm.visualization.tvl1 import clip_tvl1
@@ -154,10 +154,5 @@ def _draw(
     ):
         yield save_png(draw(), base.with_name(name))
     if args.html:
-        yield write_page(
-            clip,
-            base.with_name(f'{base.name}.html'),
-            strips.layer,
-            strips.channels,
-            clip_tvl1(clip.frames),
-        )
+        page = make_page(clip, strips.layer, strips.channels, clip_tvl1(clip.frames))
+        yield page.save(base.with_name(f'{base.name}.html'))

@@ -15,7 +15,9 @@ from repflow_mm.inference.prediction import Prediction
 from repflow_mm.inference.strips import TAIL, Strips
 from repflow_mm.inference.windows import Frames, Window, WindowedVideo
 from repflow_mm.layers import FlowTap, motion_layers
+from repflow_mm.visualization.explorer import Page, make_page
 from repflow_mm.visualization.flow_clip import FlowClip, join
+from repflow_mm.visualization.tvl1 import clip_tvl1
 
 Video = str | Path | Frames | WindowedVideo
 """A file, frames `(T, H, W, 3)` (uint8 RGB, 25 per second), or one that is open."""
@@ -228,3 +230,24 @@ class Recognizer:
         """
         clip = self.clip(video, start, columns + TAIL)
         return Image.fromarray(Strips(clip, columns, **choice).draw_channels())
+
+    def explore(
+        self, video: Video, start: float = 0, frames: int = 64, **choice
+    ) -> Page:
+        """Make the interactive page of frames, flow, TV-L1 and scores.
+
+        Args:
+            video (Video): The video.
+            start (float): As for :meth:`clip`.
+            frames (int): Number of frames, rounded to whole windows. Defaults to 64.
+            **choice: `layer`, `channels` and `top`, as for :meth:`show`.
+
+        Returns:
+            Page: A notebook displays it; `.save('flow.html')` writes it.
+
+        Raises:
+            InputError: Also if there is no such layer or channel, or no flow to draw.
+        """
+        clip = self.clip(video, start, frames)
+        drawn = Strips(clip, len(clip.frames), **choice)
+        return make_page(clip, drawn.layer, drawn.channels, clip_tvl1(clip.frames))

@@ -1,5 +1,7 @@
 """The object that `repflow_mm.load` returns, on files and on arrays."""
 
+import html
+
 import numpy as np
 import pytest
 import torch
@@ -58,6 +60,15 @@ def test_a_picture_for_a_notebook(recognizer, long_video):
     assert np.asarray(one).std() > 20
     with pytest.raises(ValueError, match=r'channels 0 to 31, got 32'):
         recognizer.show(long_video, channels=[32])
+
+
+def test_the_explorer_for_a_notebook(recognizer, long_video, tmp_path):
+    page = recognizer.explore(long_video, frames=8, channels=[5])
+    path = page.save(tmp_path / 'flow.html')
+    assert path.read_text('utf-8') == page and page.count('"number":5') == 1
+    shown = page._repr_html_()
+    assert shown.startswith('<iframe srcdoc="&lt;!doctype html&gt;')
+    assert html.unescape(shown.split('"')[1]) == page
     with pytest.raises(ValueError, match=r'^layer must be one of backbone.flow, got'):
         recognizer.show(long_video, layer='neck')
 

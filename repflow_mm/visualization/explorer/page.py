@@ -35,16 +35,45 @@ _PLANS = (
 _TOP = 5
 # The shorter side of the maps of flow.
 _SIZE = 56
+# Of the page in a notebook, in pixels.
+_HEIGHT = 760
 
 
-def write_page(
+class Page(str):
+    """The page, an HTML document; a notebook displays it in a frame."""
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page.
+
+        Args:
+            path (str | Path): The `.html` file; its folder is created if missing.
+
+        Returns:
+            Path: The file.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        write_bytes(path, self.encode())
+        return Path(path)
+
+    def __repr__(self) -> str:
+        return f'<Page of {len(self)} characters>'
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<iframe srcdoc="{html.escape(self)}" style="border: 0; width: 100%; '
+            f'height: {_HEIGHT}px"></iframe>'
+        )
+
+
+def make_page(
     clip: FlowClip,
-    path: Path,
     layer: str,
     channels: Sequence[int],
     tvl1: np.ndarray | None = None,
-) -> Path:
-    """Write the page, which works in any browser of 2023 or later, offline.
+) -> Page:
+    """Make the page, which works in any browser of 2023 or later, offline.
 
     It is smaller than 5 MB for 64 frames, in proportion for longer clips. If necessary,
     flow is quantized more coarsely, frames are compressed more, and fewer solver
@@ -52,18 +81,16 @@ def write_page(
 
     Args:
         clip (FlowClip): The clip; its times must increase.
-        path (Path): The `.html` file; its folder is created if missing.
         layer (str): The layer whose flow is shown.
         channels (Sequence[int]): The channels.
         tvl1 (np.ndarray, optional): `(T, h, w, 2)`, OpenCV's TV-L1, in pixels of the
             frames. Defaults to None.
 
     Returns:
-        Path: `path`.
+        Page: The page.
 
     Raises:
         InputError: If the clip has too many channels for the size limit.
-        OutputError: If the file cannot be written.
         ValueError: If times do not increase, or values are not finite.
     """
     if (np.diff(clip.times) <= 0).any():
@@ -88,13 +115,12 @@ def write_page(
             'iterations': [n or 1 for n in iterations[kept]],
             'left_out': [n for n in iterations if n not in iterations[kept]],
         }
-        page = _page(clip, flow[kept], tvl1, about, channels, levels, quality).encode()
-        if len(page) < limit:
-            write_bytes(path, page)
-            return path
+        page = _page(clip, flow[kept], tvl1, about, channels, levels, quality)
+        if len(page.encode()) < limit:
+            return Page(page)
     raise InputError(
         f'{len(channels)} channels of {flow.shape[3]}x{flow.shape[4]} make a page of '
-        f'{len(page) / 1e6:.1f} MB, and {len(clip.frames)} frames may take '
+        f'{len(page.encode()) / 1e6:.1f} MB, and {len(clip.frames)} frames may take '
         f'{limit / 1e6:.1f}: choose fewer channels'
     )
 

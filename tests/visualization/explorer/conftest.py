@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from repflow_mm.visualization.explorer import write_page
+from repflow_mm.visualization.explorer import make_page
 from repflow_mm.visualization.flow_clip import FlowClip
 from tests.helpers.flow_clips import CHANNELS, textured_disc
 
@@ -27,7 +27,7 @@ def clip(disc) -> FlowClip:
 def path(clip, tmp_path_factory):
     path = tmp_path_factory.mktemp('explorer') / 'new' / 'page.html'
     tvl1 = np.full((len(clip.frames), 24, 24, 2), (4, -3), np.float32)
-    return write_page(clip, path, 'flow', CHANNELS, tvl1)
+    return make_page(clip, 'flow', CHANNELS, tvl1).save(path)
 
 
 @pytest.fixture(scope='module')

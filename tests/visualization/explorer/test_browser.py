@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from repflow_mm.visualization import flow_to_rgb
-from repflow_mm.visualization.explorer import write_page
+from repflow_mm.visualization.explorer import make_page
 from repflow_mm.visualization.flow_clip import FlowClip, Solver
 from tests.helpers.flow_clips import HOSTILE
 
@@ -167,7 +167,7 @@ def test_without_scores_tvl1_or_motion(visit, clip, tmp_path):
         frames=clip.frames[:2, :48],
         solvers=dict(flow=Solver(lambda _: still)),  # of a layer that does not iterate
     )
-    path = write_page(bare, tmp_path / 'bare.html', 'flow', [0])
+    path = make_page(bare, 'flow', [0]).save(tmp_path / 'bare.html')
     with visit(path, viewport={'width': 1280, 'height': 800}) as page:
         assert not page.is_visible('#scores') and not page.is_visible('#iterations')
         assert page.locator('[value=tvl1]').count() == 0
