@@ -130,7 +130,8 @@ def ready(command: Command, work: Path) -> list[str]:
             name = found
             words[i] = str(small(name, work))
     for inside in re.findall(r'configs/\w+\.py', str(command)):  # used by a program
-        small(Path(inside), work)
+        if not shipped_weights(inside):
+            small(Path(inside), work)
     config = small(name, work)
     stands_for = dict(
         CONFIG=config,
