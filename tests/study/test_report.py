@@ -101,10 +101,10 @@ def test_the_page_has_a_section_per_claim(claim, rows, tmp_path):
     write_page(page, [claim], results, tmp_path)
     assert 'Not run' in page.read_text()
     write_rows(results / 'own.jsonl', rows)
-    page.write_text(f'# Mine\n\nKept.\n\n{MARK}\n\nold\n')
+    page.write_text(f'# Mine\n\nKept.\n\n{MARK}\n\nreplaced\n')
     write_page(page, [claim], results, tmp_path)
     text = page.read_text()
-    assert text.startswith('# Mine\n\nKept.\n') and 'old' not in text
+    assert text.startswith('# Mine\n\nKept.\n') and 'replaced' not in text
     assert '### quick: n = 3 of 4' in text and '**cannot be told**' in text
     assert 'a processor, threads: 1, PyTorch 2.13, commit abc, 2026-01-02' in text
     assert (tmp_path / 'study' / 'own_quick.png').stat().st_size > 10_000
