@@ -1,7 +1,8 @@
 """Runs with a bar of their progress and the time left."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,7 +20,12 @@ from repflow_mm.study.run import METRIC, Result, Run
 
 
 def perform_shown(
-    runs: Sequence[Run], total: int, jobs: int, console: Console, **options
+    runs: Sequence[Run],
+    total: int,
+    jobs: int,
+    console: Console,
+    prepare: Callable[[Run], None] | None = None,
+    **options,
 ) -> Iterator[tuple[Run, Result | str]]:
     """Perform runs, and print a line for each.
 
@@ -28,6 +34,8 @@ def perform_shown(
         total (int): Number of runs, with those that have one.
         jobs (int): Runs at a time.
         console (Console): Where to print.
+        prepare (Callable, optional): As for :func:`perform_all`; may show a progress
+            of its own.
         **options: As for :func:`perform_all`.
 
     Yields:
@@ -46,6 +54,8 @@ def perform_shown(
     ) as progress:
         task = progress.add_task('runs', total=total, completed=total - len(runs))
         progress.advance(task, 0)
+        if prepare is not None:
+            options['prepare'] = partial(_alone, progress, prepare)
         for run, outcome in perform_all(runs, jobs, **options):
             progress.advance(task)
             says = outcome
@@ -53,3 +63,10 @@ def perform_shown(
                 says = f'top-1 {100 * outcome.metrics[METRIC]:.1f} %'
             console.print(escape(f'{run}: {says}'), soft_wrap=True)
             yield run, outcome
+
+
+def _alone(progress: Progress, prepare: Callable[[Run], None], run: Run) -> None:
+    """Prepare a run without this bar: there is one live display at a time."""
+    progress.stop()
+    prepare(run)
+    progress.start()

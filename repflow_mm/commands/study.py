@@ -138,11 +138,21 @@ def _perform(
             keep(trial, result)
         else:
             waiting.append(trial)
-    for folder, videos in {trial.clips: trial.videos for trial in waiting}.items():
-        videos.write(folder)
-    runs = perform_shown(waiting, len(trials), jobs, console, stop_on_mistakes=False)
+    runs = perform_shown(
+        waiting,
+        len(trials),
+        jobs,
+        console,
+        prepare=_write_videos,
+        stop_on_mistakes=False,
+    )
     for trial, outcome in runs:
         keep(trial, outcome)
+
+
+def _write_videos(trial: Trial) -> None:
+    if not trial.clips.is_dir():
+        trial.videos.write(trial.clips)
 
 
 def _version(package: str) -> str:

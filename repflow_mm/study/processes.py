@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection
 from pathlib import Path
 
@@ -26,6 +26,7 @@ def perform_all(
     jobs: int = 1,
     keep_checkpoints: bool = False,
     stop_on_mistakes: bool = True,
+    prepare: Callable[[Run], None] = lambda run: None,
 ) -> Iterator[tuple[Run, Result | str]]:
     """Perform runs that have no result yet; the order of the results is arbitrary.
 
@@ -35,6 +36,8 @@ def perform_all(
         keep_checkpoints (bool): Whether to keep checkpoints. Defaults to False.
         stop_on_mistakes (bool): Whether a user's mistake stops all runs, because the
             others would repeat it. Defaults to True.
+        prepare (Callable): Called with each run in this process, before it starts.
+            Defaults to nothing.
 
     Yields:
         tuple[Run, Result | str]: A run with its result, or with the last line of its
@@ -53,6 +56,7 @@ def perform_all(
         while waiting or running:
             while waiting and len(running) < jobs:
                 run = waiting.pop()
+                prepare(run)
                 log = run.folder / 'output.txt'
                 log.parent.mkdir(parents=True, exist_ok=True)
                 process = context.Process(
