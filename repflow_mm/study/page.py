@@ -24,7 +24,7 @@ def write_page(path: Path, claims: Sequence[Claim], results: Path, out: Path) ->
 
     Args:
         path (Path): The page, in Markdown; the text above :data:`MARK` is kept.
-        claims (Sequence[Claim]): The claims, in order.
+        claims (Sequence[Claim]): The claims; they are put in the order of the paper.
         results (Path): Folder of the rows.
         out (Path): Folder of the runs, which need not exist.
 
@@ -40,7 +40,7 @@ def write_page(path: Path, claims: Sequence[Claim], results: Path, out: Path) ->
     sections = []
     head = ('claim', 'paper', 'scale', 'state', *_SAYS)
     summary = [head, ('---',) * 4 + ('--:',) * 3]
-    for claim in claims:
+    for claim in sorted(claims, key=lambda claim: (not claim.table, claim.table)):
         link = f'[{claim.title}](#{_anchor(claim.title)})'
         rows = read_rows(results / f'{claim.name}.jsonl')
         parts = [f'## {claim.title}', f'{claim.table}. {claim.why}'.removeprefix('. ')]

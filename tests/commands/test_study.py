@@ -1,4 +1,4 @@
-"""`study`: a claim of ten lines, run for real, killed at random moments, and resumed."""
+"""`study`: a claim of ten lines, run for real, killed at random and resumed."""
 
 import os
 import random
