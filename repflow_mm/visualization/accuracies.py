@@ -42,11 +42,10 @@ def draw_accuracies(panels: Sequence[Panel], baseline: str, path: Path) -> None:
     arms = list(panels[0].values)
     columns = min(len(panels), _COLUMNS)
     rows = math.ceil(len(panels) / columns)
-    size = (
-        2.2 + max(3.2 if columns > 1 else 5, 0) * columns,
-        (0.9 + 0.34 * len(arms)) * rows + 0.4,
-    )
-    figure = Figure(figsize=size, layout='constrained')
+    width = 2.2 + (3.2 * columns if columns > 1 else 5)
+    height = 0.4 + (0.9 + 0.34 * len(arms)) * rows
+    figure = Figure(figsize=(width, height), layout='constrained')
+    figure.get_layout_engine().set(w_pad=0.12)
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
