@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import sys
 import time
 
 import pytest
@@ -22,7 +23,7 @@ arms = dict(
 )
 baseline = 'rgb'
 contrasts = {'Flow is better': 'flow - rgb'}
-scales = dict(quick=dict(seeds=2, train=20, val=10, options=dict(max_epochs=2)))
+scales = dict(quick=dict(seeds=1, train=20, val=10, options=dict(max_epochs=2)))
 """
 
 
@@ -39,6 +40,8 @@ def study(plugin, tmp_path, monkeypatch):
 
     def study(name: str) -> list:
         folder = tmp_path / name
+        # Errors go where the copies write their logs, not to pytest.
+        monkeypatch.setattr(sys, 'stderr', sys.__stderr__)
         with pytest.raises(SystemExit) as stop:
             main([str(claim), '--out', str(folder)])
         assert stop.value.code == 1  # a run failed
@@ -53,22 +56,21 @@ def test_a_study_that_was_killed_gives_the_same_table(study, capsys, tmp_path):
     whole = study('whole')
     taken = time.monotonic() - begin
     shown = capsys.readouterr().out
-    assert '(quick, n = 0 to 2 of 2)' in shown and '| motion | flow |' in shown
+    assert '(quick, n = 0 to 1 of 1)' in shown and '| motion | flow |' in shown
 
-    # Six runs, of which those with a loss of NaN failed, and say so.
-    assert len(whole) == 6
+    # The run whose loss is NaN failed, and says so.
+    assert [row.arm for row in whole] == ['fails', 'flow', 'rgb']
     for row in whole:
         if row.arm == 'fails':
             assert row.state == 'failed' and 'lower the learning rate' in row.reason
         else:
             assert row.state == 'done' and row.clips == 10 and row.seconds > 0
             assert set(row.metrics) == {'acc/top1', 'acc/top5', 'acc/mean1', 'nll'}
-    assert 'fails, on motion, seed 1: ' in shown
-    losses = {row.metrics['nll'] for row in whole if row.state == 'done'}
-    assert len(losses) == 4  # no two runs are the same
+    assert 'fails, on motion, seed 0: ' in shown
+    assert whole[1].metrics['nll'] != whole[2].metrics['nll']
 
     chance = random.Random(0)
-    for _ in range(5):
+    for _ in range(3):
         child = os.fork()
         if child == 0:
             os.setsid()  # a process group, with the runs in it
@@ -84,7 +86,7 @@ def test_a_study_that_was_killed_gives_the_same_table(study, capsys, tmp_path):
         os.waitpid(child, 0)
     resumed = study('killed')
     claim = read_claim(tmp_path / 'own.py')
-    reports = [Report(claim, 'quick', rows, 2) for rows in (whole, resumed)]
+    reports = [Report(claim, 'quick', rows, 1) for rows in (whole, resumed)]
     # All of it, but the time.
     whole_table, resumed_table = (
         [line.rsplit('|', 2)[0] for line in report.table().split('\n')]
