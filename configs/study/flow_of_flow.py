@@ -1,4 +1,4 @@
-# TV-L1 twice is not among the arms yet.
+# TV-L1 twice, a flow stream (configs/table5_flow_of_flow), is not among the arms yet.
 _base_ = '../_base_/study.py'
 
 title = 'Flow of flow needs a convolution in between'
