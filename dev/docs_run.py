@@ -37,6 +37,7 @@ NOT_RUN = {
     'pytest': 'the suite runs it',
     'tools/benchmark.py': 'takes half an hour; tests/commands runs it',
     'tools/export_table.py': 'takes many minutes; tests/export has its parts',
+    'tools/study.py': 'takes hours; tests/commands runs a small one',
     'dev.resolve_table': 'needs uv; a workflow runs it',
     'dev.sweep': 'takes an hour; tests/models/test_sweep.py runs a part of it',
     'dev.export_zoo': 'exports 34 networks; tests/export has one of each kind',

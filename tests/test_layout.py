@@ -15,7 +15,7 @@ PACKAGE = ROOT / 'repflow_mm'
 # rank do not import each other.
 RANKS = (
     ('errors',),
-    ('allocator', 'checks', 'files', 'packed'),
+    ('allocator', 'checks', 'files', 'machine', 'packed'),
     ('datasets.synthetic', 'ops', 'video'),
     ('checkpoint', 'config', 'optical_flow'),
     ('compat', 'layers', 'preparation', 'visualization'),

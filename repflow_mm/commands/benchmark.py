@@ -15,12 +15,12 @@ from mmengine.registry import init_default_scope
 from repflow_mm.allocator import keep_memory
 from repflow_mm.benchmark import tables
 from repflow_mm.benchmark.iteration import iteration_table
-from repflow_mm.benchmark.measure import machine
 from repflow_mm.commands._networks import add_networks
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import command
 from repflow_mm.files import check_file, write_text
 from repflow_mm.inference.load import choose_device
+from repflow_mm.machine import machine
 from repflow_mm.ops import representation_flow
 from repflow_mm.ops.tvl1.custom_op import KERNELS
 

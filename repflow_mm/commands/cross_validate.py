@@ -6,24 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 import repflow_mm.plugin  # noqa: F401  registers what configs name
 from repflow_mm.commands._config import add_cfg_options
 from repflow_mm.commands._parser import Parser, at_least
+from repflow_mm.commands._runs import perform_shown
 from repflow_mm.config import read_config
 from repflow_mm.errors import InputError, command
 from repflow_mm.files import check_folder, write_text
-from repflow_mm.study.processes import perform_all
-from repflow_mm.study.run import METRIC, Run
+from repflow_mm.study.run import Run
 from repflow_mm.study.table import Arm, statements, table
 
 
@@ -106,25 +97,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         if run.seed == seed and run.result() is None
     ]
     total = sum(len(arm.runs) for arm in arms)
-    columns = (
-        TextColumn('{task.description}'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
     failed = []
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task('runs', total=total, completed=total - len(waiting))
-        for run, outcome in perform_all(waiting, args.jobs, args.keep_checkpoints):
-            progress.advance(task)
-            if isinstance(outcome, str):
-                failed.append(f'{run}: {outcome}')
-                console.print(escape(failed[-1]))
-            else:
-                top1 = 100 * outcome.metrics[METRIC]
-                console.print(escape(f'{run}: top-1 {top1:.1f} %'))
-            _write(args.work_dir, arms, failed)
+    runs = perform_shown(
+        waiting, total, args.jobs, console, keep_checkpoints=args.keep_checkpoints
+    )
+    for run, outcome in runs:
+        if isinstance(outcome, str):
+            failed.append(f'{run}: {outcome}')
+        _write(args.work_dir, arms, failed)
     console.print(_write(args.work_dir, arms, failed), markup=False, soft_wrap=True)
     if failed:
         raise SystemExit(1)

@@ -12,12 +12,13 @@ import torch
 from mmengine.registry import init_default_scope
 from rich.console import Console
 
-from repflow_mm.benchmark.measure import Table, machine
+from repflow_mm.benchmark.measure import Table
 from repflow_mm.benchmark.tables import network_name
 from repflow_mm.commands._networks import add_clip, add_networks
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import command
 from repflow_mm.export.table import COLUMNS, export_with_progress, recognizer, row
+from repflow_mm.machine import machine
 
 
 @command

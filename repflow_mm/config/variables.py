@@ -184,8 +184,9 @@ def _kind(cfg: dict, before: str, now: str) -> Iterator[_Place]:
     yield cfg['model']['cls_head'], 'num_classes', len(classes)
     for node in _datasets(cfg):
         for key in ('ann_file', 'video'):
-            if isinstance(path := node.get(key), str):
-                yield node, key, path.replace(f'data/{before}/', f'data/{now}/')
+            path, folder = node.get(key), f'data/{before}/'
+            if isinstance(path, str) and path.startswith(folder):
+                yield node, key, f'data/{now}/{path.removeprefix(folder)}'
     if classes != list(KINDS['motion'].classes):
         for node in (cfg, *_datasets(cfg)):
             for key in ('train_pipeline', 'pipeline'):

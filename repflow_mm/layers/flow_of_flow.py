@@ -40,6 +40,10 @@ class FlowOfFlow(MotionLayer):
             `'narrow'`, as in the authors' released networks: its `2C'` channels are
             convolved and reduced to `C'`, without batch norm and ReLU, which for
             `C > 2C'` costs far less. Defaults to `'wide'`.
+        conv_after (bool): Whether another 3x3 convolution (with batch norm and ReLU)
+            follows the last flow; with `num_flows=1`, it tells what a second flow adds
+            from what the convolution adds. Not for `'narrow'`, nor with
+            `zero_init_residual` where that applies. Defaults to False.
         **flow: Further arguments of each :class:`RepresentationFlow`.
 
     Shape:
@@ -54,6 +58,7 @@ class FlowOfFlow(MotionLayer):
     reduce: nn.Module
     expand: nn.Module
     bn: nn.Module
+    after: nn.Module
 
     def __init__(
         self,
@@ -66,6 +71,7 @@ class FlowOfFlow(MotionLayer):
         zero_init_residual: bool = True,
         *,
         between: str = 'wide',
+        conv_after: bool = False,
         **flow,
     ) -> None:
         super().__init__(in_channels, temporal, zero_init_residual)
@@ -73,6 +79,9 @@ class FlowOfFlow(MotionLayer):
         check_flag('conv', conv)
         check_flag('shared', shared)
         check_choice('between', between, BETWEEN)
+        check_flag('conv_after', conv_after)
+        if conv_after and between == 'narrow':
+            raise InputError("conv_after=True is for between='wide'")
         if 'budget' in flow:
             raise InputError('FcF has no budget: two flows exceed that of one')
         self.num_flows = num_flows
@@ -82,6 +91,7 @@ class FlowOfFlow(MotionLayer):
         layers = 1 if shared else num_flows
         make = self._make_wide if between == 'wide' else self._make_narrow
         make(layers, conv, temporal=temporal, **flow)
+        self.after = _conv_block(in_channels) if conv_after else nn.Identity()
         self.fuse = Fusion(fusion, in_channels)
         self.reset_parameters()
 
@@ -91,11 +101,7 @@ class FlowOfFlow(MotionLayer):
             RepresentationFlow(self.in_channels, **flow) for _ in range(layers)
         )
         self.convs = nn.ModuleList(
-            nn.Sequential(
-                _conv3x3(self.in_channels),
-                nn.BatchNorm3d(self.in_channels),
-                nn.ReLU(inplace=True),
-            )
+            _conv_block(self.in_channels)
             for _ in range(self.num_flows - 1 if conv else 0)
         )
 
@@ -120,17 +126,25 @@ class FlowOfFlow(MotionLayer):
         flows = cast(list[RepresentationFlow], [*self.flows])
         for layer in flows:
             layer.reset_parameters()
-        for module in (self.reduce, *self.convs.modules(), self.expand):
+        others = self.reduce, *self.convs.modules(), *self.after.modules(), self.expand
+        for module in others:
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out')
         wide = self.between == 'wide'
         last = flows[-1].bn if wide else cast(nn.BatchNorm3d, self.bn)
+        if isinstance(self.after, nn.Sequential):
+            cast(nn.BatchNorm3d, self.after[1]).reset_parameters()
         last.reset_parameters()
         if self.starts_as_identity:
             if wide and len(self.flows) < self.num_flows:
                 raise InputError(
                     'a shared layer initialized to zero would compute the flow of '
                     'zeros: set zero_init_residual=False or shared=False'
+                )
+            if isinstance(self.after, nn.Sequential):
+                raise InputError(
+                    'a layer initialized to zero would not learn before the ReLU of '
+                    'conv_after: set zero_init_residual=False'
                 )
             nn.init.zeros_(last.weight)
 
@@ -141,7 +155,7 @@ class FlowOfFlow(MotionLayer):
             if i > 0 and self.convs:
                 x = self.convs[i - 1](x)
             x = self.flows[min(i, len(self.flows) - 1)](x)
-        return self.bn(self.expand(x))
+        return self.bn(self.expand(self.after(x)))
 
     @classmethod
     def options(cls) -> set[str]:
@@ -164,3 +178,9 @@ class _NarrowFlow(RepresentationFlow):
 
 def _conv3x3(channels: int) -> nn.Conv3d:
     return nn.Conv3d(channels, channels, (1, 3, 3), padding=(0, 1, 1), bias=False)
+
+
+def _conv_block(channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        _conv3x3(channels), nn.BatchNorm3d(channels), nn.ReLU(inplace=True)
+    )

@@ -1,1 +1,1 @@
-"""Experiments: runs over splits and seeds, and their statistics."""
+"""Experiments: runs over splits and seeds, claims, and their statistics."""

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection
 from pathlib import Path
 
@@ -17,9 +17,16 @@ from repflow_mm.allocator import keep_memory
 from repflow_mm.errors import InputError, command
 from repflow_mm.study.run import Result, Run
 
+# A new process is a copy of one that has imported everything.
+_START = 'spawn' if os.name == 'nt' else 'forkserver'
+
 
 def perform_all(
-    runs: Sequence[Run], jobs: int = 1, keep_checkpoints: bool = False
+    runs: Sequence[Run],
+    jobs: int = 1,
+    keep_checkpoints: bool = False,
+    stop_on_mistakes: bool = True,
+    prepare: Callable[[Run], None] = lambda run: None,
 ) -> Iterator[tuple[Run, Result | str]]:
     """Perform runs that have no result yet; the order of the results is arbitrary.
 
@@ -27,17 +34,20 @@ def perform_all(
         runs (Sequence[Run]): The runs.
         jobs (int): Runs at a time, which share the processor's cores. Defaults to 1.
         keep_checkpoints (bool): Whether to keep checkpoints. Defaults to False.
+        stop_on_mistakes (bool): Whether a user's mistake stops all runs, because the
+            others would repeat it. Defaults to True.
+        prepare (Callable): Called with each run in this process, before it starts.
+            Defaults to nothing.
 
     Yields:
         tuple[Run, Result | str]: A run with its result, or with the last line of its
         log if it failed.
 
     Raises:
-        InputError: If a run ends with a user's mistake, which the others would repeat.
+        InputError: If a run ends with a user's mistake, unless that is an outcome.
     """
-    # A new process is a copy of one that has imported everything.
-    context = multiprocessing.get_context('spawn' if os.name == 'nt' else 'forkserver')
-    if os.name != 'nt':
+    context = multiprocessing.get_context(_START)
+    if _START == 'forkserver':
         context.set_forkserver_preload(['repflow_mm.plugin', __name__])
     threads = max(1, torch.get_num_threads() // jobs)
     waiting = list(reversed(runs))
@@ -46,6 +56,7 @@ def perform_all(
         while waiting or running:
             while waiting and len(running) < jobs:
                 run = waiting.pop()
+                prepare(run)
                 log = run.folder / 'output.txt'
                 log.parent.mkdir(parents=True, exist_ok=True)
                 process = context.Process(
@@ -56,7 +67,7 @@ def perform_all(
             for sentinel in connection.wait(list(running)):
                 process, run = running.pop(sentinel)
                 process.join()
-                yield run, _outcome(run, process.exitcode)
+                yield run, _outcome(run, process.exitcode, stop_on_mistakes)
     finally:
         for process, _ in running.values():
             process.terminate()
@@ -79,13 +90,14 @@ def _end_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _outcome(run: Run, exit_code: int) -> Result | str:
+def _outcome(run: Run, exit_code: int, stop_on_mistakes: bool) -> Result | str:
     if exit_code == 0:
         return run.result()
     log = run.folder / 'output.txt'
     lines = log.read_text(errors='replace').split('\n')
     last = next((line for line in reversed(lines) if line.strip()), 'no output')
-    if exit_code == 2:
-        raise InputError(f'{run}: {last.removeprefix("error: ")}')
-    killed = f'killed by signal {-exit_code}' if exit_code < 0 else last.strip()
+    last = last.strip().removeprefix('error: ')
+    if exit_code == 2 and stop_on_mistakes:
+        raise InputError(f'{run}: {last}')
+    killed = f'killed by signal {-exit_code}' if exit_code < 0 else last
     return f'{killed} (log: {log})'

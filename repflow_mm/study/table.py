@@ -54,16 +54,36 @@ def table(arms: Sequence[Arm]) -> str:
     baseline = arms[0].accuracies()
     for arm in arms:
         ours = arm.accuracies()
-        difference = '' if arm is arms[0] else _percent(paired(ours, baseline), '+')
+        difference = '' if arm is arms[0] else percent(paired(ours, baseline), '+')
         done = f'{len(ours)} of {len(arm.seeds)}'
         seconds = arm.seconds()
         shown = '-' if math.isnan(seconds) else f'{seconds:.0f}'
-        rows.append((arm.name, _percent(list(ours.values())), difference, done, shown))
-    lines = (f'| {" | ".join(row)} |' for row in rows)
-    return '\n'.join(lines)
+        rows.append((arm.name, percent(list(ours.values())), difference, done, shown))
+    return markdown(rows)
 
 
-def _percent(values: list[float], sign: str = '') -> str:
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown.
+
+    Args:
+        rows (Sequence[Sequence[str]]): Its cells: the head, the line of dashes, rows.
+
+    Returns:
+        str: The table.
+    """
+    return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
+
+
+def percent(values: Sequence[float], sign: str = '') -> str:
+    """The mean of shares in percent, with its 95 % interval if there are several.
+
+    Args:
+        values (Sequence[float]): In [-1, 1].
+        sign (str): `'+'` to show the sign of positive ones, too. Defaults to none.
+
+    Returns:
+        str: Such as `'+3.2 ± 1.1'`; `'-'` without values.
+    """
     if not values:
         return '-'
     found = estimate([100 * value for value in values])
@@ -94,6 +114,6 @@ def statements(arms: Sequence[Arm]) -> str:
             'holds': f'{name} is better than {first.name}',
             'does not hold': f'{name} is worse than {first.name}',
         }.get(verdict, f'whether {name} is better than {first.name} cannot be told')
-        difference, n = _percent(known[name], '+'), len(known[name])
+        difference, n = percent(known[name], '+'), len(known[name])
         lines.append(f'- {says}: {difference} points, n = {n}, p = {p:.2g} (Holm)')
     return '\n'.join(lines)

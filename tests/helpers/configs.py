@@ -11,7 +11,7 @@ FOLDER = ROOT / 'configs'
 PATHS = sorted(
     path
     for path in FOLDER.rglob('*.py')
-    if not {'_base_', 'legacy'} & set(path.relative_to(FOLDER).parts)
+    if not {'_base_', 'legacy', 'study'} & set(path.relative_to(FOLDER).parts)
 )
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from repflow_mm.errors import InputError
 from repflow_mm.layers import (
     FlowOfFlow,
     FlowTap,
@@ -46,6 +47,20 @@ def test_one_flow_is_the_flow_layer(between):
     layer.load_state_dict({k.removeprefix('flows.0.'): v for k, v in weights.items()})
     x = torch.rand(1, 6, 4, 7, 8)
     torch.testing.assert_close(one(x), layer(x), rtol=0, atol=0)
+
+
+def test_a_convolution_may_follow_the_last_flow():
+    module = stack(num_flows=1, conv_after=True).eval()
+    plain = stack(num_flows=1).eval()
+    weights = module.state_dict()
+    plain.load_state_dict({k: weights[k] for k in plain.state_dict()})
+    x = torch.rand(1, 6, 4, 7, 8)
+    torch.testing.assert_close(module(x), module.after(plain(x)))
+    assert count(module) == count(plain) + 6 * 6 * 9 + 2 * 6
+    with pytest.raises(InputError, match='would not learn'):
+        stack(num_flows=1, conv_after=True, fusion='add')
+    with pytest.raises(InputError, match='wide'):
+        stack(conv_after=True, between='narrow')
 
 
 def count(module) -> int:

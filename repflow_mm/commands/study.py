@@ -1,0 +1,165 @@
+"""Test the paper's claims, each by runs with several seeds, and write the page."""
+
+import datetime
+import importlib.metadata
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+import repflow_mm.plugin  # noqa: F401  registers what configs name
+from repflow_mm.commands._parser import Parser, at_least
+from repflow_mm.commands._runs import perform_shown
+from repflow_mm.errors import InputError, command
+from repflow_mm.files import check_file, check_folder
+from repflow_mm.machine import machine
+from repflow_mm.study.claim import SCALES, read_claim, shipped_claims
+from repflow_mm.study.page import write_page
+from repflow_mm.study.report import Report
+from repflow_mm.study.rows import current, read_rows, row_of, write_rows
+from repflow_mm.study.trial import Trial, plan
+
+_EPILOG = f'claims: {", ".join(shipped_claims())}'
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a study, or write its page.
+
+    Args:
+        argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
+    """
+    parser = Parser(
+        description='Test claims: train and test each arm of a claim with several '
+        'seeds, on videos made with the same seeds, and say what holds. If '
+        'interrupted, run it again to continue',
+        epilog=_EPILOG,
+    )
+    parser.add_argument(
+        'claims', nargs='*', metavar='CLAIM', help='names below, or files of your own'
+    )
+    parser.add_argument(
+        '--scale', choices=SCALES, default='quick', help='sizes, in the claim file'
+    )
+    parser.add_argument(
+        '--seeds',
+        type=at_least(1),
+        metavar='N',
+        help="runs per arm and set (default: the scale's)",
+    )
+    parser.add_argument(
+        '--jobs',
+        type=at_least(1),
+        default=1,
+        metavar='N',
+        help='runs at a time, which share the cores',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/study'),
+        metavar='FOLDER',
+        help='folder for videos and runs',
+    )
+    parser.add_argument(
+        '--results',
+        type=Path,
+        metavar='FOLDER',
+        help='folder for the results, CLAIM.jsonl (default: results/ in --out)',
+    )
+    parser.add_argument(
+        '--page',
+        type=Path,
+        metavar='FILE',
+        help='train nothing; write this page from the results (default: of all claims)',
+    )
+    args = parser.parse_args(argv)
+    if not args.claims and not args.page:
+        raise InputError(f'name a claim: {", ".join(shipped_claims())}')
+    claims = [read_claim(name) for name in args.claims or shipped_claims()]
+    results = args.results or args.out / 'results'
+    if args.page:
+        check_file(args.page)
+        print(write_page(args.page, claims, results, args.out))
+        return
+    for folder in (args.out, results):
+        check_folder(folder)
+    for claim in claims:
+        if args.scale not in claim.scales:
+            raise InputError(f'{claim.name} has no scale {args.scale}')
+    trials = [
+        trial
+        for claim in claims
+        for trial in plan(claim, args.scale, args.seeds, args.out)
+    ]
+
+    console = Console(highlight=False)
+    _perform(trials, results, args.jobs, console)
+    failed = False
+    for claim in claims:
+        ours = [trial for trial in trials if trial.claim == claim.name]
+        rows = current(read_rows(results / f'{claim.name}.jsonl'), ours)
+        seeds = args.seeds or claim.scales[args.scale].seeds
+        report = Report(claim, args.scale, rows, seeds)
+        text = [f'\n{claim.title} ({args.scale}, {report.state()})', report.table()]
+        text.append(report.statements())
+        if failures := report.failures():
+            failed = True
+            text.append('Failed:\n- ' + '\n- '.join(failures))
+        console.print('\n\n'.join(text), markup=False, soft_wrap=True)
+    if failed:
+        raise SystemExit(1)
+
+
+def _perform(
+    trials: Sequence[Trial], results: Path, jobs: int, console: Console
+) -> None:
+    """Perform what has no row yet, and write a row for each run that ends."""
+    about = {
+        **machine(torch.device('cuda' if torch.cuda.is_available() else 'cpu')),
+        **{name: _version(name) for name in ('mmaction2', 'mmengine')},
+        'threads': str(max(1, torch.get_num_threads() // jobs)),
+    }
+
+    def keep(trial: Trial, outcome) -> None:
+        today = datetime.date.today().isoformat()
+        row = row_of(trial, outcome, today, about)
+        write_rows(results / f'{trial.claim}.jsonl', [row])
+
+    files = {results / f'{trial.claim}.jsonl' for trial in trials}
+    rows = current([row for file in files for row in read_rows(file)], trials)
+    done = {row.key for row in rows if row.state == 'done'}
+    waiting = []
+    for trial in trials:
+        if trial.key in done:
+            continue
+        if (result := trial.result()) is not None:  # killed before its row was written
+            keep(trial, result)
+        else:
+            waiting.append(trial)
+    runs = perform_shown(
+        waiting,
+        len(trials),
+        jobs,
+        console,
+        prepare=_write_videos,
+        stop_on_mistakes=False,
+    )
+    for trial, outcome in runs:
+        keep(trial, outcome)
+
+
+def _write_videos(trial: Trial) -> None:
+    if not trial.clips.is_dir():
+        trial.videos.write(trial.clips)
+
+
+def _version(package: str) -> str:
+    """Version of a package; of its OneDL replacement where that is installed."""
+    for name in (package, f'onedl-{package}'):
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return 'unknown'

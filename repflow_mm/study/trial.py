@@ -1,0 +1,181 @@
+"""The runs of a claim: each arm on each set with each seed."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repflow_mm.config import read_config
+from repflow_mm.datasets.synthetic import KINDS, MotionSet
+from repflow_mm.errors import InputError
+from repflow_mm.study.claim import Claim
+from repflow_mm.study.run import METRIC, Run
+from repflow_mm.study.score_fusion import Scores, read_scores
+
+NLL = 'nll'  # of the true class, in nats
+# Entries of a config that change its accuracy; the others are hooks, logs and folders.
+_MATTERS = (
+    'model',
+    'train_dataloader',
+    'test_dataloader',
+    'optim_wrapper',
+    'param_scheduler',
+    'train_cfg',
+    'custom_hooks',
+)
+
+
+@dataclass(frozen=True)
+class Trial(Run):
+    """One run of a claim.
+
+    All arms have the same clips, made with the seed, in the same order, with the same
+    crops. Start weights are drawn with the seed too, but not the same for networks that
+    differ in their layers.
+
+    Args:
+        claim (str): Name of the claim.
+        scale (str): Name of the scale.
+        set (str): Name of the set.
+        arm (str): Name of the arm.
+        videos (MotionSet): The set, made with the run's seed.
+        digest (str): Hash of the config and the set, whatever their folders.
+    """
+
+    claim: str
+    scale: str
+    set: str
+    arm: str
+    videos: MotionSet
+    digest: str
+
+    def __str__(self) -> str:
+        return f'{self.claim}: {self.arm}, on {self.set}, seed {self.seed}'
+
+    @property
+    def key(self) -> tuple:
+        """What identifies the run, also when its config changes."""
+        return self.claim, self.scale, self.set, self.arm, self.seed
+
+    @property
+    def clips(self) -> Path:
+        """Folder of the videos."""
+        return Path(self.options['test_dataloader.dataset.ann_file']).parent
+
+    def _test(self, checkpoint: Path) -> tuple[dict[str, float], int]:
+        metrics, clips = super()._test(checkpoint)
+        scores = read_scores(self.folder / 'predictions.pkl')
+        return {**metrics, **further_metrics(scores, self.videos)}, clips
+
+
+def further_metrics(scores: Scores, videos: MotionSet) -> dict[str, float]:
+    """What a test tells beside its accuracy.
+
+    Args:
+        scores (Scores): Probabilities of the classes.
+        videos (MotionSet): The set, whose levels are those of its kind.
+
+    Returns:
+        dict[str, float]: The mean negative log-likelihood, and `acc/top1/LEVEL`.
+    """
+    of_truth = scores.scores[np.arange(len(scores.labels)), scores.labels]
+    tiny = np.finfo(np.float32).tiny
+    found = {NLL: float(-np.log(np.maximum(of_truth, tiny)).mean())}
+    right = scores.scores.argmax(1) == scores.labels
+    levels = np.array([videos.level(int(Path(name).stem)) for name in scores.names])
+    for level in KINDS[videos.kind].levels:
+        if level:
+            found[f'{METRIC}/{level}'] = float(right[levels == level].mean())
+    return found
+
+
+def plan(claim: Claim, scale: str, seeds: int | None, root: Path) -> list[Trial]:
+    """The runs of a claim, seed by seed, so that an interrupted study has whole seeds.
+
+    Args:
+        claim (Claim): The claim.
+        scale (str): Name of its scale.
+        seeds (int, optional): Runs per arm and set. Defaults to the scale's.
+        root (Path): Folder for videos and runs.
+
+    Returns:
+        list[Trial]: All runs, whether done or not.
+
+    Raises:
+        InputError: If a config, an option or a set is wrong.
+    """
+    size, root = claim.scales[scale], root.resolve()
+    configs = {
+        (name, arm): _options(claim, scale, name, arm)
+        for name in size.sets
+        for arm in claim.arms
+    }
+    trials = []
+    for seed in range(seeds or size.seeds):
+        for (name, arm), (options, matters) in configs.items():
+            videos = _videos(claim, scale, name, seed)
+            folder = root / 'sets' / f'{videos.kind}-{_digest(videos)}'
+            trial = Trial(
+                config=claim.arms[arm]['config'],
+                options={**options, **_data(folder)},
+                split=None,
+                seed=seed,
+                root=root / 'runs',
+                claim=claim.name,
+                scale=scale,
+                set=name,
+                arm=arm,
+                videos=videos,
+                digest=_digest((matters, videos)),
+            )
+            trials.append(trial)
+    return trials
+
+
+def _options(claim: Claim, scale: str, name: str, arm: str) -> tuple[dict, list]:
+    """Overrides for an arm on a set, and the entries of its config that matter."""
+    entry, videos = claim.arms[arm], claim.sets[name]
+    options = {
+        **claim.options,
+        'kind': videos.get('kind', 'motion'),
+        **claim.scales[scale].options,
+        **videos.get('options', {}),
+        **{key: entry[key] for key in entry if key != 'config'},
+    }
+    try:
+        cfg = read_config(entry['config'], options)
+    except InputError as error:
+        raise type(error)(f'arm {arm!r} of {claim.name}: {error}') from None
+    return options, [cfg.to_dict().get(key) for key in _MATTERS]
+
+
+def _videos(claim: Claim, scale: str, name: str, seed: int) -> MotionSet:
+    size = claim.scales[scale]
+    options = {**claim.sets[name], **size.set}
+    options.pop('options', None)
+    classes = len(KINDS[options.get('kind', 'motion')].classes)
+    return MotionSet(
+        seed=seed,
+        train_clips=-(-size.train // classes),  # rounded up
+        val_clips=-(-size.val // classes),
+        **options,
+    )
+
+
+def _data(folder: Path) -> dict[str, str]:
+    """Options that name the lists and videos of a set."""
+    parts = dict(train='train', val='val', test='val')
+    return {
+        f'{loader}_dataloader.dataset.{key}': str(folder / name.format(part))
+        for loader, part in parts.items()
+        for key, name in (
+            ('ann_file', 'motion_{}_list_videos.txt'),
+            ('data_prefix.video', 'videos_{}'),
+        )
+    }
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:8]

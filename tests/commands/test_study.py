@@ -1,0 +1,118 @@
+"""`study`: a claim of ten lines, run for real, killed at random and resumed."""
+
+import os
+import random
+import signal
+import sys
+import time
+
+import pytest
+
+from repflow_mm.study import processes
+from repflow_mm.study.claim import read_claim
+from repflow_mm.study.report import Report
+from repflow_mm.study.rows import read_rows
+
+CLAIM = """_base_ = 'repflow_mm::_base_/study.py'
+title = 'Flow is better than none'
+sets = dict(motion=dict(kind='motion'))
+arms = dict(
+    rgb=dict(config='rgb_r18_motion'),
+    flow=dict(config='repflow_r18_block2_motion'),
+    fails={'config': 'rgb_r18_motion', 'optim_wrapper.optimizer.lr': 1e30},
+)
+baseline = 'rgb'
+contrasts = {'Flow is better': 'flow - rgb'}
+scales = dict(quick=dict(seeds=1, train=20, val=10, options=dict(max_epochs=2)))
+"""
+
+
+@pytest.fixture
+def study(plugin, tmp_path, monkeypatch):
+    """Run the study into a folder, in copies of this process."""
+    from repflow_mm.commands.study import main
+
+    monkeypatch.setattr(processes, '_START', 'fork')
+    # A copy of a process that has run OpenMP threads must not use them.
+    monkeypatch.setattr(processes.torch, 'get_num_threads', lambda: 1)
+    claim = tmp_path / 'own.py'
+    claim.write_text(CLAIM)
+
+    def study(name: str) -> list:
+        folder = tmp_path / name
+        # Errors go where the copies write their logs, not to pytest.
+        monkeypatch.setattr(sys, 'stderr', sys.__stderr__)
+        with pytest.raises(SystemExit) as stop:
+            main([str(claim), '--out', str(folder)])
+        assert stop.value.code == 1  # a run failed
+        return read_rows(folder / 'results' / 'own.jsonl')
+
+    return study
+
+
+@pytest.mark.slow
+def test_a_study_that_was_killed_gives_the_same_table(study, capsys, tmp_path):
+    begin = time.monotonic()
+    whole = study('whole')
+    taken = time.monotonic() - begin
+    shown = capsys.readouterr().out
+    assert '(quick, n = 0 to 1 of 1)' in shown and '| motion | flow |' in shown
+
+    # The run whose loss is NaN failed, and says so.
+    assert [row.arm for row in whole] == ['fails', 'flow', 'rgb']
+    for row in whole:
+        if row.arm == 'fails':
+            assert row.state == 'failed' and 'lower the learning rate' in row.reason
+        else:
+            assert row.state == 'done' and row.clips == 10 and row.seconds > 0
+            assert set(row.metrics) == {'acc/top1', 'acc/top5', 'acc/mean1', 'nll'}
+    assert 'fails, on motion, seed 0: ' in shown
+    assert whole[1].metrics['nll'] != whole[2].metrics['nll']
+
+    chance = random.Random(0)
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            os.setsid()  # a process group, with the runs in it
+            try:
+                study('killed')
+            finally:
+                os._exit(0)
+        time.sleep(chance.uniform(0.1, 0.5) * taken)
+        try:
+            os.killpg(child, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it has finished
+        os.waitpid(child, 0)
+    resumed = study('killed')
+    claim = read_claim(tmp_path / 'own.py')
+    reports = [Report(claim, 'quick', rows, 1) for rows in (whole, resumed)]
+    # All of it, but the time.
+    whole_table, resumed_table = (
+        [line.rsplit('|', 2)[0] for line in report.table().split('\n')]
+        for report in reports
+    )
+    assert whole_table == resumed_table
+    assert reports[0].statements() == reports[1].statements()
+    assert reports[0].failures() == reports[1].failures()
+    assert [r.metrics for r in whole] == [r.metrics for r in resumed]
+
+
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        ([], 'name a claim: flicker, flow_of_flow'),
+        (['flow_off_flow'], "did you mean 'flow_of_flow'?"),
+        (['README.md'], 'is no config'),
+        (['flow_of_flow', '--out', 'README.md'], 'is a file, not a folder'),
+        (['--page', 'docs'], 'docs is a folder'),
+    ],
+)
+def test_mistakes_end_in_one_line(args, message, plugin, capsys):
+    from repflow_mm.commands.study import main
+
+    with pytest.raises(SystemExit) as stop:
+        main(args)
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count('\n') == 1
