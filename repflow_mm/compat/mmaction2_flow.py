@@ -8,7 +8,6 @@ import functools
 import os
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 
 from repflow_mm.compat.fault import UNREPORTED, Fault, package_file
@@ -174,6 +173,8 @@ def _patch_raw_frame_decode() -> None:
 
 def _check_pictures(decode, results: dict) -> None:
     """Raise `InputError` if a picture is not there, broken or of another size."""
+    import cv2  # not at the top: the doctor runs where OpenCV does not import
+
     folder, template = results['frame_dir'], results['filename_tmpl']
     remedy = (
         'extract this video again, or correct the list, filename_tmpl or start_index'

@@ -115,6 +115,7 @@ def test_wrong_files_of_flow_are_named_in_one_line(plugin, tmp_path, capsys):
         assert 'extract this video again, or correct the list' in line
         return line
 
+    capsys.readouterr()
     path = folder / 'img_y_00003.jpg'
     cv2.imwrite(str(path), np.zeros((5, 9), np.uint8))
     assert f'{path} is 9x5, and {folder}/img_x_00001.jpg 8x6, as if of an' in error()
