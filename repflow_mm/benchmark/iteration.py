@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,20 +38,14 @@ def iteration_table(repeats: int, iterations: int = 10, batch_size: int = 16) ->
         note="MMAction2's networks have its datasets, PyAV, MMEngine's loop and hooks, "
         'and no average.',
     )
-    networks: dict[str, Callable[[], Config]] = {
-        'TSN-R18 in MMAction2': lambda: _mmaction2('TSN'),
-        'TSM-R18 in MMAction2': lambda: _mmaction2('TSM'),
-        'ResNet-18': lambda: read_config('rgb_r18_motion'),
-        'ResNet-18 + RepFlow': lambda: read_config('repflow_r18_block2_motion'),
-    }
     clips = (WARM_UP + iterations) * batch_size
-    runs: dict[str, list[Counter]] = {name: [] for name in networks}
+    runs: dict[str, list[Counter]] = {name: [] for name in NETWORKS}
     with TemporaryDirectory() as folder:
         data = MotionSet(train_clips=-(-clips // 10), val_clips=1).write(
             Path(folder, 'data')
         )
         for turn in range(repeats):
-            for name, make in networks.items():
+            for name, make in NETWORKS.items():
                 cfg = make()
                 cfg.work_dir = str(Path(folder, f'{name} {turn}'))
                 cfg.experiment_name = f'{name} {turn}'
@@ -91,6 +86,14 @@ def _mmaction2(kind: str) -> Config:
     cfg.train_cfg.type = 'EpochBasedTrainLoop'
     cfg.default_hooks, cfg.custom_hooks = {}, []
     return cfg
+
+
+NETWORKS: dict[str, Callable[[], Config]] = {
+    'TSN-R18 in MMAction2': partial(_mmaction2, 'TSN'),
+    'TSM-R18 in MMAction2': partial(_mmaction2, 'TSM'),
+    'ResNet-18': partial(read_config, 'rgb_r18_motion'),
+    'ResNet-18 + RepFlow': partial(read_config, 'repflow_r18_block2_motion'),
+}
 
 
 def _point_at(cfg: Config, data: Path, clips: int, batch_size: int) -> None:

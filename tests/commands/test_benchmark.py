@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from repflow_mm.benchmark import tables
-from repflow_mm.benchmark.iteration import PARTS, iteration_table
+from repflow_mm.benchmark import iteration, tables
 from repflow_mm.benchmark.measure import Time
 from repflow_mm.commands import benchmark as run
 from repflow_mm.ops.tvl1 import cpu
@@ -59,12 +58,17 @@ def test_motion_layers(plugin, monkeypatch):
 
 
 @pytest.mark.slow
-def test_iteration(plugin):
-    table = iteration_table(1, iterations=1, batch_size=2)
-    assert len(table.rows) == 4
+def test_iteration(plugin, monkeypatch):
+    names = 'TSM-R18 in MMAction2', 'ResNet-18 + RepFlow'
+    few = {name: iteration.NETWORKS[name] for name in names}
+    monkeypatch.setattr(iteration, 'NETWORKS', few)
+    table = iteration.iteration_table(1, iterations=1, batch_size=2)
+    assert [row[0] for row in table.rows] == list(names)
     assert all(len(row) == len(table.columns) for row in table.rows)
     for name, total, *shares in table.rows:
-        found = dict(zip(PARTS, (float(s.rstrip('%')) for s in shares), strict=True))
+        found = dict(
+            zip(iteration.PARTS, (float(s.rstrip('%')) for s in shares), strict=True)
+        )
         assert total.median > 0 and sum(found.values()) == pytest.approx(100, abs=0.5)
         assert min(found['forward'], found['backward']) > 5
         assert (found['EMA'] > 0) == ('MMAction2' not in name)
@@ -72,7 +76,10 @@ def test_iteration(plugin):
 
 @pytest.mark.slow
 def test_formats(plugin, monkeypatch):
-    monkeypatch.setattr(tables, 'FORMAT_SIZES', {18: (1, 3, 3, 64, 64)})
+    monkeypatch.setattr(tables, 'FORMAT_SIZES', {18: (1, 3, 3, 5, 5)})
+    monkeypatch.setattr(
+        tables, 'build', lambda *network: torch.nn.Conv3d(3, 2, 3, 1, 1)
+    )
     for reason, count in (('slow', 2), ('', 4)):
         monkeypatch.setattr(tables, 'bf16_is_slower', lambda reason=reason: reason)
         table = tables.formats_table(torch.device('cpu'), 1)

@@ -24,6 +24,8 @@ val_dataloader = dict(
     )
 )
 test_dataloader = val_dataloader
+default_hooks = dict(raw_accuracy=None)
+train_cfg = dict(val_begin=2)
 max_epochs = 1
 crop_size = 32
 """
