@@ -110,6 +110,8 @@ MISTAKES = {
     'convert_authors_checkpoint nope.pt {new}': 'there is no checkpoint at nope.pt',
     'convert_authors_checkpoint {text} {new}': 'cannot be read: it is truncated',
     'draw_figures {text}': 'is a file, not a folder',
+    'study': 'name a claim: ',
+    'study nope': 'there is no claim nope',
     'doctor now': 'unrecognized arguments: now',
 }
 
