@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from repflow_mm.allocator import keep_memory
 from repflow_mm.benchmark import tables
 from repflow_mm.benchmark.iteration import iteration_table
+from repflow_mm.benchmark.two_streams import run_times_table, two_stream_table
 from repflow_mm.commands._networks import add_networks
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import command
@@ -121,8 +122,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         'models': lambda: tables.model_table(args.families, args.depths, device, few),
         'formats': lambda: tables.formats_table(device, few),
         'iteration': lambda: iteration_table(few),
-        'two-stream': lambda: tables.two_stream_table(few),
-        'run-times': lambda: tables.run_times_table(RUN_TIMES, device, few),
+        'two-stream': lambda: two_stream_table(few),
+        'run-times': lambda: run_times_table(RUN_TIMES, device, few),
     }
     about = machine(device)
     print(', '.join(f'{key} {value}' for key, value in about.items()), end='\n\n')

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from repflow_mm.benchmark import iteration, tables
+from repflow_mm.benchmark import iteration, tables, two_streams
 from repflow_mm.benchmark.measure import Time
 from repflow_mm.commands import benchmark as run
 from repflow_mm.ops.tvl1 import cpu
@@ -102,8 +102,8 @@ def test_a_network_beside_its_rgb_baseline(plugin, monkeypatch):
 
 
 def test_run_times_of_table_9(plugin, monkeypatch):
-    monkeypatch.setattr(tables, 'CLIP', (14, 32))
-    monkeypatch.setattr(tables, '_tvl1', lambda frames: iter([STILL] * 14))
+    monkeypatch.setattr(two_streams, 'CLIP', (14, 32))
+    monkeypatch.setattr(two_streams, '_tvl1', lambda frames: iter([STILL] * 14))
 
     class Network(nn.Conv3d):
         def __init__(self, family, depth, flow, channels):
@@ -115,7 +115,7 @@ def test_run_times_of_table_9(plugin, monkeypatch):
             return super().forward(x)
 
     built, seen = [], set()
-    monkeypatch.setattr(tables, 'build', Network)
+    monkeypatch.setattr(two_streams, 'build', Network)
     slow = {'TV-L1': 8.0, 'cached': 0.5, 'RepFlow': 2.0}
 
     def in_turns(calls, repeats, device):
@@ -123,8 +123,8 @@ def test_run_times_of_table_9(plugin, monkeypatch):
             call()
         return {n: Time([slow.get(n.split()[-1], 1.0)] * repeats) for n in calls}
 
-    monkeypatch.setattr(tables, 'in_turns', in_turns)
-    table = tables.run_times_table(run.RUN_TIMES, torch.device('cpu'), 2)
+    monkeypatch.setattr(two_streams, 'in_turns', in_turns)
+    table = two_streams.run_times_table(run.RUN_TIMES, torch.device('cpu'), 2)
     assert seen == {(1, 3, 14, 32, 32), (1, 20, 3, 32, 32), (1, 2, 14, 32, 32)}
     assert {b[1] for b in built} == {34} and len(built) == 10
     rows = {row[0]: row[1:] for row in table.rows}
@@ -148,5 +148,5 @@ def test_a_wrong_kernel_is_not_timed(plugin, monkeypatch, capsys):
 
     monkeypatch.setattr(run, 'representation_flow', wrong)
     with pytest.raises(RuntimeError, match="backend 'cpu' is wrong"):
-        run.main(['--tables', 'solver', '--device', 'cpu'])
+        run.main(['--two_streams', 'solver', '--device', 'cpu'])
     assert '##' not in capsys.readouterr().out
