@@ -1,5 +1,6 @@
 """Runs with a bar of their progress and the time left."""
 
+import argparse
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -15,8 +16,20 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from repflow_mm.commands._parser import at_least
 from repflow_mm.study.processes import perform_all
 from repflow_mm.study.run import METRIC, Result, Run
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """Add `--jobs`, the number of runs at a time."""
+    parser.add_argument(
+        '--jobs',
+        type=at_least(1),
+        default=1,
+        metavar='N',
+        help='runs at a time, which share the cores',
+    )
 
 
 def perform_shown(

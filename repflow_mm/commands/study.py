@@ -10,7 +10,7 @@ from rich.console import Console
 
 import repflow_mm.plugin  # noqa: F401  registers what configs name
 from repflow_mm.commands._parser import Parser, at_least
-from repflow_mm.commands._runs import perform_shown
+from repflow_mm.commands._runs import add_jobs, perform_shown
 from repflow_mm.errors import InputError, command
 from repflow_mm.files import check_file, check_folder
 from repflow_mm.machine import machine
@@ -48,13 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar='N',
         help="runs per arm and set (default: the scale's)",
     )
-    parser.add_argument(
-        '--jobs',
-        type=at_least(1),
-        default=1,
-        metavar='N',
-        help='runs at a time, which share the cores',
-    )
+    add_jobs(parser)
     parser.add_argument(
         '--out',
         type=Path,
