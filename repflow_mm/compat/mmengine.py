@@ -116,18 +116,26 @@ def _drop_scope_of_collate_function() -> None:
 # A run formats its config with yapf up to ten times, at half a second or more each.
 
 
+def _formatting_module():
+    """The module in which MMEngine looks up yapf's `FormatCode`."""
+    from mmengine.config import config
+
+    if hasattr(config, 'FormatCode'):
+        return config
+    from yapf.yapflib import yapf_api  # onedl-mmengine imports it at each use
+
+    return yapf_api
+
+
 def _formats_configs_again() -> bool:
     if importlib.util.find_spec('mmengine') is None:
         return False
-    from mmengine.config import config
-
-    return config.FormatCode.__module__.startswith('yapf')
+    return _formatting_module().FormatCode.__module__.startswith('yapf')
 
 
 def _format_configs_once() -> None:
-    from mmengine.config import config
-
-    format_code = config.FormatCode
+    module = _formatting_module()
+    format_code = module.FormatCode
 
     @functools.lru_cache(maxsize=8)
     def formatted(text, style, options):
@@ -136,7 +144,7 @@ def _format_configs_once() -> None:
     def patched(text, style_config, **options):
         return formatted(text, tuple(style_config.items()), tuple(options.items()))
 
-    config.FormatCode = patched
+    module.FormatCode = patched
 
 
 def _pkg_resources_missing() -> bool:
