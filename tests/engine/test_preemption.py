@@ -144,58 +144,54 @@ def finish(process: subprocess.Popen) -> tuple[int, str]:
     return ddp.finish(process, 600)
 
 
-@pytest.fixture(scope='module')
-def uncut_pair(plugin, motion_set, tmp_path_factory):
-    """An uninterrupted run of two processes."""
-    folder = tmp_path_factory.mktemp('pair')
-    config = two_processes(folder, motion_set)
-    both = ddp.torchrun('train.py', config, f'--work-dir={folder}/work', '--seed=5')
-    status, output = finish(both)
-    assert status == 0, output[-3000:]
-    return folder
+def train_pair(config: Path, work: Path, *options: str) -> tuple[int, str]:
+    return finish(ddp.torchrun('train.py', config, f'--work-dir={work}', *options))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('to', ['one process', 'torchrun'])
-def test_two_processes_stop_together(uncut_pair, motion_set, tmp_path, to):
+def test_two_processes_stop_together(plugin, motion_set, tmp_path):
+    """By a signal to one of them, then by one to torchrun, in a single run."""
+    uncut = tmp_path / 'uncut'
+    uncut.mkdir()
+    config = two_processes(uncut, motion_set)
+    status, output = train_pair(config, uncut / 'work', '--seed=5')
+    assert status == 0, output[-3000:]
+
     config = two_processes(tmp_path, motion_set)
     work = tmp_path / 'work'
-    if to == 'torchrun':
-        slow = 'custom_hooks.append(dict(type="StandStillHook", seconds=1))\n'
-        still = config.with_name('still.py')
-        still.write_text(config.read_text() + slow)
-        process = ddp.torchrun('train.py', still, f'--work-dir={work}', '--seed=5')
-        while 'standing still' not in process.stdout.readline():
-            assert process.poll() is None
-        process.terminate()
-        name, code = 'SIGTERM', 143
-    else:
-        # Only the second process receives the signal; the first one writes.
-        hook = dict(name='SIGUSR1', at=1, rank=1)
-        process = ddp.torchrun(
-            'train.py', signalling(config, **hook), f'--work-dir={work}', '--seed=5'
-        )
-        name, code = 'SIGUSR1', 138
-    status, output = finish(process)
-    assert status == 1, output[-3000:]  # torchrun's own
-    iteration = position(work / 'latest.pth')[1]
-    wrote = f'{name}: wrote {work}/latest.pth at iteration {iteration}; continue'
-    assert output.count(wrote) == 1
-    assert 'killed by signal' not in output  # no data-loading worker was
-    if to == 'one process':
-        assert iteration == 3  # in the third iteration the other learns of it
-        assert re.search(rf'exitcode\s*: {code}', output)
 
-    status, output = finish(
-        ddp.torchrun('train.py', config, f'--work-dir={work}', '--resume')
-    )
+    def stopped(status: int, output: str, name: str) -> int:
+        assert status == 1, output[-3000:]  # torchrun's own
+        iteration = position(work / 'latest.pth')[1]
+        wrote = f'{name}: wrote {work}/latest.pth at iteration {iteration}; continue'
+        assert output.count(wrote) == 1
+        assert 'killed by signal' not in output  # no data-loading worker was
+        return iteration
+
+    # Only the second process receives the signal; the first one writes.
+    one = signalling(config, name='SIGUSR1', at=1, rank=1)
+    status, output = train_pair(one, work, '--seed=5')
+    # In the third iteration the other learns of it.
+    assert stopped(status, output, 'SIGUSR1') == 3
+    assert re.search(r'exitcode\s*: 138', output)
+
+    slow = 'custom_hooks.append(dict(type="StandStillHook", seconds=1))\n'
+    still = config.with_name('still.py')
+    still.write_text(config.read_text() + slow)
+    process = ddp.torchrun('train.py', still, f'--work-dir={work}', '--resume')
+    while 'standing still' not in process.stdout.readline():
+        assert process.poll() is None
+    process.terminate()
+    assert stopped(*finish(process), 'SIGTERM') > 3
+
+    status, output = train_pair(config, work, '--resume')
     assert status == 0, output[-3000:]
     for rank in (0, 1):
         wanted, given = (
-            torch.load(folder / f'2_{rank}.pth') for folder in (uncut_pair, tmp_path)
+            torch.load(folder / f'2_{rank}.pth') for folder in (uncut, tmp_path)
         )
         assert differences(wanted, given) == []
-    assert losses(work) == losses(uncut_pair / 'work') and len(losses(work)) == 5
+    assert losses(work) == losses(uncut / 'work') and len(losses(work)) == 5
 
 
 def test_signals_are_received_only_inside(plugin):

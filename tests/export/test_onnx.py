@@ -153,8 +153,12 @@ def test_every_kind_of_backbone(plugin, tmp_path, name):
     assert exported.error < 1e-4 and exported.path.stat().st_size > 4 * 1e4
 
 
+# The other forms of FcF and NonLocal are made of the same operators.
+EXPORTED = [f for f in FORMS if not {'between', 'sub_sample'} & f.keys()]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('form', FORMS, ids=form_name)
+@pytest.mark.parametrize('form', EXPORTED, ids=form_name)
 def test_every_layer(plugin, tmp_path, form):
     from repflow_mm.export.onnx import export_onnx
 

@@ -21,7 +21,6 @@ QUICK = (
     ),
 )
 SLOW = (
-    ('c2d/c2d_r50-in1k-pre_8xb32-8x8x1-100e_kinetics400-rgb', 'splice', 'yes'),
     (
         'mvit/mvit-small-p244_k400-maskfeat-pre_8xb32-16x4x1-100e_kinetics400-rgb',
         'neck',
