@@ -6,10 +6,10 @@ import torch
 from mmengine.registry import init_default_scope
 
 from repflow_mm.benchmark.tables import network_name
-from repflow_mm.commands._networks import add_clip
+from repflow_mm.commands._networks import add_clip, add_networks
 from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import command
-from repflow_mm.models.complexity import FAMILIES, FLOWS, build, flops, parameters
+from repflow_mm.models.complexity import FLOWS, build, flops, parameters
 
 
 @command
@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = Parser(
         description='Parameters and FLOPs of the backbones, with and without flow'
     )
+    add_networks(parser, depths=(18, 34, 50))
     add_clip(parser, frames=32)
     args = parser.parse_args(argv)
     init_default_scope('mmaction')
@@ -29,8 +30,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         f'| backbone | parameters | against RGB | GFLOPs, {args.frames}x{args.size}'
         f'x{args.size} | against RGB |\n|---|---|---|---|---|'
     )
-    for family in FAMILIES:
-        for depth in (18, 34, 50):
+    for family in args.families:
+        for depth in args.depths:
             base = None
             for flow in FLOWS:
                 with torch.device('meta'):  # shapes without data
