@@ -34,6 +34,10 @@ class OutputError(InputError, OSError):
     """A file cannot be written to the requested location."""
 
 
+class DivergenceError(InputError):
+    """The loss of a training is NaN or infinite; with another seed it may not be."""
+
+
 def command(main: Callable[..., int | None]) -> Callable[..., None]:
     """Decorate the main function of a command with error handling.
 

@@ -6,6 +6,7 @@ A crash, or memory that runs out, ends one run, and each begins from a clean sta
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection
@@ -14,7 +15,7 @@ from pathlib import Path
 import torch
 
 from repflow_mm.allocator import keep_memory
-from repflow_mm.errors import InputError, command
+from repflow_mm.errors import DivergenceError, InputError, command
 from repflow_mm.study.run import Result, Run
 
 # A new process is a copy of one that has imported everything.
@@ -35,7 +36,7 @@ def perform_all(
         jobs (int): Runs at a time, which share the processor's cores. Defaults to 1.
         keep_checkpoints (bool): Whether to keep checkpoints. Defaults to False.
         stop_on_mistakes (bool): Whether a user's mistake stops all runs, because the
-            others would repeat it. Defaults to True.
+            others would repeat it. A training that diverges does not. Defaults to True.
         prepare (Callable): Called with each run in this process, before it starts.
             Defaults to nothing.
 
@@ -82,7 +83,17 @@ def _perform(run: Run, log: Path, threads: int, keep_checkpoint: bool) -> None:
         os.dup2(file.fileno(), 2)
     torch.set_num_threads(threads)
     keep_memory()
-    command(run.perform)(keep_checkpoint)
+    command(_result_or_divergence)(run, keep_checkpoint)
+
+
+def _result_or_divergence(run: Run, keep_checkpoint: bool) -> int:
+    """Exit status: that of a mistake would be 2."""
+    try:
+        run.perform(keep_checkpoint)
+    except DivergenceError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 def _end_with_parent() -> None:

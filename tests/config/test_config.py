@@ -171,6 +171,7 @@ def test_a_split_selects_the_lists_and_the_folder():
         (dict(clip_len='x'), "clip_len has to be .*, got 'x'"),
         (dict(max_epochs=True), 'max_epochs has to be'),
         (dict(max_epochs=5), 'max_epochs=5 ends before CosineAnnealingLR begins, at'),
+        (dict(ema_momentum=1), 'ema_momentum has to be a number between 0 and 1'),
         (dict(ema_momentum=2), 'ema_momentum has to be a number between 0 and 1'),
         (dict(crop_size=300), 'crop_size=300 does not fit .* short_side=256: set both'),
         (dict(custom_hooks=None, ema_momentum=0.5), 'ema_momentum=0.5 changes nothing'),

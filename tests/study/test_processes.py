@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from repflow_mm.errors import InputError
+from repflow_mm.errors import DivergenceError, InputError
 from repflow_mm.files import write_text
 from repflow_mm.study.processes import perform_all
 from repflow_mm.study.run import Result, Run
@@ -27,6 +27,8 @@ class Pretended(Run):
             os.kill(os.getpid(), signal.SIGKILL)
         if self.stem == 'bug':
             raise RuntimeError('ours')
+        if self.stem == 'diverged':
+            raise DivergenceError('loss is nan')
         if self.stem == 'mistake':
             raise InputError('a.txt is missing')
         write_text(self.folder / 'result.json', '{"metrics":{},"clips":1,"seconds":2}')
@@ -38,9 +40,10 @@ def outcomes(root: Path, *names: str) -> dict[str, Result | str]:
 
 
 def test_a_crash_costs_one_run(tmp_path):
-    found = outcomes(tmp_path, 'killed', 'fine', 'bug', 'good')
+    found = outcomes(tmp_path, 'killed', 'fine', 'diverged', 'bug', 'good')
     assert found['fine'] == found['good'] == Result({}, 1, 2)
     assert found['killed'].startswith('killed by signal 9')
+    assert found['diverged'].startswith('loss is nan (log: ')
     assert found['bug'].startswith('RuntimeError: ours')
     log = (tmp_path / 'bug' / 'output.txt').read_text()
     assert log.startswith('begun') and 'Traceback' in log

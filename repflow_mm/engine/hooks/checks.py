@@ -11,7 +11,7 @@ from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
 from repflow_mm.checkpoint.fit import check_fit, weights
-from repflow_mm.errors import InputError
+from repflow_mm.errors import DivergenceError, InputError
 from repflow_mm.layers import motion_layers, motion_prefixes
 
 
@@ -119,13 +119,13 @@ class CheckLossHook(Hook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Raise `InputError` if a loss is not finite."""
+        """Raise `DivergenceError` if a loss is not finite."""
         if not self.every_n_train_iters(runner, self.interval):
             return
         for name in outputs or ():
             history = runner.message_hub.log_scalars.get(f'train/{name}')
             if 'loss' in name and history and not math.isfinite(history.current()):
-                raise InputError(
+                raise DivergenceError(
                     f'{name} is {history.current()} at iteration {runner.iter + 1}: '
                     'lower the learning rate, clip gradients '
                     '(optim_wrapper.clip_grad), or look for broken input; the last '
