@@ -9,6 +9,7 @@ import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMA
 
 # isort: split
 import repflow_mm.datasets.checked_video_dataset
+import repflow_mm.datasets.compute_flow
 import repflow_mm.datasets.flow_transforms
 import repflow_mm.datasets.video_transforms
 import repflow_mm.engine

@@ -13,9 +13,8 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from torch import Tensor
 
-from repflow_mm.datasets.flow_transforms import BOUND, is_flow
 from repflow_mm.errors import InputError
-from repflow_mm.optical_flow.quantize import dequantize
+from repflow_mm.optical_flow.quantize import BOUND, dequantize, is_flow
 from repflow_mm.packed import to_frames, unpack_views
 from repflow_mm.video import VideoError
 

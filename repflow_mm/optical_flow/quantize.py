@@ -1,7 +1,12 @@
 """Flow as 8-bit pictures, as datasets of flow store it."""
 
+import math
+
 import numpy as np
 
+from repflow_mm.errors import InputError
+
+BOUND = 20  # pixels, as in published recipes
 ZERO = 128  # no motion
 
 
@@ -47,3 +52,20 @@ def rescaled(values: np.ndarray, x: float, y: float) -> np.ndarray:
     """
     motion = (values - np.float32(ZERO)) * np.array((x, y), np.float32)
     return np.clip(np.rint(motion + ZERO), 0, 255).astype(np.uint8)
+
+
+def is_flow(picture: np.ndarray) -> bool:
+    """Whether a picture is flow: one of two channels."""
+    return picture.ndim == 3 and picture.shape[-1] == 2
+
+
+def check_bound(bound: float) -> float:
+    """The largest motion as a float.
+
+    Raises:
+        InputError: If it is not a number of pixels above 0.
+    """
+    number = isinstance(bound, int | float) and math.isfinite(bound)
+    if not number or bound <= 0:
+        raise InputError(f'bound must be a number of pixels above 0, got {bound!r}')
+    return float(bound)
