@@ -7,7 +7,7 @@
     python3 quickstart.py docs      every command of README.md and docs/, on small data
     python3 quickstart.py doctor    what is installed, and what is broken
 
-Needs Python 3.11 to 3.14 with pip; no compiler, no system libraries, no make
+Needs Python 3.11 to 3.14; no pip, no compiler, no system libraries, no make
 (containers and Windows lack it). It can be run from any folder, repeatedly: what is
 already installed is kept. The environment is `.venv` beside this file, or the folder
 named in REPFLOW_VENV. The fused solver is built if there is a C++ compiler; otherwise
@@ -23,6 +23,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import urllib.request
 import venv
 from pathlib import Path
 
@@ -36,6 +37,13 @@ SOURCES = ROOT / 'repflow_mm' / 'ops' / 'tvl1' / 'csrc'
 
 # Installs the environment; supports Python 3.11 to 3.14.
 PIP = 'pip==25.3'
+# The same, for a Python without pip, as Debian's is: a wheel of pip can be run.
+PIP_WHEEL = (
+    'https://files.pythonhosted.org/packages/44/3c/'
+    'd717024885424591d5376220b5e836c2d5293ce2011523c9de23ff7bf068/'
+    'pip-25.3-py3-none-any.whl'
+)
+PIP_SHA256 = '9655943313a94722b7774661c21049070f6bbb0a1516bf02f7c8d5d9201514cd'
 # The other stacks that the tests run on, shadowing the first.
 OLD_STACK = ('mmaction2==1.1.0', 'mmcv-lite==2.0.1')
 ONEDL_STACK = ('onedl-mmengine==0.10.12', 'onedl-mmcv==2.3.6')
@@ -121,15 +129,10 @@ def set_up() -> None:
     config = VENV / 'pyvenv.cfg'
     version = f'version = {platform.python_version()}'
     clear = config.is_file() and version not in config.read_text()
-    # Debian's Python lacks ensurepip, so its pip installs pip into the environment.
+    # Debian's Python lacks ensurepip.
     venv.create(VENV, clear=clear, with_pip=False, symlinks=os.name != 'nt')
     stamp.write_text('not finished')
-    outside = Path(getattr(sys, '_base_executable', sys.executable))
-    site = subprocess.check_output(
-        [PYTHON, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))'],
-        text=True,
-    ).strip()
-    run(outside, '-m', 'pip', 'install', '-q', '--upgrade', '--target', site, PIP)
+    add_pip()
     torch = next(
         line for line in REQUIREMENTS.read_text().splitlines() if line[:7] == 'torch=='
     )
@@ -139,6 +142,33 @@ def set_up() -> None:
     pip('install', '-q', '--no-deps', '-r', REQUIREMENTS)
     pip('install', '-q', '--no-deps', '--no-build-isolation', '-e', ROOT)
     stamp.write_text(wanted)
+
+
+def add_pip() -> None:
+    """Install pip into the environment by the pip outside, or by its own wheel."""
+    outside = Path(getattr(sys, '_base_executable', sys.executable))
+    has_pip = subprocess.run([outside, '-m', 'pip', '--version'], capture_output=True)
+    if has_pip.returncode == 0:
+        site = subprocess.check_output(
+            [PYTHON, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))'],
+            text=True,
+        ).strip()
+        run(outside, '-m', 'pip', 'install', '-q', '--upgrade', '--target', site, PIP)
+        return
+    try:
+        with urllib.request.urlopen(PIP_WHEEL, timeout=60) as response:
+            content = response.read()
+    except OSError as error:
+        sys.exit(
+            f'error: {outside} has no pip, and downloading it failed ({error}): '
+            'install pip, on Debian by apt install python3-pip'
+        )
+    if hashlib.sha256(content).hexdigest() != PIP_SHA256:
+        sys.exit(f'error: {PIP_WHEEL} is not the file that it was')
+    wheel = VENV / PIP_WHEEL.rpartition('/')[2]
+    wheel.write_bytes(content)
+    run(PYTHON, wheel / 'pip', 'install', '-q', '--no-index', wheel)
+    wheel.unlink()
 
 
 def add_dev() -> None:
