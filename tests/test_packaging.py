@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from importlib.metadata import PathDistribution
 from pathlib import Path
@@ -125,3 +126,12 @@ def test_pre_commit_and_requirements_pin_one_ruff():
     hooks = (ROOT / '.pre-commit-config.yaml').read_text()
     (hook,) = re.findall(r'ruff-pre-commit\n    rev: v(.+)', hooks)
     assert f'\nruff=={hook}\n' in (ROOT / 'requirements-dev.txt').read_text()
+
+
+def test_uv_locks_the_versions_of_the_requirements():
+    lock = tomllib.loads((ROOT / 'uv.lock').read_text())
+    locked = {(p['name'], p.get('version')) for p in lock['package']}
+    text = ''.join((ROOT / f'requirements{d}.txt').read_text() for d in ('', '-dev'))
+    pinned = set(re.findall(r'^([\w-]+)==(\S+)(?!.*pypy)', text, re.M))
+    # uv takes decord itself.
+    assert {n for n, _ in pinned - locked} == {'decord2'} and len(pinned) > 100
