@@ -1,6 +1,5 @@
 # ResNet-18 from ImageNet, fine-tuned on a small dataset of real actions. The stages in
-# front of the flow layer are frozen: a hundred clips are too few to improve them. With
-# 10 epochs, a layer in place of the features (`fusion='none'`) is still at chance.
+# front of the flow layer are frozen: a hundred clips are too few to improve them.
 _base_ = ['models/r50.py', 'schedules/adamw_motion.py', 'default_runtime.py']
 from repflow_mm.config import set_variables
 
