@@ -148,5 +148,5 @@ def test_a_wrong_kernel_is_not_timed(plugin, monkeypatch, capsys):
 
     monkeypatch.setattr(run, 'representation_flow', wrong)
     with pytest.raises(RuntimeError, match="backend 'cpu' is wrong"):
-        run.main(['--two_streams', 'solver', '--device', 'cpu'])
+        run.main(['--tables', 'solver', '--device', 'cpu'])
     assert '##' not in capsys.readouterr().out
