@@ -218,6 +218,34 @@ def _classify_tpn_afresh() -> None:
     TPNHead.forward = patched
 
 
+# Heads convert the scores of a training step to numpy, which has no bf16, so training
+# in bf16 ends at its first step.
+
+
+def _heads_refuse_bf16() -> bool:
+    if package_file('mmaction', '__init__.py') is None:
+        return False
+    from mmaction.models.heads import BaseHead
+
+    return BaseHead.loss_by_feat.__module__.startswith('mmaction')
+
+
+def _take_losses_in_fp32() -> None:
+    import torch
+    from mmaction.models.heads import BaseHead
+
+    loss_by_feat = BaseHead.loss_by_feat
+
+    @functools.wraps(loss_by_feat)
+    def patched(self, cls_scores, data_samples):
+        if cls_scores.dtype == torch.bfloat16:
+            cls_scores = cls_scores.float()
+        return loss_by_feat(self, cls_scores, data_samples)
+
+    patched.__module__ = __name__
+    BaseHead.loss_by_feat = patched
+
+
 # MMAction2's metafiles name two configs without `.py`, and MMEngine finds configs by
 # metafile: `_base_ = 'mmaction::recognition/tsm/...'` fails for them.
 
@@ -290,6 +318,13 @@ FAULTS = (
         until='TPNHead keeps no copy of its classifier',
         present=_tpn_head_keeps_a_copy,
         patch=_classify_tpn_afresh,
+    ),
+    Fault(
+        name='training in bf16 fails in the heads',
+        upstream=UNREPORTED,
+        until='BaseHead converts scores that numpy cannot hold',
+        present=_heads_refuse_bf16,
+        patch=_take_losses_in_fp32,
     ),
     Fault(
         name='DecordInit passes bytes to decord, which crashes on a truncated AVI',

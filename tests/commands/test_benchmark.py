@@ -80,15 +80,16 @@ def test_formats(plugin, monkeypatch):
     monkeypatch.setattr(
         tables, 'build', lambda *network: torch.nn.Conv3d(3, 2, 3, 1, 1)
     )
-    for reason, count in (('slow', 2), ('', 4)):
-        monkeypatch.setattr(tables, 'bf16_is_slower', lambda reason=reason: reason)
+    for slowdown, count in ((12.3, 2), (1.5, 4)):
+        monkeypatch.setattr(tables, 'bf16_slowdown', lambda slow=slowdown: slow)
         table = tables.formats_table(torch.device('cpu'), 1)
         assert [row[0] for row in table.rows] == (
             ['2D ResNet-18'] * count + ['2D ResNet-18 + RepFlow'] * count
         )
         assert all(len(row) == len(table.columns) for row in table.rows)
         assert table.rows[0][4] == table.rows[0][6] == '1.00'
-        assert ('bf16 is not timed: slow.' == table.note) == bool(reason)
+        note = 'bf16 is not timed: a convolution takes 12 times as long as in fp32.'
+        assert table.note == (note if count == 2 else '')
 
 
 @pytest.mark.slow
