@@ -16,7 +16,13 @@ class _KeyValues(DictAction):
                 parser.error(f'--cfg-options takes KEY=VALUE, got {text!r}')
             if any(value.count(a) != value.count(b) for a, b in ('()', '[]')):
                 parser.error(f'--cfg-options {text}: a bracket is missing')
-        super().__call__(parser, namespace, values, option_string)
+            try:
+                super().__call__(parser, namespace, [text], option_string)
+            except RecursionError:  # of MMEngine's parser, at NAME(A, B)
+                parser.error(
+                    f'--cfg-options {text}: a value is a number, a word, a list or a '
+                    f'tuple; give the entries of a dict one by one, as {key}.NAME=VALUE'
+                )
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

@@ -29,6 +29,7 @@ MISTAKES = {
     'train {motion} --cfg-options foo': "takes KEY=VALUE, got 'foo'",
     'train {motion} --cfg-options a..b=1': "takes KEY=VALUE, got 'a..b=1'",
     'train {motion} --cfg-options class_names=[a,b': 'a bracket is missing',
+    'train {motion} --cfg-options model.neck=dict(a=1,b=2)': 'as model.neck.NAME=VALUE',
     'train {motion} --cfg-options model.type.foo=1': "is 'Recognizer3D', which has no",
     'train {motion} --cfg-options train_dataloader=None': 'has no train_dataloader',
     'train {motion} --cfg-options train_dataloader.batch_size=0': 'least 1, got 0',
