@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from rich.console import Console
 from rich.progress import track
 
 from repflow_mm.datasets.synthetic.kinds import KINDS, NOISE, Scene
@@ -216,7 +217,8 @@ class MotionSet:
         for split, count in (('train', self.train_clips), ('val', self.val_clips)):
             clips = [(k, i) for k in range(len(self.classes)) for i in range(count)]
             lines: dict[str, list[str]] = {'': []}
-            for label, index in track(clips, f'writing {len(clips)} {split} clips'):
+            title = f'writing {len(clips)} {split} clips'
+            for label, index in track(clips, title, console=Console(stderr=True)):
                 name = f'{self.classes[label]}/{index:04d}.mp4'
                 frames = self.clip(split, label, index)
                 _encode(half_made / f'videos_{split}' / name, frames)
