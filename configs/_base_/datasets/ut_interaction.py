@@ -3,7 +3,9 @@
 # --cfg-options split=set2_to_set1, or by UT_INTERACTION_SPLIT in the environment.
 # python tools/prepare_data.py ut-interaction
 _base_ = 'weizmann.py'
+from repflow_mm.config import set_variables
 
+set_variables(_base_, frame_interval=6)  # 43 of about 100 frames: most of an action
 class_names = 'ut_interaction'
 split = '{{$UT_INTERACTION_SPLIT:set1_to_set2}}'
 splits = ['set1_to_set2', 'set2_to_set1']
