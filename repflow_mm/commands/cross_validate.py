@@ -14,6 +14,7 @@ from repflow_mm.commands._runs import add_jobs, perform_shown
 from repflow_mm.config import read_config
 from repflow_mm.errors import InputError, command
 from repflow_mm.files import check_folder, write_text
+from repflow_mm.study.fused_run import FusedRun
 from repflow_mm.study.run import Run
 from repflow_mm.study.table import Arm, statements, table
 
@@ -47,6 +48,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar='N',
         help='random seeds',
     )
+    parser.add_argument(
+        '--fuse',
+        nargs='+',
+        action='append',
+        default=[],
+        metavar='CONFIG',
+        help='compare the mean of the scores of these, of the configs above, too: '
+        'streams that are trained apart. Can be given several times',
+    )
     add_jobs(parser)
     parser.add_argument(
         '--work-dir',
@@ -62,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     check_folder(args.work_dir)
     options = args.cfg_options or {}
-    arms = []
+    trained: list[list[Run]] = []
     for config in args.configs:
         cfg = read_config(config, options)
         if args.splits and 'split' not in cfg:
@@ -77,31 +87,50 @@ def main(argv: Sequence[str] | None = None) -> None:
             for split in dict.fromkeys(splits)
         ]
         runs[0].read_config()  # wrong splits and options, before anything is trained
-        arms.append(Arm(runs))
+        trained.append(runs)
+    streams = [_streams(names, args.configs) for names in args.fuse]
+    arms = [Arm(runs) for runs in trained]
     if any(arm.splits != arms[0].splits for arm in arms):
         raise InputError('the configs have different splits: say which with --splits')
+    for places in streams:
+        parts = zip(*(trained[place] for place in places), strict=True)
+        arms.append(Arm([FusedRun(runs) for runs in parts]))
 
     console = Console(highlight=False)
     # Seed by seed, so that an interrupted comparison has whole seeds.
     waiting = [
         run
         for seed in arms[0].seeds
-        for arm in arms
-        for run in arm.runs
+        for runs in trained
+        for run in runs
         if run.seed == seed and run.result() is None
     ]
-    total = sum(len(arm.runs) for arm in arms)
+    total = sum(map(len, trained))
     failed = []
-    runs = perform_shown(
+    outcomes = perform_shown(
         waiting, total, args.jobs, console, keep_checkpoints=args.keep_checkpoints
     )
-    for run, outcome in runs:
+    for run, outcome in outcomes:
         if isinstance(outcome, str):
             failed.append(f'{run}: {outcome}')
         _write(args.work_dir, arms, failed)
     console.print(_write(args.work_dir, arms, failed), markup=False, soft_wrap=True)
     if failed:
         raise SystemExit(1)
+
+
+def _streams(names: Sequence[str], configs: Sequence[str]) -> list[int]:
+    """The places of the configs to fuse among all of them."""
+    known = [Path(config).stem for config in configs]
+    wanted = [Path(name).stem for name in names]
+    for name in wanted:
+        if name not in known:
+            raise InputError(f'--fuse {name}: it is none of the configs {known}')
+    if len(set(wanted)) < max(2, len(wanted)):
+        raise InputError(
+            f'--fuse {" ".join(names)}: name at least two configs, each once'
+        )
+    return [known.index(name) for name in wanted]
 
 
 def _write(folder: Path, arms: list[Arm], failed: list[str]) -> str:

@@ -80,6 +80,11 @@ class Run:
         split = '' if self.split is None else f'{self.split}-'
         return self.root / f'{self.stem}-{digest}' / f'{split}seed{self.seed}'
 
+    @property
+    def predictions(self) -> Path:
+        """The scores of the test, as `test --dump` writes them."""
+        return self.folder / 'predictions.pkl'
+
     def result(self) -> Result | None:
         """The result, if the run has finished."""
         path = self.folder / 'result.json'
@@ -121,13 +126,12 @@ class Run:
 
     def _test(self, checkpoint: Path) -> tuple[dict[str, float], int]:
         cfg = self.read_config()
-        predictions = self.folder / 'predictions.pkl'
         cfg.work_dir, cfg.launcher = str(self.folder / 'test'), 'none'
         cfg.load_from = str(checkpoint)
         evaluators = cfg.get('test_evaluator') or []
         if not isinstance(evaluators, list | tuple):
             evaluators = [evaluators]
-        dump = dict(type='DumpResults', out_file_path=str(predictions))
+        dump = dict(type='DumpResults', out_file_path=str(self.predictions))
         cfg.test_evaluator = [*evaluators, dump]
         metrics = launch(cfg, 'test', 0)
-        return metrics, len(mmengine.load(predictions))
+        return metrics, len(mmengine.load(self.predictions))

@@ -4,18 +4,19 @@ import math
 import statistics
 from collections.abc import Sequence
 
+from repflow_mm.study.fused_run import FusedRun
 from repflow_mm.study.run import Run
 from repflow_mm.study.statistics import estimate, judge, paired, pooled
 
 
 class Arm:
-    """All runs of one config.
+    """All runs of one config, or of one fusion of configs.
 
     Args:
-        runs (Sequence[Run]): Runs of one config, of every split with every seed.
+        runs (Sequence[Run] | Sequence[FusedRun]): Of every split with every seed.
     """
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    def __init__(self, runs: Sequence[Run] | Sequence[FusedRun]) -> None:
         self.runs = runs
         self.name = runs[0].stem
         self.splits = list(dict.fromkeys(run.split for run in runs))

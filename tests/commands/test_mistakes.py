@@ -96,6 +96,8 @@ MISTAKES = {
     'cross_validate nope': 'there is no config at nope',
     'cross_validate rgb_r18_motion --seeds -1': '--seeds: must be an integer of at',
     'cross_validate rgb_r18_motion --splits 2': 'rgb_r18_motion has no split: leave',
+    'cross_validate {motion} --fuse {motion} x': '--fuse x: it is none of the configs',
+    'cross_validate {motion} --fuse {motion} {motion}': 'at least two configs, each',
     'cross_validate rgb_r18_motion --work-dir {text}': 'is a file, not a folder',
     'cache_flow rgb_r18_motion': 'rgb_r18_motion caches no flow: give its ComputeFlow',
     'cache_flow nope': 'there is no config at nope',
