@@ -1,5 +1,6 @@
 """Train and test configs on all splits with several seeds, and compare them."""
 
+import argparse
 import csv
 import io
 from collections.abc import Sequence
@@ -71,30 +72,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_cfg_options(parser, '; for all configs')
     args = parser.parse_args(argv)
     check_folder(args.work_dir)
-    options = args.cfg_options or {}
-    trained: list[list[Run]] = []
-    for config in args.configs:
-        cfg = read_config(config, options)
-        if args.splits and 'split' not in cfg:
-            raise InputError(
-                f'{config} has no split: leave out --splits, or declare a split as '
-                'configs/_base_/datasets/hmdb51.py does'
-            )
-        splits = args.splits or cfg.get('splits') or [None]
-        runs = [
-            Run(config, options, split, seed, args.work_dir)
-            for seed in dict.fromkeys(args.seeds)
-            for split in dict.fromkeys(splits)
-        ]
-        runs[0].read_config()  # wrong splits and options, before anything is trained
-        trained.append(runs)
-    streams = [_streams(names, args.configs) for names in args.fuse]
+    trained = [_runs(config, args) for config in args.configs]
     arms = [Arm(runs) for runs in trained]
     if any(arm.splits != arms[0].splits for arm in arms):
         raise InputError('the configs have different splits: say which with --splits')
-    for places in streams:
-        parts = zip(*(trained[place] for place in places), strict=True)
-        arms.append(Arm([FusedRun(runs) for runs in parts]))
+    for names in args.fuse:
+        streams = [trained[place] for place in _places(names, args.configs)]
+        arms.append(Arm([FusedRun(runs) for runs in zip(*streams, strict=True)]))
 
     console = Console(highlight=False)
     # Seed by seed, so that an interrupted comparison has whole seeds.
@@ -119,8 +103,27 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(1)
 
 
-def _streams(names: Sequence[str], configs: Sequence[str]) -> list[int]:
-    """The places of the configs to fuse among all of them."""
+def _runs(config: str, args: argparse.Namespace) -> list[Run]:
+    """All runs of one config."""
+    options = args.cfg_options or {}
+    cfg = read_config(config, options)
+    if args.splits and 'split' not in cfg:
+        raise InputError(
+            f'{config} has no split: leave out --splits, or declare a split as '
+            'configs/_base_/datasets/hmdb51.py does'
+        )
+    splits = args.splits or cfg.get('splits') or [None]
+    runs = [
+        Run(config, options, split, seed, args.work_dir)
+        for seed in dict.fromkeys(args.seeds)
+        for split in dict.fromkeys(splits)
+    ]
+    runs[0].read_config()  # wrong splits and options, before anything is trained
+    return runs
+
+
+def _places(names: Sequence[str], configs: Sequence[str]) -> list[int]:
+    """Where the configs to fuse are among all of them."""
     known = [Path(config).stem for config in configs]
     wanted = [Path(name).stem for name in names]
     for name in wanted:
