@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from repflow_mm.errors import InputError
 from repflow_mm.video.channel import Channel, ChannelError
 from repflow_mm.video.decoders import VideoError, candidates
 
@@ -100,6 +101,7 @@ class VideoProcess:
         Raises:
             VideoError: If it cannot be opened, has no frames, or the decoder
                 crashes or hangs on it.
+            InputError: If no decoder can be imported.
         """
         try:
             stat = os.stat(path)
@@ -217,7 +219,14 @@ class VideoProcess:
                     self._remember(known._replace(failed=failed))
                 if final or not another or not left:
                     break
-        raise errors[0]
+        about_file = [error for error in errors if not isinstance(error, _BrokenError)]
+        if not about_file:
+            raise InputError(
+                f'the decoder {self._candidates[0]} needs a module that is installed, '
+                f'but cannot be imported ({errors[0].reason}): reinstall it, or choose '
+                'another decoder'
+            )
+        raise about_file[0]
 
     def _ask(self, function: Callable, *args):
         """An answer; raises if it is an error."""
@@ -229,9 +238,14 @@ class VideoProcess:
             raise kind(self.path, str(error)) from None
         if isinstance(answer, dict) and 'error' in answer:
             kind = _FinalError if answer.get('final') else VideoError
+            kind = _BrokenError if answer.get('broken') else kind
             raise kind(self.path, str(answer['error']))
         return answer
 
 
 class _FinalError(VideoError):
     """An error after which no other decoder is tried."""
+
+
+class _BrokenError(VideoError):
+    """An error of the decoder's installation, not of the file."""

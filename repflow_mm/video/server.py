@@ -5,7 +5,8 @@ Reads requests, one JSON object per line, from its standard input:
 number of `{"read": numbers, "at": [offset, length]}`, numbers ascending, no repeats.
 Answers each with a JSON line:
 
-- `{"error": text, "final": whether every decoder would fail}`,
+- `{"error": text, "final": whether every decoder would fail, "broken": whether a module
+  cannot be imported}`,
 - the fields of an :class:`Index`, to be sent back as the known one if `counted`,
 - `{}`, with the frames in the shared memory whose descriptor is MEMORY, at the given
   place, or after the line if there is none.
@@ -18,11 +19,12 @@ import os
 import re
 import sys
 import time
+from importlib import import_module
 from typing import BinaryIO
 
 import numpy as np
 
-from repflow_mm.video.decoders import CLASSES, Index, MissingFrameError
+from repflow_mm.video.decoders import CLASSES, MODULES, Index, MissingFrameError
 from repflow_mm.video.memory import SharedMemory
 
 MAX_MEMORY = 2**33
@@ -56,7 +58,9 @@ class Server:
                     answer, rest = {}, self._read(**request)
             except Exception as error:  # decoders raise all kinds of exceptions
                 final = isinstance(error, MissingFrameError)
-                answer = dict(error=_in_words(error, self._path), final=final)
+                broken = isinstance(error, ImportError)
+                words = _in_words(error, self._path)
+                answer = dict(error=words, final=final, broken=broken)
                 rest = None
             self._answers.write(json.dumps(answer).encode() + b'\n')
             if rest is not None:
@@ -74,6 +78,10 @@ class Server:
         known = self._indices.get(key)
         if index:
             known = Index(**{name: index[name] for name in Index._fields})
+        try:
+            import_module(MODULES[decoder])
+        except Exception as error:  # some raise others when a shared library is missing
+            raise ImportError(str(error)) from error
         video = CLASSES[decoder](path, known, self._beat)
         found = self._indices[key] = video.index
         if in_order:

@@ -222,6 +222,34 @@ decoders.PyAV.{when} = fail
     assert log.read_text() == 'x'
 
 
+def test_a_decoder_that_cannot_be_imported(video, tmp_path, monkeypatch):
+    (tmp_path / 'decord.py').write_text("raise OSError('libz.so.9: no such file')")
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path))
+    with pytest.raises(
+        InputError, match=r'decord needs .*\(libz.so.9: no such'
+    ) as error:
+        VideoProcess('decord').open(video)
+    assert not isinstance(error.value, VideoError)  # no fault of the file
+
+
+def test_the_next_decoder_stands_in_for_one_that_cannot_be_imported(
+    video, tmp_path, monkeypatch
+):
+    scripted(
+        tmp_path,
+        monkeypatch,
+        "decoders.MODULES |= dict(pyav='broken')\ndecoders.AUTO = 'pyav', 'opencv'",
+    )
+    (tmp_path / 'broken.py').write_text("raise ImportError('libz.so.9: no such file')")
+    process = VideoProcess()
+    assert process.open(video).frames == FRAMES and process.fell_back
+    empty = tmp_path / 'empty.mp4'
+    empty.write_bytes(b'')
+    with pytest.raises(VideoError) as error:
+        process.open(str(empty))
+    assert 'libz' not in str(error.value)
+
+
 def test_faults_of_the_file_are_not_retried_with_other_decoders(
     video, tmp_path, monkeypatch
 ):
