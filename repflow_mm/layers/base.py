@@ -168,6 +168,8 @@ class BottleneckMotion(MotionLayer):
         **motion: Arguments of :meth:`make_motion`.
     """
 
+    reduce: nn.Module  # subclasses may put another in its place
+
     def __init__(
         self,
         in_channels: int,

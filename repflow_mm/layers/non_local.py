@@ -32,6 +32,8 @@ class NonLocal(BottleneckMotion):
         As for :class:`MotionLayer`.
     """
 
+    reduce: nn.Conv3d
+
     @classmethod
     def native_width(cls, in_channels: int) -> int:
         """See :meth:`BottleneckMotion.native_width`."""

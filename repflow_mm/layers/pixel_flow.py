@@ -69,9 +69,7 @@ class PixelFlow(BottleneckMotion):
             raise InputError(
                 'PixelFlow has one grey map: remove flow_channels and budget'
             )
-        self.reduce = Grey(  # type: ignore[assignment]  # no convolution
-            self.in_channels, mean, std
-        )
+        self.reduce = Grey(self.in_channels, mean, std)
         self.scales = check_count('scales', scales)
         self.warps = check_count('warps', warps)
         self._n_iters = check_count('n_iters', n_iters)

@@ -112,9 +112,7 @@ class TVNet(BottleneckMotion):
         """See :meth:`BottleneckMotion.make_motion`."""
         self.grey = grey
         if grey:
-            self.reduce = Grey(  # type: ignore[assignment]  # no convolution
-                self.in_channels, mean, std
-            )
+            self.reduce = Grey(self.in_channels, mean, std)
         self.solver = FilteredTVL1(
             n_iters, warps, scales, shared, learn, image_grad, tau, lam, theta
         )
