@@ -32,7 +32,7 @@ from repflow_mm.study.table import markdown
 
 CPU = torch.device('cpu')
 VIDEOS = 8  # timed together
-COLOURS = {'': '#475569', 'computed': '#c2410c', 'cached': '#0e7490'}
+MARKERS = {'': 'o', 'cached': '^', 'computed': 's'}  # by where its flow comes from
 
 Times = dict[str, dict[str, Time]]  # by config, and by where its flow comes from
 
@@ -135,35 +135,32 @@ def of_all(configs: list[str], times: Times) -> dict[str, Time]:
 
 
 def draw(points: list[tuple[str, str, Estimate, Time]], path: Path) -> None:
-    """Accuracy with its interval over the time, a point per network."""
-    figure = Figure(figsize=(7.5, 4.2), layout='constrained')
+    """Accuracy with its interval over the time; a colour per network."""
+    figure = Figure(figsize=(8.5, 3.8), layout='constrained')
     axis = figure.subplots()
+    colours = {
+        arm: f'C{n}' for n, arm in enumerate(dict.fromkeys(p[0] for p in points))
+    }
     for arm, flow, accuracy, time in points:
-        colour = COLOURS[flow]
+        name = arm.replace('_r18', '').replace('_ut_interaction', '').replace('_', ' ')
         axis.errorbar(
             1000 * time.median,
             accuracy.mean,
             accuracy.half_width,
-            fmt='o',
-            color=colour,
+            fmt=MARKERS[flow],
+            color=colours[arm],
             elinewidth=1,
             capsize=3,
-        )
-        name = arm.replace('_r18', '').replace('_ut_interaction', '').replace('_', ' ')
-        axis.annotate(
-            f'{name}, flow {flow}' if flow else name,
-            (1000 * time.median, accuracy.mean),
-            (6, 4),
-            textcoords='offset points',
-            fontsize=8,
-            color=colour,
+            label=f'{name} ({flow})' if flow else name,
         )
     axis.set_xscale('log')
+    axis.xaxis.set_major_formatter('{x:.0f}')
     axis.set_xlabel('milliseconds per video, from the file to the scores')
-    axis.set_ylabel('top-1 in %, mean with 95 % interval')
+    axis.set_ylabel('top-1 in %, 95 % interval')
     axis.grid(color='0.92')
     axis.set_axisbelow(True)
     axis.spines[['top', 'right']].set_visible(False)
+    figure.legend(loc='outside right upper', frameon=False, fontsize=8)
     with atomic_path(path) as unfinished:
         figure.savefig(unfinished, dpi=120, format='png')
 
