@@ -39,6 +39,7 @@ NOT_RUN = {
     'tools/export_table.py': 'takes many minutes; tests/export has its parts',
     'tools/study.py': 'takes hours; tests/commands runs a small one',
     'dev.resolve_table': 'needs uv; a workflow runs it',
+    'dev.accuracy_time': 'needs the runs of a cross-validation',
     'dev.sweep': 'takes an hour; tests/models/test_sweep.py runs a part of it',
     'dev.export_zoo': 'exports 34 networks; tests/export has one of each kind',
     '--nnodes=4': 'needs four machines',
