@@ -166,7 +166,9 @@ assert not memory_is_kept()
 """
     result = run_python('-c', code)
     assert result.returncode == 0, result.stderr
-    assert 'WROTE' not in result.stdout
+    # PyTorch 2.6 writes a temporary file of this name by itself.
+    lines = [s for s in result.stdout.splitlines() if '_remote_module_non_' not in s]
+    assert not any('WROTE' in line for line in lines)
 
 
 def test_plugin_registers_and_can_be_imported_again(plugin):

@@ -123,7 +123,8 @@ def record(module: nn.Module, clip: Sequence[int]) -> torch.export.ExportedProgr
     Raises:
         InputError: If PyTorch cannot record the model.
     """
-    batch = torch.export.Dim('batch', min=1)
+    # PyTorch 2.6 demands that it cannot be the largest integer.
+    batch = torch.export.Dim('batch', min=1, max=2**31)
     try:
         with _quiet(), torch.no_grad():
             return torch.export.export(
