@@ -145,8 +145,8 @@ def layer_table(names: Sequence[str], device: torch.device, repeats: int) -> Tab
     return table
 
 
+EMULATED = 4  # bf16 is not timed if it takes this many times as long as fp32
 # Clips of the table of formats, by the depth of a ResNet.
-EMULATED = 4  # times as slow as fp32: a step in bf16 takes minutes
 FORMAT_SIZES = {18: (8, 3, 8, 112, 112), 50: (1, 3, 32, 224, 224)}
 # Channels behind block 3, by the depth of a ResNet.
 BLOCK3 = {18: 128, 50: 512}
