@@ -78,7 +78,9 @@ def test_logits_of_the_whole_network(plugin, golden, weights):
         logits = model.cls_head(model.backbone(torch.from_numpy(clip).double()))
     expected = torch.tensor(golden['logits'], dtype=torch.float64)
     error = (logits - expected).square().mean() / expected.square().mean()
-    assert error.sqrt() < 1e-12
+    # One rounding of the input, 2e-16 of it, moves the logits by up to 1.1e-11: the
+    # flow layer divides by small gradients. Processors round in different orders.
+    assert error.sqrt() < 1e-10
 
 
 def test_the_input_range_is_theirs(plugin):
