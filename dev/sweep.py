@@ -377,8 +377,13 @@ def told_apart(names: list[str]) -> str:
     """The names of some configs of a family, or their number if they are many."""
     if len(names) > 4:
         return f'{len(names)}'
-    stems = (name.rpartition('/')[2] for name in names)
-    return ', '.join(re.sub(r'_\d+xb.*|_kinetics.*', '', stem) for stem in stems)
+    short = []
+    for name in names:
+        stem = re.sub(r'_kinetics.*', '', name.rpartition('/')[2])
+        sampling = re.search(r'\d+x\d+x\d+', stem)
+        network = re.sub(r'_\d+xb.*', '', stem)
+        short.append(f'{network} {sampling[0]}' if sampling else network)
+    return ', '.join(short)
 
 
 def of_tools(rows: dict[tuple[str, str], dict]) -> Iterator[str]:

@@ -23,7 +23,10 @@ arms = {
     'MFNet': dict(config='motion_layers/mfnet_r18_block2_motion'),
     'TVNet': dict(config='motion_layers/tvnet_r18_block2_motion'),
     'MotionSqueeze': dict(config='motion_layers/motion_squeeze_r18_block2_motion'),
-    'flow': dict(config='repflow_r18_block2_motion'),
+    'flow': {
+        'config': 'repflow_r18_block2_motion',
+        'model.backbone.flow.n_iters': 20,  # as many as TVNet
+    },
 }
 baseline = 'difference'
 # Tiny-Kinetics, 16 frames of 224x224, top-1 in %; the layers were not in one place.
