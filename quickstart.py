@@ -3,7 +3,7 @@
 
     python3 quickstart.py demo      learn motion in minutes, and see it
     python3 quickstart.py test      lint and the quick tests; `test --all`: all tests
-    python3 quickstart.py stress    stress test: injected faults (half an hour)
+    python3 quickstart.py stress    stress test: injected faults (up to an hour)
     python3 quickstart.py docs      every command of README.md and docs/, on small data
     python3 quickstart.py doctor    what is installed, and what is broken
 
