@@ -60,10 +60,16 @@ class Channel:
         Raises:
             ChannelError: If the process crashes or hangs.
         """
-        if self.process is None:
+        if not self.alive:
+            self.close()
             self.process = self._start()
             self._watchdog = _Watchdog(self.process.kill)
         return self._guarded(lambda beat: self._exchange(request, beat))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs; one that died while idle is replaced."""
+        return self.process is not None and self.process.poll() is None
 
     def ask_frames(self, numbers: list[int], shape: tuple[int, ...]):
         """Frames of the open video.
@@ -175,6 +181,10 @@ class Channel:
                 raise ChannelError(reason, hung=True) from None
             reason = f'the decoder crashes (exit status {code})'
             raise ChannelError(reason) from None
+        except BaseException:
+            # Its answer is still to come, and the next request would take it for its own.
+            self.close()
+            raise
         finally:
             watchdog.allow(float('inf'))
 

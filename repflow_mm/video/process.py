@@ -152,7 +152,8 @@ class VideoProcess:
         numbers, shape = distinct.tolist(), (len(distinct), height, width, 3)
 
         def read() -> np.ndarray:
-            if self.used != self._candidates[self._remembered().failed]:
+            another = self.used != self._candidates[self._remembered().failed]
+            if another or not self._channel.alive:
                 frames = self._info.frames
                 if self._open().frames != frames:
                     raise VideoError(

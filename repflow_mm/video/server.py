@@ -114,7 +114,8 @@ class Server:
 
 def _in_words(error: Exception, path: str) -> str:
     """The gist of a decoder's error, without its source location."""
-    text = next(iter(str(error).replace(path, 'the file').splitlines()), '').rstrip('.')
+    text = str(error).replace(path, 'the file') if path else str(error)
+    text = next(iter(text.splitlines()), '').rstrip('.')
     text = re.sub(r'.*Check failed: .*\) ', '', text)
     text = re.sub(r'^\[[\d:]+\] \S+:\d+: (\[the file\] )?', '', text)[-200:]
     if isinstance(error, MemoryError):

@@ -97,13 +97,55 @@ def test_a_clip_that_fails_in_the_middle(process):
     assert process.frames([info.frames - 1]).shape == (1, 256, 340, 3)
 
 
-def test_a_decoder_that_crashes(video):
+def test_a_decoder_that_crashes(video, tmp_path, monkeypatch):
+    scripted(
+        tmp_path,
+        monkeypatch,
+        """
+import os, repflow_mm.video.decoders.pyav as pyav
+pyav.PyAV.read = lambda self, numbers, frames: os._exit(3)
+""",
+    )
     process = VideoProcess('pyav')
-    process.open(video)
-    process._channel.process.kill()
-    with pytest.raises(VideoError, match=r'a b\.mp4: the decoder crashes'):
+    assert process.open(video).frames == FRAMES
+    with pytest.raises(VideoError, match=r'a b\.mp4: the decoder crashes .*status 3'):
         process.frames([0])
     assert process.open(video).frames == FRAMES
+
+
+@pytest.mark.parametrize('decoder', ['auto', 'pyav'])
+def test_a_decoder_that_died_while_idle_is_replaced(video, decoder):
+    process = VideoProcess(decoder)
+    process.open(video)
+    for ask in (
+        lambda: process.frames([3]).mean(),
+        lambda: process.open(video) and process.frames([3]).mean(),
+    ):
+        process._channel.process.kill()
+        process._channel.process.wait()
+        assert abs(ask() - 30) < 5
+        assert not process.fell_back
+    process.close()
+    assert abs(process.frames([7]).mean() - 70) < 5
+
+
+def test_an_interrupted_request_leaves_no_answer_for_the_next(video, monkeypatch):
+    process = VideoProcess('pyav')
+    for interrupted in (
+        lambda: process.open(video),
+        lambda: process.frames([3], copy=False),
+    ):
+        process.open(video)
+        with monkeypatch.context() as patch:
+            patch.setattr(channel.Channel, '_line', interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                interrupted()
+        process.open(video)
+        assert abs(process.frames([7]).mean() - 70) < 5
+
+
+def interrupt(*args):
+    raise KeyboardInterrupt
 
 
 @pytest.mark.skipif(os.name != 'posix', reason='stops a process by a signal')

@@ -85,7 +85,7 @@ def index_video(path: str, beat: Callable[[], None]) -> Index:
 
     Args:
         path (str): The video.
-        beat (Callable): Heartbeat, called for each frame that is counted.
+        beat (Callable): Heartbeat, called for each packet and each frame counted.
 
     Returns:
         Index: Its index.
@@ -119,6 +119,7 @@ def scan(
     packets, first = [], None
     try:
         for packet in container.demux(stream):
+            beat()  # the whole file is read here
             if packet.size:
                 packets.append(_describe(packet, stream.codec_context))
             if first is None:
