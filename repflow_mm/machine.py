@@ -15,17 +15,28 @@ def machine(device: torch.device) -> dict[str, str]:
     if info.exists():
         names = [s for s in info.read_text().splitlines() if s.startswith('model name')]
         cpu = names[0].partition(': ')[2] if names else cpu
-    described = subprocess.run(
-        ['git', 'describe', '--always', '--dirty'],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-    )
     return {
         'device': torch.cuda.get_device_name(device) if device.type == 'cuda' else cpu,
         'threads': str(torch.get_num_threads()),
         'PyTorch': torch.__version__,
         'Python': platform.python_version(),
         'OpenCV': cv2.__version__,
-        'commit': described.stdout.strip() or 'unknown',
+        'commit': _commit(),
     }
+
+
+def _commit() -> str:
+    """The commit of a clone; 'unknown' if this is none, or there is no git."""
+    package = Path(__file__).parent
+    if not (package.parent / '.git').exists():
+        return 'unknown'
+    try:
+        described = subprocess.run(
+            ['git', 'describe', '--always', '--dirty'],
+            cwd=package,
+            capture_output=True,
+            text=True,
+        )
+    except OSError:
+        return 'unknown'
+    return described.stdout.strip() or 'unknown'

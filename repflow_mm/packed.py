@@ -1,10 +1,23 @@
 """MMAction2's packed inputs, the output of `PackActionInputs`, and its samples."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
 from repflow_mm.errors import InputError
+
+
+def rgb_inputs(inputs: Tensor | Sequence | Mapping) -> Tensor | Sequence | None:
+    """The RGB inputs of a batch.
+
+    Args:
+        inputs (Tensor | Sequence | Mapping): One tensor per sample, or several such by
+            name, where `PackActionInputs(collect_keys=...)` packs an input per stream.
+
+    Returns:
+        Tensor | Sequence | None: One tensor per sample; None if none is named `'rgb'`.
+    """
+    return inputs.get('rgb') if isinstance(inputs, Mapping) else inputs
 
 
 def unpack_views(inputs: Tensor, frames: int | None = None) -> Tensor:

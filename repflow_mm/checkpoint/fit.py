@@ -79,7 +79,7 @@ def check_fit(
     unknown = [k for k in given if k not in state and not _is_count(k)]
     if backbone_only:
         missing, reshaped = (
-            [k for k in keys if k.startswith('backbone.') and not k.startswith(new)]
+            [k for k in keys if 'backbone' in k.split('.') and not k.startswith(new)]
             for keys in (missing, reshaped)
         )
         unknown = []

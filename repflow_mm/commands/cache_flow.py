@@ -16,6 +16,7 @@ from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.config import read_config
 from repflow_mm.config.mistakes import building
 from repflow_mm.datasets import ComputeFlow
+from repflow_mm.engine.wrapped_datasets import unwrapped
 from repflow_mm.errors import InputError, command
 from repflow_mm.files import check_folder
 from repflow_mm.video import VideoError
@@ -76,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cv2.setNumThreads(0)  # a worker per core; its pool would not survive a fork
     failed = []
     loader = DataLoader(
-        videos, batch_size=None, num_workers=args.workers, collate_fn=lambda x: x
+        videos, batch_size=None, num_workers=args.workers, collate_fn=_as_is
     )
     try:
         for outcome in track(loader, 'videos', total=len(videos)):
@@ -92,6 +93,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             f'{len(failed)} of {len(videos)} videos could not be read: '
             + '; '.join(failed)
         )
+
+
+def _caches(step: object) -> bool:
+    return isinstance(step, ComputeFlow) and step.cache is not None
+
+
+def _as_is(outcome: str) -> str:
+    return outcome
 
 
 def _flow_steps(node: Any) -> Iterator[dict]:
@@ -114,17 +123,23 @@ class _Videos(Dataset):
             loader = cfg.get(f'{part}_dataloader')
             if not any(step.get('cache') for step in _flow_steps(loader)):
                 continue
-            dataset = DATASETS.build(loader['dataset'])
-            steps = list(dataset.pipeline.transforms)
-            flow = next(n for n, s in enumerate(steps) if isinstance(s, ComputeFlow))
-            # Frames are decoded by ComputeFlow, all of them.
-            before = [s for s in steps[:flow] if not hasattr(s, '_decord_load_frames')]
-            for index in range(len(dataset)):
-                info = dataset.get_data_info(index)
-                interval = [getattr(s, 'frame_interval', None) for s in before]
-                key = info['filename'], repr(steps[flow]), repr(interval)
-                self.work.setdefault(key, (info, before, steps[flow]))
+            for dataset in unwrapped(DATASETS.build(loader['dataset'])):
+                self._add(dataset)
         self.keys = list(self.work)
+
+    def _add(self, dataset: Any) -> None:
+        steps = list(dataset.pipeline.transforms)
+        place = next((n for n, s in enumerate(steps) if _caches(s)), None)
+        if place is None:  # the flow of another dataset in the wrapper
+            return
+        flow = steps[place]
+        # Frames are decoded by ComputeFlow, all of them.
+        before = [s for s in steps[:place] if not hasattr(s, '_decord_load_frames')]
+        interval = [getattr(s, 'frame_interval', None) for s in before]
+        for index in range(len(dataset)):
+            info = dataset.get_data_info(index)
+            key = info['filename'], repr(flow), repr(interval)
+            self.work.setdefault(key, (info, before, flow))
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -158,7 +158,7 @@ def _crop_size(cfg: dict, before: int, now: int) -> Iterator[_Place]:
 
 def _max_epochs(cfg: dict, before: int, now: int) -> Iterator[_Place]:
     yield cfg['train_cfg'], 'max_epochs', now
-    for scheduler in cfg['param_scheduler']:
+    for scheduler in _items(cfg, 'param_scheduler'):
         begin = scheduler.get('begin', 0)
         if scheduler.get('T_max') == before - begin:
             if now <= begin:
@@ -209,9 +209,15 @@ def _datasets(cfg: dict) -> Iterator[dict]:
             nodes += node
 
 
+def _items(cfg: dict, entry: str) -> list[dict]:
+    """What an entry lists; it may be a single dictionary."""
+    items = cfg.get(entry) or []
+    return [items] if isinstance(items, dict) else items
+
+
 def _entry(entry: str, kind: str, key: str) -> _Follow:
     def places(cfg: dict, before: float, now: float) -> Iterator[_Place]:
-        for item in cfg.get(entry) or []:
+        for item in _items(cfg, entry):
             if item['type'] == kind:
                 yield item, key, now
 

@@ -4,6 +4,7 @@ import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMA
 
 # isort: split
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -113,12 +114,14 @@ class CheckedVideoDataset(VideoDataset):
                 '`path label` on each line'
             ) from None
         prefix = self.data_prefix['video'] or ''
-        data_list, missing = [], []
+        data_list, missing, listing = [], [], cache(_listing)
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             where = f'{self.ann_file}, line {number}'
-            name, label = self._parse(line.strip(), where)
+            line = line.strip()
+            whole = '://' not in prefix and _exists(os.path.join(prefix, line), listing)
+            name, label = self._parse(line, where, whole)
             filename = os.path.join(prefix, name)
             if not (self.allow_outside or _is_under(filename, prefix)):
                 raise InputError(
@@ -126,7 +129,7 @@ class CheckedVideoDataset(VideoDataset):
                     f'({prefix or "the current folder"}): set allow_outside=True in '
                     'the dataset if you trust the list'
                 )
-            if not _exists(filename):
+            if not _exists(filename, listing):
                 missing.append(f'{where}: there is no video {shorten(filename)}')
             data_list.append(dict(filename=filename, label=label, line=number))
         if missing:
@@ -141,13 +144,16 @@ class CheckedVideoDataset(VideoDataset):
             )
         return data_list
 
-    def _parse(self, line: str, where: str) -> tuple[str, int]:
+    def _parse(self, line: str, where: str, whole: bool) -> tuple[str, int]:
+        """Path and label; -1 in a list without labels, whose line is `whole` a path."""
         name, _, label = line.rpartition(self.delimiter)
         if not name:
-            return line, -1  # a list without labels, for inference
+            return line, -1
         try:
             return name.strip(), int(label)
         except ValueError:
+            if whole:
+                return line, -1
             raise InputError(
                 f'{where}: expected `path label` with an integer label, got '
                 f'{shorten(repr(line))}'
@@ -156,7 +162,7 @@ class CheckedVideoDataset(VideoDataset):
     def get_cat_ids(self, idx: int) -> list[int]:
         """The classes of a video, for MMEngine's `ClassBalancedDataset`."""
         label = self.get_data_info(idx)['label']
-        return list(label) if self.multi_class else [label]
+        return label.nonzero().flatten().tolist() if self.multi_class else [label]
 
     def check_labels(self, num_classes: int) -> None:
         """Check every label against the model's number of classes.
@@ -188,9 +194,10 @@ class UnreadableSample(ActionDataSample):
 
     def set_pred_score(self, value: Tensor) -> ActionDataSample:
         """Set the scores, with those of the true labels below all others."""
-        value = value.clone()
-        labels = [label for label in self.gt_label.tolist() if label >= 0]
-        value[..., labels] = value.min() - 1
+        value, truth = value.clone(), self.gt_label
+        one_hot = truth.is_floating_point()  # of a dataset with multi_class=True
+        labels = truth.nonzero().flatten() if one_hot else truth[truth >= 0]
+        value[..., labels.to(value.device)] = value.min() - 1
         return super().set_pred_score(value)
 
     def set_pred_label(self, value: Tensor) -> ActionDataSample:
@@ -209,16 +216,15 @@ def _is_under(filename: str, folder: str) -> bool:
     return os.path.abspath(filename).startswith(os.path.join(folder, ''))
 
 
-def _exists(filename: str) -> bool:
+def _exists(filename: str, listing: Callable[[str], frozenset[str]]) -> bool:
     if '://' in filename:
         return True  # remote: checked when it is read
     path = Path(filename)
     # MMAction2 appends .mp4 to a name without suffix.
     name = path.name if path.suffix else f'{path.name}.mp4'
-    return name in _listing(str(path.parent))
+    return name in listing(str(path.parent))
 
 
-@cache
 def _listing(folder: str) -> frozenset[str]:
     try:
         return frozenset(os.listdir(folder))

@@ -92,11 +92,13 @@ def _check(cfg: Config, what: str) -> None:
             # Without workers, PyTorch rejects these settings.
             loader.persistent_workers = False
             loader.pop('prefetch_factor', None)
-    for name in ('max_epochs', 'max_iters', 'val_begin', 'val_interval'):
+    lowest = dict(max_epochs=1, max_iters=1, val_begin=0, val_interval=1)
+    for name, least in lowest.items():
         value = (cfg.get('train_cfg') or {}).get(name)
-        _check_integer(cfg, f'train_cfg.{name}', value, 1)
+        _check_integer(cfg, f'train_cfg.{name}', value, least)
     level = cfg.get('log_level', 'INFO')
-    if not isinstance(logging.getLevelName(level), int):
+    number = level if isinstance(level, int) else logging.getLevelName(level)
+    if not isinstance(number, int):
         raise InputError(f'{cfg.filename}, log_level: there is no level {level!r}')
     optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer')
     rate = optimizer.get('lr', 0) if isinstance(optimizer, Mapping) else 0

@@ -7,6 +7,7 @@ takes precedence.
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ from mmaction.engine.optimizers import (
     LearningRateDecayOptimizerConstructor,
     TSMOptimWrapperConstructor,
 )
+from mmaction.registry import OPTIMIZERS
 from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.utils.dl_utils.parrots_wrapper import (
@@ -65,7 +67,11 @@ def _install() -> None:
             rules = _rules(given, slow, module)
             if not rejected:  # the constructor has already applied the config's rules
                 rules = {p: rule for p, rule in rules.items() if rule is _OURS}
-            params[:] = _split(params, rules, self.base_lr, self.base_wd)
+            base = {
+                'lr': _base(self.base_lr, self.optimizer_cfg, 'lr'),
+                'weight_decay': _base(self.base_wd, self.optimizer_cfg, 'weight_decay'),
+            }
+            params[:] = _split(params, rules, base)
 
         self.add_params = add_params
         # If it is empty, add_params is not called.
@@ -112,11 +118,21 @@ def _rules(
     return rules
 
 
+def _base(given: float | None, optimizer: Mapping, name: str) -> float | None:
+    """An option of the optimizer, its default where the config does not give it."""
+    kind = optimizer.get('type')
+    kind = OPTIMIZERS.get(kind) if isinstance(kind, str) else kind
+    if given is not None or kind is None:
+        return given
+    parameter = inspect.signature(kind).parameters.get(name)
+    known = parameter is not None and isinstance(parameter.default, float | int)
+    return parameter.default if known else None
+
+
 def _split(
     groups: Collection[dict],
     rules: Mapping[nn.Parameter, Mapping],
-    base_lr: float | None,
-    base_wd: float | None,
+    base: Mapping[str, float | None],
 ) -> list[dict]:
     """Split slow parameters into groups of their own, after the original group."""
     found = []
@@ -132,11 +148,8 @@ def _split(
             part = {**group, 'params': members}
             if 'param_names' in group:
                 part['param_names'] = [names[id(p)] for p in members]
-            for name, base, mult in (
-                ('lr', base_lr, lr_mult),
-                ('weight_decay', base_wd, decay_mult),
-            ):
-                value = group.get(name, base)
+            for name, mult in (('lr', lr_mult), ('weight_decay', decay_mult)):
+                value = group.get(name, base[name])
                 if value is not None and mult != 1:
                     part[name] = value * mult
             found.append(part)

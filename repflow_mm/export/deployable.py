@@ -1,6 +1,5 @@
 """Wrap a recognizer as a plain tensor-to-tensor module."""
 
-import math
 from collections.abc import Mapping
 
 import torch
@@ -30,7 +29,7 @@ class Deployable(nn.Module):
           recognizer that works frame by frame.
         - Output: `(N, num_classes)`, logits: their softmax is what the model predicts
           for a single view. Late fusion gives the logarithm of its averaged
-          probabilities.
+          probabilities, weighted as in the model.
 
     Raises:
         InputError: If the recognizer is of another kind, or its preprocessor is not
@@ -74,10 +73,11 @@ class Deployable(nn.Module):
         if not isinstance(self.model, LateFusion):
             return _logits(self.model, x)
         streams = [_logits(stream, x) for stream in self.model.streams]
+        weights = x.new_tensor(self.model.weights)[:, None, None]  # their sum is 1
         if self.model.cls_head.average_clips == 'score':
-            return torch.stack(streams).mean(0)
+            return (weights * torch.stack(streams)).sum(0)
         logs = torch.stack([logits.log_softmax(1) for logits in streams])
-        return logs.logsumexp(0) - math.log(len(streams))
+        return (logs + weights.log()).logsumexp(0)
 
 
 def _logits(model: nn.Module, x: Tensor) -> Tensor:

@@ -120,6 +120,8 @@ class Run:
     def _train(self, resume: bool) -> None:
         cfg = self.read_config()
         cfg.work_dir, cfg.launcher, cfg.resume = str(self.folder), 'none', resume
+        if resume:
+            cfg.load_from = None  # else MMEngine resumes from there
         cfg.randomness = {**(cfg.get('randomness') or {}), 'seed': self.seed}
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         launch(cfg, 'train', 0)

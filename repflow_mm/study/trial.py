@@ -66,7 +66,7 @@ class Trial(Run):
 
     def _test(self, checkpoint: Path) -> tuple[dict[str, float], int]:
         metrics, clips = super()._test(checkpoint)
-        scores = read_scores(self.folder / 'predictions.pkl')
+        scores = read_scores(self.predictions)
         return {**metrics, **further_metrics(scores, self.videos)}, clips
 
 
@@ -148,7 +148,8 @@ def _options(claim: Claim, scale: str, name: str, arm: str) -> tuple[dict, list]
         cfg = read_config(entry['config'], options)
     except InputError as error:
         raise type(error)(f'arm {arm!r} of {claim.name}: {error}') from None
-    return options, [cfg.to_dict().get(key) for key in _MATTERS]
+    matters = [cfg.to_dict().get(key) for key in _MATTERS]
+    return options, matters + [cfg.load_from] * bool(cfg.get('load_from'))
 
 
 def _videos(claim: Claim, scale: str, name: str, seed: int) -> MotionSet:

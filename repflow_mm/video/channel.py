@@ -182,7 +182,7 @@ class Channel:
             reason = f'the decoder crashes (exit status {code})'
             raise ChannelError(reason) from None
         except BaseException:
-            # Its answer is still to come, and the next request would take it for its own.
+            # Its answer is still to come: the next request would take it for its own.
             self.close()
             raise
         finally:

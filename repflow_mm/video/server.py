@@ -18,6 +18,7 @@ import json
 import os
 import re
 import sys
+import threading
 import time
 from importlib import import_module
 from typing import BinaryIO
@@ -123,8 +124,18 @@ def _in_words(error: Exception, path: str) -> str:
     return text or type(error).__name__
 
 
+def _end_with(parent: int) -> None:
+    """End this process after its parent, also while a decoder hangs."""
+    while os.getppid() == parent:
+        time.sleep(_SECONDS_PER_SIGN)
+    os._exit(1)
+
+
 def main() -> None:
     """Serve on standard input and output; redirect what libraries print."""
+    if os.name == 'posix':  # elsewhere the number of a dead parent stays
+        parent = os.getppid()
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     answers = os.fdopen(os.dup(1), 'wb')
     os.dup2(2, 1)
     if os.name == 'posix':

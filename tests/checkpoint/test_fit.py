@@ -16,6 +16,16 @@ def test_the_second_copy_of_tpns_classifier_is_left_out():
     check_fit('a.pth', found, STATE)
 
 
+def test_fine_tuning_needs_the_backbone_of_every_stream():
+    state = {f'streams.{n}.backbone.conv1.weight': torch.ones(2) for n in range(2)}
+    state |= {f'streams.{n}.cls_head.weight': torch.ones(3) for n in range(2)}
+    alone = {'backbone.conv1.weight': torch.ones(2)}
+    with pytest.raises(InputError, match=r'2 weights of the model are missing'):
+        check_fit('rgb.pth', alone, state, backbone_only=True)
+    both = {name: w for name, w in state.items() if 'backbone' in name}
+    check_fit('both.pth', both, state, backbone_only=True)
+
+
 def test_other_unknown_weights_are_refused():
     given = {**STATE, 'cls_head.other.weight': torch.ones(2)}
     with pytest.raises(InputError, match="not in the model .*'cls_head.other.weight'"):

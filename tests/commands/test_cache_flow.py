@@ -65,6 +65,17 @@ def test_it_fills_continues_and_cleans(root, capsys):
     assert list((root / 'flow').iterdir()) == []
 
 
+def test_datasets_in_wrappers(root):
+    (root.parent / 'inner.py').write_text((root.parent / 'own.py').read_text())
+    (root.parent / 'own.py').write_text(
+        "_base_ = 'inner.py'\n"
+        "train_dataloader = dict(dataset=dict(_delete_=True, type='RepeatDataset', "
+        'times=2, dataset=_base_.train_dataloader.dataset))\n'
+    )
+    run(root)
+    assert len(list((root / 'flow').iterdir())) == 6
+
+
 def test_mistakes(root, capsys):
     def error(*options) -> str:
         with pytest.raises(SystemExit) as stop:

@@ -140,6 +140,15 @@ def test_an_inheriting_config_changes_one_name(tmp_path):
     assert cfg.train_cfg.max_epochs == cfg.param_scheduler[0].T_max == 2
 
 
+def test_a_single_scheduler_needs_no_list(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text(
+        "_base_ = 'repflow_mm::rgb_r18_motion.py'\n"
+        "param_scheduler = dict(_delete_=True, type='CosineAnnealingLR', T_max=5)\n"
+    )
+    assert read_config(path, {'max_epochs': 3}).param_scheduler.T_max == 3
+
+
 def test_entries_by_their_full_names_and_other_configs_are_left_alone(tmp_path):
     full = {'train_cfg.max_epochs': 3, 'param_scheduler.1.T_max': 7}
     cfg = read_config('repflow_r50_block3_kinetics400', full)

@@ -11,6 +11,7 @@ from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 from mmengine.runner import BaseLoop
 
 from repflow_mm.datasets import CheckedVideoDataset
+from repflow_mm.datasets.checked_video_dataset import UnreadableSample
 from repflow_mm.engine.hooks import CheckLabelsHook
 from repflow_mm.errors import InputError
 
@@ -38,6 +39,25 @@ def test_reads_what_mmaction2_reads_and_paths_with_spaces(folder):
 
 def test_a_list_without_labels_is_for_inference(folder):
     assert dataset(folder, 'a/1.mp4\n').get_data_info(0)['label'] == -1
+
+
+def test_a_list_without_labels_may_have_paths_with_spaces(folder):
+    data = dataset(folder, 'b c/2.mp4\n').get_data_info(0)
+    assert (data['label'], data['filename']) == (-1, f'{folder}/b c/2.mp4')
+
+
+def test_a_file_that_came_later_is_found(folder):
+    with pytest.raises(FileNotFoundError):
+        dataset(folder, 'a/new.mp4 0\n')
+    (folder / 'a/new.mp4').touch()
+    assert len(dataset(folder, 'a/new.mp4 0\n')) == 1
+
+
+def test_several_classes_per_video(folder):
+    options = dict(multi_class=True, num_classes=4, delimiter=' ')
+    data = dataset(folder, 'a/1.mp4 1 2\na/1.mp4 0\n', **options)
+    assert [data.get_cat_ids(i) for i in range(2)] == [[1, 2], [0]]
+    assert len(ClassBalancedDataset(data, 0.5)) == 2
 
 
 def test_missing_files_are_named_with_their_line(folder):
@@ -183,6 +203,13 @@ def test_in_testing_a_bad_video_is_predicted_wrongly(with_a_bad_video):
         assert moved.pred_label.tolist() == [0]
         assert moved.pred_score.argsort(descending=True)[-1] == 1
         assert torch.isfinite(moved.pred_score).all()
+
+
+def test_a_bad_video_of_several_classes_is_predicted_wrongly(plugin):
+    sample = UnreadableSample().set_gt_label(torch.tensor([0.0, 1.0, 1.0, 0.0]))
+    sample.set_pred_score(torch.tensor([0.2, 0.9, 0.65, 0.1]))
+    ranked = sample.pred_score.argsort(descending=True).tolist()
+    assert ranked[:2] == [0, 3]
 
 
 def test_a_disk_that_is_gone(with_a_bad_video, tmp_path):

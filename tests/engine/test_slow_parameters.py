@@ -86,6 +86,24 @@ def test_a_config_that_names_the_solver_wins(plugin, name):
     assert found == {(0.25, 0.125)}
 
 
+@pytest.mark.parametrize('constructor', [None, 'TSMOptimWrapperConstructor'])
+def test_the_optimizers_defaults_are_multiplied_too(plugin, constructor):
+    from mmengine.optim import build_optim_wrapper
+
+    cfg = dict(optimizer=dict(type='AdamW'))
+    if constructor:
+        cfg |= dict(constructor=constructor, paramwise_cfg=dict(fc_lr5=False))
+        cfg['optimizer'].update(lr=1e-3)  # which TSM's constructor needs
+    model = Model()
+    groups = build_optim_wrapper(model, cfg).optimizer.param_groups
+    rates = {id(p): (g['lr'], g['weight_decay']) for g in groups for p in g['params']}
+    for name, parameter in model.named_parameters():
+        slow = '.solver.' in name
+        if slow or not constructor:
+            expected = (1e-5, 0) if slow else (1e-3, 0.01)
+            assert rates[id(parameter)] == pytest.approx(expected), name
+
+
 def test_a_rate_for_the_backbone_reaches_the_solver_too(plugin):
     found = rates(Model(), custom_keys={'backbone': dict(lr_mult=0.1)})
     assert solver(found) == {(0.0005, 0)}

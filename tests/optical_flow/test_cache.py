@@ -104,6 +104,20 @@ def test_its_size_is_limited_and_it_can_be_cleaned(tmp_path, video):
         FlowCache(tmp_path, 0)
 
 
+def test_a_full_folder_is_not_scanned_for_each_video(tmp_path, video, monkeypatch):
+    scans = []
+    size = FlowCache.size
+    monkeypatch.setattr(FlowCache, 'size', lambda s: scans.append(1) or size(s))
+    one = 128 + int(np.prod(SHAPE))
+    cache = FlowCache(tmp_path, max_gb=150.5 * one / 1e9)
+    stored = [
+        cache.store(cache.path(video, n=n), SHAPE[0], flows()) for n in range(170)
+    ]
+    assert sum(stored) == 151 and len(scans) == 2
+    cache.clean()
+    assert not cache.full()
+
+
 def _store(folder, path, delay):
     FlowCache(folder).store(path, SHAPE[0], flows(delay=delay))
 

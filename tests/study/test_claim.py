@@ -83,6 +83,7 @@ def test_a_run_is_known_by_what_matters_wherever_it_is(write, tmp_path):
     assert digests('b') == first and len(set(first)) == 4
     assert digests('a', {'max_epochs=1': 'max_epochs=2'}) != first
     assert digests('a', {'title = ': 'remark = 1\ntitle = '}) == first
+    assert digests('a', {'max_epochs=1': "load_from='a.pth', max_epochs=1"}) != first
 
 
 def test_contrasts_name_arms_and_sets(write):

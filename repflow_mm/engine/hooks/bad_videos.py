@@ -8,6 +8,7 @@ from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from repflow_mm.engine.wrapped_datasets import unwrapped
 from repflow_mm.errors import InputError
 from repflow_mm.files import write_text
 
@@ -112,7 +113,8 @@ class BadVideosHook(Hook):
     def _check_share(self, runner: Runner) -> None:
         self._log(runner, self._train)
         runner.message_hub.update_info('bad_videos', dict(self._train))
-        total = len(runner.train_dataloader.dataset)
+        # The files, of which a wrapper may repeat each many times.
+        total = sum(len(part) for part in unwrapped(runner.train_dataloader.dataset))
         if len(self._train) > self.max_share * total:
             path, reason = list(self._train.items())[-1]
             raise InputError(

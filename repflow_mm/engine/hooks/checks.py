@@ -7,10 +7,11 @@ from typing import Any
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
 from torch import nn
 
 from repflow_mm.checkpoint.fit import check_fit, weights
+from repflow_mm.engine.wrapped_datasets import unwrapped
 from repflow_mm.errors import DivergenceError, InputError
 from repflow_mm.layers import motion_layers, motion_prefixes
 
@@ -29,7 +30,7 @@ class CheckLabelsHook(Hook):
         num_classes = getattr(head, 'num_classes', None)
         for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
             if isinstance(loop, BaseLoop) and num_classes is not None:
-                for dataset in _datasets(loop.dataloader.dataset):
+                for dataset in unwrapped(loop.dataloader.dataset):
                     if hasattr(dataset, 'check_labels'):
                         dataset.check_labels(num_classes)
 
@@ -80,18 +81,8 @@ def _far_apart(transform: object) -> str:
 
 def _transforms(dataset: Any) -> Iterator[object]:
     """The transforms of a dataset and of the datasets it wraps."""
-    for part in _datasets(dataset):
+    for part in unwrapped(dataset):
         yield from getattr(getattr(part, 'pipeline', None), 'transforms', ())
-
-
-def _datasets(dataset: Any) -> Iterator[Any]:
-    """A dataset without wrappers, or all that a wrapper holds."""
-    inner = getattr(dataset, 'dataset', None)
-    wrapped = [inner] if inner is not None else getattr(dataset, 'datasets', None) or ()
-    for part in wrapped:
-        yield from _datasets(part)
-    if not wrapped:
-        yield dataset
 
 
 @HOOKS.register_module()
@@ -151,7 +142,9 @@ class CheckWeightsHook(Hook):
         """Raise `InputError` if the checkpoint does not fit."""
         model = _model(runner)
         state = model.state_dict()
-        file = f'checkpoint {runner._load_from}'
+        # With --resume alone, MMEngine has found the file itself.
+        found = runner._load_from or find_latest_checkpoint(runner.work_dir)
+        file = f'checkpoint {found}'
         given = weights(file, checkpoint, state)
         if runner._resume:
             _check_resumable(file, checkpoint, state)

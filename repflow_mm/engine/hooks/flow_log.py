@@ -12,7 +12,7 @@ from torch import Tensor
 
 from repflow_mm.errors import InputError
 from repflow_mm.layers import FlowTap
-from repflow_mm.packed import to_frames, unpack_views
+from repflow_mm.packed import rgb_inputs, to_frames, unpack_views
 from repflow_mm.visualization.flow_clip import even_steps, most_active
 from repflow_mm.visualization.sheet import Row, draw_sheet
 
@@ -114,7 +114,9 @@ class FlowLogHook(Hook):
         if self.every_n_train_iters(runner, self.picture_interval):
             for name, (_, flow) in flows.items():
                 if flow is not None:
-                    picture = _draw(data_batch['inputs'][0], flow[0])
+                    inputs = rgb_inputs(data_batch['inputs'])
+                    first = None if inputs is None else inputs[0]
+                    picture = _draw(first, flow[0])
                     # No slash, since the local backend uses it as a file name.
                     runner.visualizer.add_image(f'flow_{name}', picture, step)
 
@@ -132,16 +134,17 @@ def _magnitudes(flow: Tensor | None) -> dict[str, Tensor]:
     return dict(magnitude_mean=speed.mean(), magnitude_max=speed.max())
 
 
-def _draw(inputs: Tensor, flow: Tensor) -> np.ndarray:
-    """Draw the first view of a sample with its flow `(C', T', h, w, 2)`."""
+def _draw(inputs: Tensor | None, flow: Tensor) -> np.ndarray:
+    """Draw a sample's flow `(C', T', h, w, 2)`, and its first view if it is RGB."""
     flow = flow.cpu().nan_to_num(posinf=0, neginf=0).numpy()
     pairs = flow.shape[1]
     steps = even_steps(pairs, _COLUMNS)
     rows = []
-    with contextlib.suppress(InputError):  # the input is not RGB
-        frames = to_frames(unpack_views(inputs)[0]).numpy()
-        # The motion layer may see fewer frames than the network's input.
-        rows.append(Row('frame', frames[steps * len(frames) // (pairs + 1)]))
+    if inputs is not None:
+        with contextlib.suppress(InputError):  # the input is not RGB
+            frames = to_frames(unpack_views(inputs)[0]).numpy()
+            # The motion layer may see fewer frames than the network's input.
+            rows.append(Row('frame', frames[steps * len(frames) // (pairs + 1)]))
     for channel in most_active(flow.swapaxes(0, 1), _CHANNELS):
         rows.append(Row(f'channel {channel}', flow[channel, steps]))
     return draw_sheet(rows, unit='pixels of the\nfeature map\nper frame', size=112)

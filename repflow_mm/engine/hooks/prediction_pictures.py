@@ -5,12 +5,13 @@ from pathlib import Path
 
 from mmaction.registry import HOOKS
 from mmaction.structures import ActionDataSample
+from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
 from repflow_mm.errors import InputError
-from repflow_mm.packed import score_and_label, to_frames, unpack_views
+from repflow_mm.packed import rgb_inputs, score_and_label, to_frames, unpack_views
 from repflow_mm.visualization.flow_clip import even_steps
 from repflow_mm.visualization.sheet import Row, draw_sheet, save_png
 
@@ -55,12 +56,20 @@ class PredictionPicturesHook(Hook):
         outputs: Sequence[ActionDataSample],
     ) -> None:
         """Draw every `interval`-th sample."""
-        for views, sample in zip(data_batch['inputs'], outputs, strict=True):
-            if self._seen % self.interval == 0:
-                self._draw(views, sample)
+        inputs = rgb_inputs(data_batch['inputs'])
+        if inputs is None:
+            raise InputError(
+                '--show-dir and --show draw frames, and this pipeline packs none: only '
+                f'{", ".join(data_batch["inputs"])}'
+            )
+        for views, sample in zip(inputs, outputs, strict=True):
+            # Samples are dealt out to processes in turn.
+            number = self._seen * get_world_size() + get_rank()
+            if number % self.interval == 0:
+                self._draw(views, sample, number)
             self._seen += 1
 
-    def _draw(self, inputs: Tensor, sample: ActionDataSample) -> None:
+    def _draw(self, inputs: Tensor, sample: ActionDataSample, number: int) -> None:
         frames = to_frames(unpack_views(inputs)[0]).numpy()
         scores, labels = score_and_label(sample.to_dict())
         best = scores.topk(min(3, len(scores))).indices.tolist()
@@ -69,7 +78,7 @@ class PredictionPicturesHook(Hook):
         shown = frames[even_steps(len(frames), _FRAMES)]
         picture = draw_sheet([Row('', shown)], title)
         if self.out_dir:
-            save_png(picture, self.out_dir / f'{self._seen:06d}.png')
+            save_png(picture, self.out_dir / f'{number:06d}.png')
         if self.show:
             # Imported here because it is slow.
             from matplotlib import pyplot

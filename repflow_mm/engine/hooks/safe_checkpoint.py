@@ -34,10 +34,11 @@ class AtomicBackend(LocalBackend):
 class SafeCheckpointHook(CheckpointHook):
     """MMEngine's `CheckpointHook`, safe against a kill at any time.
 
-    Checkpoints and `last_checkpoint` are written atomically, and an old checkpoint is
-    only deleted once the new one exists. Within an epoch it also writes `latest.pth`,
-    which :class:`ResumableTrainLoop` can resume from. The last checkpoint of a run is
-    written again after the last validation, so that resuming does not repeat it.
+    Checkpoints and `last_checkpoint` are written atomically, and an old checkpoint, the
+    best one too, is only deleted once the new one exists. Within an epoch it also
+    writes `latest.pth`, which :class:`ResumableTrainLoop` can resume from. The last
+    checkpoint of a run is written again after the last validation, so that resuming
+    does not repeat it.
 
     Args:
         within_epoch (int): Iterations between checkpoints within an epoch; 0 for none.
@@ -104,6 +105,27 @@ class SafeCheckpointHook(CheckpointHook):
             self._save_checkpoint_with_step(
                 runner, step, meta=dict(epoch=step, iter=runner.iter)
             )
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        if not self.save_best:
+            return
+        # By metric if there are several. What MMEngine does not know of, it does not
+        # delete before it has written the next one.
+        before = getattr(self, 'best_ckpt_path_dict', None) or {'': self.best_ckpt_path}
+        self._set_best(dict.fromkeys(before))
+        super()._save_best_checkpoint(runner, metrics)
+        now = getattr(self, 'best_ckpt_path_dict', None) or {'': self.best_ckpt_path}
+        self._set_best({name: now[name] or before[name] for name in now})
+        for name, path in before.items():
+            replaced = path and now[name] and path != now[name]
+            if replaced and is_main_process() and self.file_backend.isfile(path):
+                self.file_backend.remove(path)
+
+    def _set_best(self, paths: dict[str, str | None]) -> None:
+        if '' in paths:
+            self.best_ckpt_path = paths['']
+        else:
+            self.best_ckpt_path_dict = paths
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         kept = getattr(self, 'keep_ckpt_ids', deque())

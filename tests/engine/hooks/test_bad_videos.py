@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 
 from repflow_mm.commands import test, train
 from repflow_mm.engine.hooks import BadVideosHook
+from repflow_mm.errors import InputError
 from tests.helpers.faults.runs import HALF
 from tests.helpers.paths import ROOT
 
@@ -194,6 +195,23 @@ def test_every_prediction_right_but_two_is_80_percent(
 def test_wrong_options(plugin, config, options, match):
     with pytest.raises(ValueError, match=match):
         BadVideosHook(**options)
+
+
+def test_a_dataset_that_repeats_its_videos_does_not_excuse_more(plugin):
+    from mmengine.dataset import BaseDataset, RepeatDataset
+    from mmengine.logging import MessageHub
+
+    data = BaseDataset(lazy_init=True, serialize_data=False)
+    data.data_list, data._fully_initialized = [{}] * 50, True
+    loader = SimpleNamespace(dataset=RepeatDataset(data, 10))
+    hub = MessageHub.get_instance('repeats')
+    logger = SimpleNamespace(warning=lambda line: None)
+    runner = SimpleNamespace(train_dataloader=loader, message_hub=hub, logger=logger)
+    hook = BadVideosHook()
+    hook.before_train(runner)
+    sample = ActionDataSample(metainfo=dict(bad_videos=[('a.mp4', 'broken')]))
+    with pytest.raises(InputError, match=r'1 video of 50 .* more than 1\.0%'):
+        hook.before_train_iter(runner, 0, dict(data_samples=[sample]))
 
 
 def test_samples_of_another_decoder_are_counted(plugin):

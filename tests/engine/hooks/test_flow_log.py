@@ -44,7 +44,8 @@ class Model(BaseModel):
         self.speeds = []
 
     def forward(self, inputs, mode):
-        x = self.stem(torch.stack(inputs)[:, 0].float())
+        rgb = inputs['rgb'] if isinstance(inputs, dict) else inputs
+        x = self.stem(torch.stack(rgb)[:, 0].float())
         if isinstance(self.flow, FlowOfFlow):
             with torch.no_grad():
                 self.speeds.append(torch.hypot(*self.flow.flows[0].flow(x)).float())
@@ -60,7 +61,7 @@ class Bfloat16OptimWrapper(OptimWrapper):
             yield
 
 
-def train(work_dir, hook, **options):
+def train(work_dir, hook, streams=False, **options):
     torch.manual_seed(1)
     model = Model(**options)
     numbers = torch.Generator().manual_seed(2)
@@ -73,7 +74,7 @@ def train(work_dir, hook, **options):
         model,
         str(work_dir),
         train_dataloader=dict(
-            dataset=[dict(inputs=clip) for clip in clips],
+            dataset=[dict(inputs=dict(rgb=c) if streams else c) for c in clips],
             sampler=dict(type='DefaultSampler', shuffle=True),
             batch_size=2,
         ),
@@ -146,6 +147,16 @@ def test_numbers_and_pictures_reach_every_back_end(plugin, tmp_path):
     for part in ('model', 'optim_wrapper'):
         states = [getattr(run, part).state_dict() for run in (runner, other)]
         assert not differences(*states)
+
+
+def test_of_two_streams_rgb_is_drawn(plugin, tmp_path):
+    pictures = []
+    for streams in (False, True):
+        folder = tmp_path / str(streams)
+        train(folder, dict(interval=4, picture_interval=4), streams=streams)
+        (path,) = folder.glob('*/vis_data/vis_image/flow_flow.flows.0_4.png')
+        pictures.append(path.read_bytes())
+    assert pictures[0] == pictures[1]
 
 
 def test_values_are_those_within_the_bounds(plugin):

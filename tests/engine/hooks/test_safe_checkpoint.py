@@ -1,14 +1,19 @@
 """Checkpoints are written atomically, whatever happens during writing."""
 
+import logging
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from mmengine.logging import MessageHub
 
 from repflow_mm.checkpoint import load_checkpoint
-from repflow_mm.engine.hooks.safe_checkpoint import AtomicBackend
+from repflow_mm.engine.hooks.safe_checkpoint import AtomicBackend, SafeCheckpointHook
+from repflow_mm.errors import OutputError
 from tests.helpers.faults.runs import train_here, write_config
 from tests.helpers.paths import ROOT
 
@@ -70,6 +75,45 @@ def test_a_full_disk_ends_in_one_line_and_leaves_the_checkpoint(
     assert pointer == str(work / 'latest.pth')
     assert load_checkpoint(pointer)['meta']['iter'] == 2
     assert not list(work.glob('*.part'))
+
+
+@pytest.mark.parametrize('metrics', [['acc/top1'], ['acc/top1', 'loss']])
+def test_the_best_one_is_deleted_once_the_next_is_there(plugin, tmp_path, metrics):
+    full = False
+
+    def save(folder, filename, **options):
+        if full:
+            raise OutputError('no space left')
+        Path(folder, filename).touch()
+
+    hook = SafeCheckpointHook(save_best=metrics, rule='greater')
+    runner = SimpleNamespace(
+        epoch=0,
+        iter=0,
+        max_epochs=9,
+        work_dir=str(tmp_path),
+        message_hub=MessageHub.get_instance(str(tmp_path)),
+        logger=logging.getLogger(),
+        save_checkpoint=save,
+    )
+    hook.before_train(runner)
+
+    def validate(epoch: int, **values: float) -> set[str]:
+        runner.epoch = epoch
+        hook._save_best_checkpoint(runner, {m: values[m[:3]] for m in metrics})
+        return {path.name for path in tmp_path.glob('best_*')}
+
+    def names(acc: int, loss: int) -> set[str]:
+        every = f'best_acc_top1_epoch_{acc}.pth', f'best_loss_epoch_{loss}.pth'
+        return set(every[: len(metrics)])
+
+    assert validate(1, acc=0.5, los=3.0) == names(1, 1)
+    assert validate(2, acc=0.7, los=2.0) == names(2, 1)
+    assert validate(3, acc=0.6, los=2.0) == names(2, 1)
+    full = True
+    with pytest.raises(OutputError):
+        validate(4, acc=0.8, los=1.0)
+    assert {path.name for path in tmp_path.glob('best_*')} == names(2, 1)
 
 
 def test_a_work_dir_that_cannot_be_written(plugin, motion_set, tmp_path, capsys):
