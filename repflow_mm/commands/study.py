@@ -1,5 +1,6 @@
 """Test the paper's claims, each by runs with several seeds, and write the page."""
 
+import argparse
 import datetime
 import importlib.metadata
 from collections.abc import Sequence
@@ -50,6 +51,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     add_jobs(parser)
     parser.add_argument(
+        '--part',
+        type=_part,
+        metavar='I/N',
+        help='perform one of N parts (0/N to N-1/N), as in an array of jobs; when all '
+        'are done, the same command without --part collects their results',
+    )
+    parser.add_argument(
         '--out',
         type=Path,
         default=Path('work_dirs/study'),
@@ -89,6 +97,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
 
     console = Console(highlight=False)
+    if args.part:
+        index, count = args.part
+        _perform(trials[index::count], None, args.jobs, console)
+        return
     _perform(trials, results, args.jobs, console)
     failed = False
     for claim in claims:
@@ -106,10 +118,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(1)
 
 
+def _part(text: str) -> tuple[int, int]:
+    index, _, count = text.partition('/')
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise argparse.ArgumentTypeError(f'must be I/N, from 0/N to N-1/N, got {text}')
+    return int(index), int(count)
+
+
 def _perform(
-    trials: Sequence[Trial], results: Path, jobs: int, console: Console
+    trials: Sequence[Trial], results: Path | None, jobs: int, console: Console
 ) -> None:
-    """Perform what has no row yet, and write a row for each run that ends."""
+    """Perform what has no row yet, and write a row for each run that ends.
+
+    Without a folder of results, the results stay in the folders of the runs, where a
+    later call finds them: processes that share the folder would overwrite rows.
+    """
     about = {
         **machine(torch.device('cuda' if torch.cuda.is_available() else 'cpu')),
         **{name: _version(name) for name in ('mmaction2', 'mmengine')},
@@ -117,11 +140,13 @@ def _perform(
     }
 
     def keep(trial: Trial, outcome) -> None:
+        if results is None:
+            return
         today = datetime.date.today().isoformat()
         row = row_of(trial, outcome, today, about)
         write_rows(results / f'{trial.claim}.jsonl', [row])
 
-    files = {results / f'{trial.claim}.jsonl' for trial in trials}
+    files = {results / f'{trial.claim}.jsonl' for trial in trials if results}
     rows = current([row for file in files for row in read_rows(file)], trials)
     done = {row.key for row in rows if row.state == 'done'}
     waiting = []

@@ -38,8 +38,10 @@ def study(plugin, tmp_path, monkeypatch):
     claim = tmp_path / 'own.py'
     claim.write_text(CLAIM)
 
-    def study(name: str) -> list:
+    def study(name: str, *options: str) -> list:
         folder = tmp_path / name
+        if options:
+            return main([str(claim), '--out', str(folder), *options])
         # Errors go where the copies write their logs, not to pytest.
         monkeypatch.setattr(sys, 'stderr', sys.__stderr__)
         with pytest.raises(SystemExit) as stop:
@@ -98,6 +100,18 @@ def test_a_study_that_was_killed_gives_the_same_table(study, capsys, tmp_path):
     assert [r.metrics for r in whole] == [r.metrics for r in resumed]
 
 
+@pytest.mark.slow
+def test_an_array_of_jobs_gives_the_same_rows(study, capsys):
+    whole = study('whole')
+    for part in ('0/2', '1/2'):
+        study('parts', '--part', part)
+    capsys.readouterr()
+    parts = study('parts')
+    # Only the run that failed is tried again.
+    assert capsys.readouterr().out.count('seed 0: ') == 2  # its line, and in the report
+    assert [r.metrics for r in parts] == [r.metrics for r in whole]
+
+
 @pytest.mark.parametrize(
     'args, message',
     [
@@ -106,6 +120,7 @@ def test_a_study_that_was_killed_gives_the_same_table(study, capsys, tmp_path):
         (['README.md'], 'is no config'),
         (['flow_of_flow', '--out', 'README.md'], 'is a file, not a folder'),
         (['--page', 'docs'], 'docs is a folder'),
+        (['flicker', '--part', '2/2'], 'from 0/N to N-1/N, got 2/2'),
     ],
 )
 def test_mistakes_end_in_one_line(args, message, plugin, capsys):

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from uuid import uuid4
 
 import cv2
 import numpy as np
@@ -211,9 +212,19 @@ class MotionSet:
             raise InputError(
                 f'{root} exists but is not a motion set: choose another folder'
             )
-        half_made = root.with_name(f'{root.name}.part')
-        shutil.rmtree(half_made, ignore_errors=True)
+        half_made = root.with_name(f'{root.name}.{uuid4().hex}.part')
         half_made.mkdir(parents=True)
+        try:
+            self._write(half_made)
+            half_made.rename(root)
+        except OSError:
+            if not done.is_file():  # written by another process in the meantime
+                raise
+        finally:
+            shutil.rmtree(half_made, ignore_errors=True)
+        return root
+
+    def _write(self, root: Path) -> None:
         for split, count in (('train', self.train_clips), ('val', self.val_clips)):
             clips = [(k, i) for k in range(len(self.classes)) for i in range(count)]
             lines: dict[str, list[str]] = {'': []}
@@ -221,16 +232,14 @@ class MotionSet:
             for label, index in track(clips, title, console=Console(stderr=True)):
                 name = f'{self.classes[label]}/{index:04d}.mp4'
                 frames = self.clip(split, label, index)
-                _encode(half_made / f'videos_{split}' / name, frames)
+                _encode(root / f'videos_{split}' / name, frames)
                 for level in {'', self.level(index)}:
                     lines.setdefault(level, []).append(f'{name} {label}\n')
             for level, part in lines.items():
                 name = f'motion_{split}_list_videos{level and f"_{level}"}.txt'
-                (half_made / name).write_text(''.join(part))
-        (half_made / 'label_map_motion.txt').write_text('\n'.join(self.classes) + '\n')
-        (half_made / done.name).write_text(json.dumps(asdict(self)) + '\n')
-        half_made.rename(root)
-        return root
+                (root / name).write_text(''.join(part))
+        (root / 'label_map_motion.txt').write_text('\n'.join(self.classes) + '\n')
+        (root / SPECIFICATION).write_text(json.dumps(asdict(self)) + '\n')
 
 
 def _encode(path: Path, frames: np.ndarray) -> None:

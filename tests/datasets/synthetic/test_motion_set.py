@@ -121,6 +121,30 @@ def test_writing_again_keeps_the_set_and_another_one_is_refused(motion_set, tmp_
         SET.write(tmp_path)
 
 
+def test_several_processes_write_one_set(tmp_path, monkeypatch):
+    write = MotionSet._write
+
+    def slowly(self, root):
+        write(self, root)
+        monkeypatch.undo()
+        SET.write(tmp_path / 'set')  # another process is faster
+
+    monkeypatch.setattr(MotionSet, '_write', slowly)
+    assert SET.write(tmp_path / 'set') == tmp_path / 'set'
+    assert [path.name for path in tmp_path.iterdir()] == ['set']
+    assert len(list((tmp_path / 'set').glob('videos_*/*/*.mp4'))) == 30
+
+
+def test_an_interrupted_set_leaves_nothing(tmp_path, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MotionSet, 'clip', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        SET.write(tmp_path / 'new' / 'set')
+    assert list((tmp_path / 'new').iterdir()) == []
+
+
 def test_accelerations_differ_in_nothing_but_the_course_of_speed():
     accelerations = MotionSet(kind='acceleration', frames=12)
     assert accelerations.classes == ACCELERATION_CLASSES
