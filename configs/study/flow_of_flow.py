@@ -40,4 +40,6 @@ contrasts = {
         'flow, conv, flow - flow, conv, flow, conv, flow'
     ),
 }
-scales = dict(quick=dict(sets=['acceleration']))  # effects of over 10 points: 3 seeds
+# Effects of over 10 points: 3 seeds. In 12 epochs, two flows do not yet fit the training
+# clips (with seed 0: 51.7 %; with seed 7 and 24 epochs, which chose the 24: 97.5 %).
+scales = dict(quick=dict(sets=['acceleration'], options=dict(max_epochs=24)))
