@@ -218,6 +218,27 @@ def _classify_tpn_afresh() -> None:
     TPNHead.forward = patched
 
 
+# Until MMAction2 1.1, a sample's `gt_label`, `pred_label` and `pred_score` are
+# `gt_labels.item` and so on.
+
+
+def _samples_of_1_1() -> bool:
+    if package_file('mmaction', '__init__.py') is None:
+        return False
+    from mmaction.structures import ActionDataSample
+
+    return not hasattr(ActionDataSample, 'set_gt_label')
+
+
+def _name_as_in_1_2() -> None:
+    from mmaction.structures import ActionDataSample
+
+    for name in ('gt_label', 'pred_label', 'pred_score'):
+        item = property(lambda sample, name=name: getattr(sample, f'{name}s').item)
+        setattr(ActionDataSample, name, item)
+    ActionDataSample.set_gt_label = ActionDataSample.set_gt_labels
+
+
 # Heads convert the scores of a training step to numpy, which has no bf16, so training
 # in bf16 ends at its first step.
 
@@ -318,6 +339,13 @@ FAULTS = (
         until='TPNHead keeps no copy of its classifier',
         present=_tpn_head_keeps_a_copy,
         patch=_classify_tpn_afresh,
+    ),
+    Fault(
+        name='samples have other names than in MMAction2 1.2',
+        upstream='fixed in mmaction2 1.2.0',
+        until='MMAction2 1.1 is no longer supported',
+        present=_samples_of_1_1,
+        patch=_name_as_in_1_2,
     ),
     Fault(
         name='training in bf16 fails in the heads',

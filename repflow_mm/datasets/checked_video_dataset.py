@@ -202,7 +202,7 @@ class UnreadableSample(ActionDataSample):
 
     def set_pred_label(self, value: Tensor) -> ActionDataSample:
         """Set the label with the highest score."""
-        if 'pred_score' in self:
+        if hasattr(self, 'pred_score'):
             value = self.pred_score.argmax(dim=-1, keepdim=True)
         return super().set_pred_label(value)
 

@@ -79,3 +79,30 @@ def test_the_old_stack_needs_fewer_patches(run_python):
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'mmaction    1.1.0' in result.stdout and 'mmcv        2.0.1' in result.stdout
     assert 'absent    mmaction2 lacks localizers/drn' in result.stdout
+    assert 'patched   samples have other names' in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not OLD_STACK.is_dir(), reason='mmaction2 1.1 is laid out by quickstart.py alone'
+)
+def test_predictions_on_the_old_stack(run_python):
+    code = """
+import torch, repflow_mm
+from repflow_mm.datasets import MotionSet
+from repflow_mm.datasets.checked_video_dataset import UnreadableSample
+from mmaction.registry import MODELS
+from tests.models.test_late_fusion import config, samples
+
+video = MotionSet(frames=16).clip('val', label=1, index=0)
+print(repflow_mm.load('repflow_tiny_motion').predict(video).top(1)[0].name)
+model = MODELS.build(config()).eval()
+data = dict(inputs=list(torch.rand(2, 1, 3, 4, 64, 64)), data_samples=samples(2))
+print([float(s.pred_score.sum().round(decimals=3)) for s in model.test_step(data)])
+sample = UnreadableSample().set_gt_label(1)
+sample.set_pred_score(torch.tensor([0.1, 0.8, 0.1])).set_pred_label(torch.tensor([1]))
+print(sample.pred_label.tolist())
+"""
+    result = run_python('-c', code, stack='old')
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-3:] == ['move_left', '[1.0, 1.0]', '[0]']
