@@ -30,6 +30,7 @@ _UNREADABLE = (
     AttributeError,
     EOFError,
     LookupError,
+    MemoryError,
     RuntimeError,
     pickle.UnpicklingError,
     TypeError,

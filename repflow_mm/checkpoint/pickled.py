@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
-from torch import Tensor
+from torch import Tensor, _weights_only_unpickler
 from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_globals
 
 from repflow_mm.checkpoint.archive import Refused, require
@@ -96,12 +96,20 @@ def _getattr(owner: Any, name: str) -> None:
         raise forbidden('builtins.getattr')
 
 
+def _encode(text: str, encoding: str) -> bytes:
+    """`_codecs.encode`: how protocol 2 writes bytes. Other encodings expand them."""
+    if not isinstance(text, str) or encoding != 'latin1':
+        raise forbidden(f'_codecs.encode(..., {str(encoding)[:20]!r})')
+    return text.encode(encoding)
+
+
 def _bytes() -> bytes:
     """`bytes()`: how protocol 2 writes the data of an empty array."""
     return b''
 
 
 _STAND_INS: dict[str, Callable] = {
+    '_codecs.encode': _encode,
     'numpy.dtype': _Dtype,
     'numpy.ndarray': _Array,
     'mmengine.logging.history_buffer.HistoryBuffer': _History,
@@ -130,7 +138,6 @@ _KINDS = dict(
 # The allowed names, each as `module.name`.
 NAMES = frozenset(
     {
-        '_codecs.encode',  # how protocol 2 writes bytes
         'builtins.complex',
         'builtins.set',
         'collections.Counter',
@@ -176,6 +183,9 @@ def stand_ins() -> Iterator[None]:
     """
     with _lock:
         others = get_safe_globals()
+        # torch's own list goes before safe globals; the function caches it.
+        built_in = _weights_only_unpickler._get_allowed_globals()
+        hidden = {name: built_in.pop(name) for name in _STAND_INS if name in built_in}
         clear_safe_globals()
         try:
             add_safe_globals([(value, name) for name, value in _STAND_INS.items()])
@@ -183,10 +193,12 @@ def stand_ins() -> Iterator[None]:
         finally:
             clear_safe_globals()
             add_safe_globals(others)
+            built_in.update(hidden)
 
 
+_KEYS = str, bytes, int, float, bool, type(None), tuple, torch.dtype, torch.device
 _LEAVES = (
-    *(str, bytes, int, float, bool, type(None), complex, set),
+    *(str, bytes, int, float, bool, type(None), complex),
     *(torch.Size, torch.dtype, torch.device, np.generic),
 )
 
@@ -225,12 +237,14 @@ def finished(content: Any, size: int) -> Any:
     def convert(value: Any) -> Any:
         kind = type(value)
         if kind in (dict, OrderedDict, Counter):
-            for key, item in value.items():
-                value[key] = finish(item)
             if kind is OrderedDict and vars(value):  # module versions of a state dict
-                metadata = finish(vars(value).get('_metadata'))
+                # First, since an attribute may also hide a method.
+                metadata = vars(value).get('_metadata')
                 vars(value).clear()
-                value._metadata = metadata
+                value._metadata = finish(metadata)
+            for key, item in value.items():
+                require(isinstance(key, _KEYS), 'it has a key that is no name')
+                value[key] = finish(item)
         elif kind is list:
             value[:] = map(finish, value)
         elif kind is tuple:
@@ -239,6 +253,8 @@ def finished(content: Any, size: int) -> Any:
             return own(value)
         elif isinstance(value, _Array | _History):
             return value.finish(finish)
+        elif kind is set:
+            require(all(isinstance(v, _KEYS) for v in value), 'it has a set of objects')
         elif not isinstance(value, _LEAVES):
             raise Refused(f'it holds a {kind.__name__}, which no checkpoint needs')
         return value

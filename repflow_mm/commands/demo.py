@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from repflow_mm.commands._arguments import (
 )
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.config.find import TINY
-from repflow_mm.errors import command
+from repflow_mm.errors import InputError, command
 from repflow_mm.files import write_text
 from repflow_mm.inference.prediction import Prediction
 from repflow_mm.inference.recognizer import Recognizer
@@ -68,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     keep_memory()
     videos = videos_of(args)
+    if args.out is not None:
+        _check_videos_are_kept(videos, args.out)
     recognizer = model_of(args)
     console, started = Console(highlight=False, soft_wrap=True), time.perf_counter()
     predictions, windows = [], 0
@@ -107,6 +109,18 @@ def main(argv: Sequence[str] | None = None) -> None:
                 'them: --cfg-options class_names=FILE, with a name per line'
             )
         _summary(windows, started, console)
+
+
+def _check_videos_are_kept(videos: Mapping[Path, Path], out: Path) -> None:
+    """Raise `InputError` if what is written would replace a video."""
+    given = {path.resolve(): path for path in videos}
+    for name in videos.values():
+        for suffix in ('.mp4', '.gif'):
+            written = Path(f'{out / name}{suffix}').resolve()
+            if written in given:
+                raise InputError(
+                    f'{given[written]} would be overwritten: choose another --out'
+                )
 
 
 def _summary(windows: int, started: float, console: Console) -> None:

@@ -16,27 +16,35 @@ from repflow_mm.visualization.flow_clip import FlowClip, Solver
 _ITERATIONS = 20  # the layer's default
 
 
-def layer_solver(tap: FlowTap, name: str, views: int, frames: int) -> Solver:
-    """The flow of a layer for the last view of the network's input.
+def layer_solvers(tap: FlowTap, views: int, frames: int) -> dict[str, Solver]:
+    """The flow of each layer for the last view of the network's input.
 
     Args:
-        tap (FlowTap): The tap after the forward pass.
-        name (str): Name of the layer.
+        tap (FlowTap): The tap after the forward pass; of its inputs, those of the last
+            view are kept.
         views (int): Number of crops of the window.
         frames (int): Frames per crop, `T`. After a temporal stride, several share the
             same flow, divided by the stride.
 
     Returns:
-        Solver: Computes the flow when asked to.
+        dict[str, Solver]: By name of the layer, what computes its flow when asked to.
     """
-    clips = tap.inputs[name]
-    # A neck without `num_segments` treats all crops as one clip.
-    together = len(clips) == 1 and views > 1
-    tap.inputs[name] = clips[-1:].clone() if len(clips) > 1 else clips
-    count = clips.shape[2] // views if together else clips.shape[2]
-    # A layer after another flow layer has one frame less, and no stride.
-    stride = max(round(frames / count), 1)
+    solvers, stride, before = {}, 1, 0
+    for name, clips in tap.inputs.items():
+        # A neck without `num_segments` treats all crops as one clip.
+        together = len(clips) == 1 and views > 1
+        tap.inputs[name] = clips[-1:].clone() if len(clips) > 1 else clips
+        count = clips.shape[2] // views if together else clips.shape[2]
+        if not before or count > before:  # the first layer, or that of another stream
+            stride = max(round(frames / count), 1)
+        elif before - count > 1:  # a layer before it removes one frame at most
+            stride *= max(round((before - 1) / count), 1)
+        before = count
+        solvers[name] = _solver(tap, name, count, stride, frames)
+    return solvers
 
+
+def _solver(tap: FlowTap, name: str, count: int, stride: int, frames: int) -> Solver:
     def solve(n_iters: int | None) -> np.ndarray | None:
         flow = tap.flow(name, n_iters)
         if flow is None:

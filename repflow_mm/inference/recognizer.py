@@ -9,7 +9,7 @@ from mmaction.apis import inference_recognizer
 from PIL import Image
 from torch import nn
 
-from repflow_mm.inference.clips import input_solver, layer_solver
+from repflow_mm.inference.clips import input_solver, layer_solvers
 from repflow_mm.inference.features import window_features
 from repflow_mm.inference.prediction import Prediction
 from repflow_mm.inference.strips import TAIL, Strips
@@ -102,10 +102,9 @@ class Recognizer:
                 )
             times = window.indices / video.fps
             solvers = {
-                name: layer_solver(tap, name, window.views, count)
-                for name in tap.layers
-                # There may be motion layers that the forward pass does not use.
-                if name in tap.inputs and not self._sees_flow(name, window)
+                name: solver
+                for name, solver in layer_solvers(tap, window.views, count).items()
+                if not self._sees_flow(name, window)
             }
             if window.flow is not None:
                 solvers = dict(input=input_solver(window.flow, count)) | solvers

@@ -96,13 +96,13 @@ def test_of_three_crops_the_middle_one(recognizer, long_video):
     ],
 )
 def test_which_flow_belongs_to_a_frame(plugin, frames, features, shown, stride):
-    from repflow_mm.inference.clips import layer_solver
+    from repflow_mm.inference.clips import layer_solvers
     from repflow_mm.layers import FlowTap, RepresentationFlow
 
     layer, x = RepresentationFlow(2, 3), torch.rand(1, 2, features, 6, 6)
     with FlowTap(layer) as tap:
         layer(x)
-    found = layer_solver(tap, '', 1, frames).solve(None)
+    found = layer_solvers(tap, 1, frames)[''].solve(None)
     u_x, _ = layer.flow(x)
     expected = u_x[0].transpose(0, 1).detach()[shown] / stride
     np.testing.assert_allclose(found[..., 0], expected, rtol=1e-6)
@@ -110,16 +110,36 @@ def test_which_flow_belongs_to_a_frame(plugin, frames, features, shown, stride):
 
 def test_of_crops_in_one_row_the_last(plugin):
     """A neck of Recognizer2D without `num_segments` treats them as one clip."""
-    from repflow_mm.inference.clips import layer_solver
+    from repflow_mm.inference.clips import layer_solvers
     from repflow_mm.layers import FlowTap, RepresentationFlow
 
     layer, x = RepresentationFlow(2, 3), torch.rand(1, 2, 12, 6, 6)
     with FlowTap(layer) as tap:
         layer(x)
-    found = layer_solver(tap, '', 3, 4).solve(None)
+    found = layer_solvers(tap, 3, 4)[''].solve(None)
     u_x, _ = layer.flow(x)
     expected = u_x[0].transpose(0, 1).detach()[[8, 9, 10, 10]]
     np.testing.assert_allclose(found[..., 0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('num_flows', 'frames', 'features'),
+    [(1, 2, 2), (2, 3, 3), (2, 4, 4), (2, 9, 9), (3, 5, 5), (2, 8, 4), (3, 16, 8)],
+)
+def test_flow_of_flow_is_not_taken_for_a_stride(num_flows, frames, features):
+    from repflow_mm.inference.clips import layer_solvers
+    from repflow_mm.layers import FlowOfFlow, FlowTap
+
+    model = torch.nn.Sequential(FlowOfFlow(2, flow_channels=3, num_flows=num_flows))
+    with FlowTap(model) as tap:
+        model(torch.rand(1, 2, features, 6, 6))
+    solvers = layer_solvers(tap, 1, frames)
+    assert len(solvers) == num_flows
+    for name, solver in solvers.items():
+        u_x, _ = tap.layers[name].flow(tap.inputs[name])
+        found = abs(solver.solve(None)[..., 0]).max()
+        expected = u_x.abs().max().item() * features / frames
+        assert found == pytest.approx(expected, rel=1e-5), name
 
 
 def moving(step: np.ndarray, count: int = 3) -> np.ndarray:

@@ -6,8 +6,8 @@ backward pass keeps only the two input maps and recomputes the iterations.
 """
 
 import ctypes
-import sysconfig
 from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import torch
@@ -42,8 +42,7 @@ _ARGUMENTS = {
 def _load() -> ctypes.CDLL | str:
     """The library, or why it is unavailable."""
     again = 'reinstall repflow_mm with a C++ compiler (g++ or clang++) available'
-    suffixes = {'.abi3.so', '.so', sysconfig.get_config_var('EXT_SUFFIX')}
-    names = [_HERE / f'_tvl1{suffix}' for suffix in suffixes if suffix]
+    names = [_HERE / f'_tvl1{suffix}' for suffix in EXTENSION_SUFFIXES]
     found = [path for path in names if path.is_file()]
     if not found:
         return f'the kernel was not built: {again}'
@@ -80,11 +79,21 @@ def _parallel() -> ctypes.c_void_p:
         maps = Path('/proc/self/maps').read_text()
     except OSError:
         return ctypes.c_void_p()
-    for path in {line.split(maxsplit=5)[-1] for line in maps.splitlines()}:
-        if Path(path).name.startswith(('libgomp', 'libiomp', 'libomp')):
+    paths = dict.fromkeys(line.split(maxsplit=5)[-1] for line in maps.splitlines())
+    runtimes = [
+        path
+        for path in paths
+        if Path(path).name.startswith(('libgomp', 'libiomp', 'libomp'))
+    ]
+    # Other packages bring their own; PyTorch's lies in or beside its folder.
+    ours = str(Path(torch.__file__).parent)
+    for path in sorted(runtimes, key=lambda path: not path.startswith(ours)):
+        try:
             library = ctypes.CDLL(path)
-            if hasattr(library, 'GOMP_parallel'):
-                return ctypes.cast(library.GOMP_parallel, ctypes.c_void_p)
+        except OSError:  # deleted since
+            continue
+        if hasattr(library, 'GOMP_parallel'):
+            return ctypes.cast(library.GOMP_parallel, ctypes.c_void_p)
     return ctypes.c_void_p()
 
 

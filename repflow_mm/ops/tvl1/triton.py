@@ -22,7 +22,14 @@ def _install() -> str:
     """What is missing from the installation; empty if nothing is."""
     if not importlib.util.find_spec('triton'):
         return 'Triton is not installed'
-    version = importlib.metadata.version('triton')
+    try:
+        version = importlib.metadata.version('triton')
+    except importlib.metadata.PackageNotFoundError:
+        # Builds of it have other names, such as pytorch-triton-rocm.
+        names = importlib.metadata.packages_distributions().get('triton')
+        if not names:
+            return 'Triton is installed without its version: reinstall it'
+        version = importlib.metadata.version(names[0])
     if tuple(map(int, version.split('.')[:2])) < (3, 4):
         # Its gather takes minutes to compile, and then fails.
         return f'Triton {version} is too old: 3.4 or later is needed (PyTorch 2.8)'

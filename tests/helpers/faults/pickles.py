@@ -24,6 +24,13 @@ class Call:
         return self.reduced
 
 
+class Hiding(dict):
+    """Pickles as an OrderedDict with an attribute in place of a method."""
+
+    def __reduce__(self):
+        return OrderedDict, (), dict(items=set), None, iter(self.items())
+
+
 class Storage:
     """Pickles like torch's reference to a tensor storage."""
 
@@ -114,6 +121,14 @@ def objects() -> Iterator[tuple[str, object]]:
     yield 'a structured dtype', array((1,), dtype('S1', *fields), b'A')
     longer = dtype('S1', 3, '|', None, None, None, 200, 1, 0)
     yield 'a dtype longer than its code', array((1,), longer, b'A' * 200)
+    bomb: object = b'x'
+    for _ in range(28):  # 256 megabytes
+        bomb = Call(codecs.encode, bomb, 'hex_codec')
+    yield 'text that doubles again and again', bomb
+    huge_tensor = tensor(Storage(4), (1 << 33,), (0,))
+    yield 'a dict that hides its items', Hiding(w=huge_tensor)
+    yield 'a set of tensors', Call(set, [huge_tensor])
+    yield 'a tensor as a key', [Call(OrderedDict, [[huge_tensor, 1]])]
     yield 'a log without numbers', Call(HistoryBuffer, state=dict(max_length=1))
 
 
