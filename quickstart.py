@@ -125,13 +125,20 @@ def set_up() -> None:
             'it away, or name another folder in REPFLOW_VENV'
         )
     say(f'setting up {VENV} (once; PyTorch is a large download)')
+    # First, so that an interrupted call knows the folder for its own.
+    VENV.mkdir(parents=True, exist_ok=True)
+    stamp.write_text('not finished')
     # Another Python version needs a new environment; this one may be cleared.
     config = VENV / 'pyvenv.cfg'
     version = f'version = {platform.python_version()}'
-    clear = config.is_file() and version not in config.read_text()
+    if config.is_file() and version not in config.read_text():
+        for path in VENV.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path != stamp:
+                path.unlink()
     # Debian's Python lacks ensurepip.
-    venv.create(VENV, clear=clear, with_pip=False, symlinks=os.name != 'nt')
-    stamp.write_text('not finished')
+    venv.create(VENV, with_pip=False, symlinks=os.name != 'nt')
     add_pip()
     torch = next(
         line for line in REQUIREMENTS.read_text().splitlines() if line[:7] == 'torch=='

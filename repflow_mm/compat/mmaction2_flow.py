@@ -7,21 +7,23 @@ since 1.1, `RawFrameDecode` gives pictures of two channels.
 import functools
 import os
 from collections.abc import Callable
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from repflow_mm.compat.fault import UNREPORTED, Fault, package_file
 from repflow_mm.errors import InputError, MissingFileError
 
+if TYPE_CHECKING:  # the doctor runs where numpy and OpenCV are missing
+    import numpy as np
 
-def _is_flow(picture: np.ndarray) -> bool:
+
+def _is_flow(picture: 'np.ndarray') -> bool:
     return picture.ndim == 3 and picture.shape[-1] == 2
 
 
-def _negate(pictures: list[np.ndarray], axis: int = 0) -> None:
+def _negate(pictures: list['np.ndarray'], axis: int = 0) -> None:
     """Negate the x of mirrored flow (axis 0) or its y, in place."""
     for picture in filter(_is_flow, pictures):
-        np.subtract(255, picture[..., axis], out=picture[..., axis])
+        picture[..., axis] = 255 - picture[..., axis]
 
 
 def _original(find: Callable[[], tuple[type, str]]) -> Callable[[], bool]:
@@ -88,7 +90,7 @@ def _patch_fuse() -> None:
         results = original(self, results)
         if flip:
             # Pictures that were neither cropped nor resized are read-only views.
-            results['imgs'] = [np.array(img) for img in results['imgs']]
+            results['imgs'] = [img.copy() for img in results['imgs']]
             _negate(results['imgs'])
         return results
 
@@ -128,6 +130,8 @@ def _array_decode() -> tuple[type, str]:
 
 
 def _patch_array_decode() -> None:
+    import numpy as np
+
     array_decode, name = _array_decode()
     original = getattr(array_decode, name)
 
@@ -164,7 +168,7 @@ def _patch_raw_frame_decode() -> None:
         except Exception:  # of several libraries
             _check_pictures(self, results)
             raise
-        if not sound or results['imgs'][0].dtype != np.uint8:
+        if not sound or results['imgs'][0].dtype != 'uint8':
             _check_pictures(self, results)
         return results
 
@@ -173,7 +177,8 @@ def _patch_raw_frame_decode() -> None:
 
 def _check_pictures(decode, results: dict) -> None:
     """Raise `InputError` if a picture is not there, broken or of another size."""
-    import cv2  # not at the top: the doctor runs where OpenCV does not import
+    import cv2
+    import numpy as np
 
     folder, template = results['frame_dir'], results['filename_tmpl']
     remedy = (

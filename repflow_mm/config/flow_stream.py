@@ -1,10 +1,12 @@
 """Turn the config of an RGB network into one of a flow stream, or of two streams."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-_INSTEAD = dict(Resize='FlowResize')
+from repflow_mm.errors import InputError
+
+_INSTEAD = dict(Resize='FlowResize', DecordInit='VideoInit', DecordDecode='VideoDecode')
 
 
 def set_flow(cfg: dict, length: int | None = None, **options: Any) -> None:
@@ -14,13 +16,16 @@ def set_flow(cfg: dict, length: int | None = None, **options: Any) -> None:
 
     Args:
         cfg (dict): The config of an RGB network on clips, modified in place. Its
-            pipelines decode by `VideoDecode`.
+            pipelines decode by `VideoDecode` or `DecordDecode`.
         length (int, optional): For a 2D network, flows in a stack
             (:class:`repflow_mm.datasets.StackFlow`); stacks overlap, `stride` apart.
             Defaults to none: two channels, for a 3D network.
         **options: `stride` (1), and those of :class:`repflow_mm.datasets.ComputeFlow`.
             `twice` is `of` of :class:`repflow_mm.datasets.ComputeFlowOfFlow`, for the
             flow of that flow (none).
+
+    Raises:
+        InputError: If a pipeline decodes no video.
     """
     compute, stack, channels = _steps(length, options)
     _replace_pipelines(cfg, lambda steps: _flow_pipeline(steps, compute, stack))
@@ -72,17 +77,31 @@ def _replace_pipelines(cfg: dict, change: Callable[[list], list]) -> None:
     for part in ('train', 'val', 'test'):
         if cfg.get(f'{part}_pipeline'):
             cfg[f'{part}_pipeline'] = change(cfg[f'{part}_pipeline'])
-        dataset = (cfg.get(f'{part}_dataloader') or {}).get('dataset')
-        if dataset:
+        for dataset in _datasets((cfg.get(f'{part}_dataloader') or {}).get('dataset')):
             dataset['pipeline'] = change(dataset['pipeline'])
+
+
+def _datasets(node: Any) -> Iterator[dict]:
+    """Datasets with a pipeline, also inside MMEngine's wrappers."""
+    for dataset in node if isinstance(node, list | tuple) else [node]:
+        if dataset and 'pipeline' in dataset:
+            yield dataset
+        elif dataset:
+            yield from _datasets(dataset.get('dataset') or dataset.get('datasets'))
 
 
 def _flow_pipeline(steps: list[dict], compute: dict, stack: list[dict]) -> list[dict]:
     if any(step['type'] == 'ComputeFlow' for step in steps):
         return steps  # one list in two places
+    kinds = [_INSTEAD.get(step['type'], step['type']) for step in steps]
+    if 'VideoDecode' not in kinds:
+        raise InputError(
+            'flow is computed in place of VideoDecode or DecordDecode, and the '
+            f'pipeline has neither: {kinds}'
+        )
     changed: list[dict] = []
     for step in copy.deepcopy(steps):
-        if step['type'] == 'VideoDecode':
+        if step['type'] in ('VideoDecode', 'DecordDecode'):
             step = compute  # it decodes what it needs
         elif step['type'] == 'FormatShape':
             changed += stack

@@ -143,7 +143,7 @@ def _short_side(cfg: dict, before: int, now: int) -> Iterator[_Place]:
     for step in _steps(cfg, *_RESIZE, 'ThreeCrop'):
         if step['type'] == 'ThreeCrop':
             yield step, 'crop_size', now
-        elif -1 in step['scale']:
+        elif -1 in _size(step):
             yield step, 'scale', (-1, now)
 
 
@@ -152,12 +152,20 @@ def _crop_size(cfg: dict, before: int, now: int) -> Iterator[_Place]:
     for step in _steps(cfg, *_RESIZE, *keys):
         if step['type'] in keys:
             yield step, keys[step['type']], now
-        elif -1 not in step['scale']:
+        elif _size(step) and -1 not in _size(step):
             yield step, 'scale', (now, now)
 
 
+def _size(resize: dict) -> tuple[int, ...]:
+    """Width and height of a step; none if its scale is a factor."""
+    scale = resize['scale']
+    return tuple(scale) if isinstance(scale, list | tuple) else ()
+
+
 def _max_epochs(cfg: dict, before: int, now: int) -> Iterator[_Place]:
-    yield cfg['train_cfg'], 'max_epochs', now
+    loop = cfg['train_cfg']
+    if 'max_iters' not in loop:
+        yield loop, 'max_epochs', now
     for scheduler in _items(cfg, 'param_scheduler'):
         begin = scheduler.get('begin', 0)
         if scheduler.get('T_max') == before - begin:

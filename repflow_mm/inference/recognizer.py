@@ -81,9 +81,7 @@ class Recognizer:
         """
         if not isinstance(video, WindowedVideo):
             video = WindowedVideo(video, self.model.cfg)
-        if start:
-            video.skip_to(start)
-        return video
+        return video.skipped_to(start) if start else video
 
     def look(self, video: Video) -> Iterator[FlowClip]:
         """Run the network on a video, window by window.

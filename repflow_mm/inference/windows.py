@@ -4,6 +4,7 @@ Only sampled frames are decoded, and only one window is held in memory, so that 
 may be of any length.
 """
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,11 +156,14 @@ class WindowedVideo:
         except InputError as error:
             raise VideoError(self._path, f'is too short: {error}') from None
 
-    def skip_to(self, second: float) -> None:
-        """Drop the windows that begin before a time.
+    def skipped_to(self, second: float) -> 'WindowedVideo':
+        """The same video without the windows that begin before a time.
 
         Args:
             second (float): Time in seconds.
+
+        Returns:
+            WindowedVideo: It shares the open file.
 
         Raises:
             VideoError: If no window begins after it.
@@ -172,7 +176,9 @@ class WindowedVideo:
                 f'its last window begins at second {last / self.fps:.2f}, and start '
                 f'is {second:g}',
             )
-        self.indices = [i for i in self.indices if i[0] >= frame]
+        rest = copy.copy(self)
+        rest.indices = [i for i in self.indices if i[0] >= frame]
+        return rest
 
     def __len__(self) -> int:
         return len(self.indices)

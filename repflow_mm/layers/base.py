@@ -43,7 +43,7 @@ class MotionLayer(nn.Module):
 
     Raises:
         InputTypeError: If `in_channels` is not an integer.
-        InputError: On an unknown option, and in `forward` on a wrong shape or too few
+        InputError: On a wrong value, and in `forward` on a wrong shape or too few
             frames.
     """
 

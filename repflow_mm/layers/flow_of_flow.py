@@ -51,7 +51,7 @@ class FlowOfFlow(MotionLayer):
         - Output: `(N, C, T - num_flows, H, W)` or `(N, C, T, H, W)`.
 
     Raises:
-        InputError: On an unknown option, and in `forward` on a wrong shape or too
+        InputError: On a wrong value, and in `forward` on a wrong shape or too
             few frames.
     """
 

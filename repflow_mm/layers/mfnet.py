@@ -38,7 +38,7 @@ class MotionFilter(BottleneckMotion):
           the dtype of the input, under autocast in its dtype.
 
     Raises:
-        InputError: On an unknown option, and in `forward` on a wrong shape or fewer
+        InputError: On a wrong value, and in `forward` on a wrong shape or fewer
             than two frames.
     """
 

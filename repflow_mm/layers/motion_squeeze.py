@@ -47,7 +47,7 @@ class MotionSqueeze(BottleneckMotion):
           autocast.
 
     Raises:
-        InputError: On an unknown option or a value out of range, and in `forward` on a
+        InputError: On a wrong value, and in `forward` on a
             wrong shape or fewer than two frames.
     """
 

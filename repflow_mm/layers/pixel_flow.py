@@ -51,7 +51,7 @@ class PixelFlow(BottleneckMotion):
           regardless of autocast.
 
     Raises:
-        InputError: On an unknown option or a value out of range, and in `forward` on a
+        InputError: On a wrong value, and in `forward` on a
             wrong shape, fewer than two frames, or maps too small for `scales`.
     """
 

@@ -50,7 +50,7 @@ class RepresentationFlow(BottleneckMotion):
 
     Raises:
         InputTypeError: If `in_channels` or `flow_channels` is not an integer.
-        InputError: On an unknown option, and in `forward` on a wrong shape or
+        InputError: On a wrong value, and in `forward` on a wrong shape or
             fewer than two frames.
     """
 

@@ -69,7 +69,7 @@ class TVNet(BottleneckMotion):
           regardless of autocast.
 
     Raises:
-        InputError: On an unknown option or a value out of range, and in `forward` on a
+        InputError: On a wrong value, and in `forward` on a
             wrong shape, fewer than two frames, or maps too small for `scales`.
     """
 
@@ -123,7 +123,10 @@ class TVNet(BottleneckMotion):
         return torch.cat(self._solve(g), dim=1).to(self.expand.weight.dtype)
 
     def flow(self, x: Tensor, n_iters: int | None = None) -> tuple[Tensor, Tensor]:
-        """See :meth:`MotionLayer.flow`."""
+        """See :meth:`MotionLayer.flow`; at most the layer's iterations.
+
+        With `shared=True`, any number.
+        """
         u_x, u_y = self._solve(self.reduce(x), n_iters)
         return u_x.to(x.dtype), u_y.to(x.dtype)
 
@@ -203,10 +206,14 @@ class FilteredTVL1(nn.Module):
     def forward(
         self, f1: Tensor, f2: Tensor, n_iters: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Flow from `f1` to `f2`, after the first `n_iters` iterations of each warp."""
+        """Flow from `f1` to `f2`, after the first `n_iters` iterations of each warp.
+
+        There are no more than were learned, unless all share their filters.
+        """
         filters = clamped(self.filters, -self._largest, self._largest)
         if self.shared:
-            filters = filters.expand(self.scales, self.warps, self.n_iters, 2, 2, 2, 2)
+            count = n_iters or self.n_iters
+            filters = filters.expand(self.scales, self.warps, count, 2, 2, 2, 2)
         if self.image_grad == 'sobel':
             kernels = sobel_kernels()
         else:

@@ -127,6 +127,11 @@ class ActionFlowNet(BaseModule):
             reversed(self.predictors),
             strict=True,
         ):
+            if maps.shape[2] < 2:
+                raise InputError(
+                    'ActionFlowNet predicts the flow between frames, and a stage has '
+                    'one frame left: remove it from out_indices, or sample longer clips'
+                )
             pairs = torch.cat((maps[:, :, :-1], maps[:, :, 1:]), dim=1)
             if found is not None:
                 size, before = pairs.shape[2:], found.shape[-1]

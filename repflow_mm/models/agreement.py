@@ -14,6 +14,7 @@ from mmaction.registry import MODELS
 from torch import nn
 
 from repflow_mm.errors import InputError
+from repflow_mm.models.flow_augmented import FlowAugmented
 from repflow_mm.models.necks import MotionNeck
 
 
@@ -50,7 +51,8 @@ def _is_neck(cfg: Any) -> bool:
 
 
 def _is_splice(cfg: Any) -> TypeGuard[Mapping]:
-    return isinstance(cfg, Mapping) and cfg.get('type') == 'FlowAugmented'
+    kind = cfg.get('type') if isinstance(cfg, Mapping) else None
+    return (MODELS.get(kind) if isinstance(kind, str) else kind) is FlowAugmented
 
 
 def _counted(backbone: Mapping, segments: int) -> dict:

@@ -56,7 +56,8 @@ def find_videos(root: Path) -> tuple[list[str], list[Problem]]:
                 videos.append(path)
     for (_, suffix), paths in others.items():
         first, *more = sorted(paths)
-        what = f'{suffix} is no suffix of a video' if suffix else 'it has no suffix'
+        kind = _printable(suffix)
+        what = f'{kind} is no suffix of a video' if suffix else 'it has no suffix'
         why = f'{what}; {len(more)} more such files beside it' if more else what
         problems.append(Problem('no video', _printable(first), why))
     return sorted(videos), problems

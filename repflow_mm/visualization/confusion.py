@@ -1,12 +1,13 @@
 """The confusion matrix of a test: picture, table and the worst classes."""
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from repflow_mm.files import atomic_path
+from repflow_mm.files import atomic_path, write_text
 
 # Inches per class: with numbers in the cells, and at least to read a name.
 _CELL, _LEAST_CELL = 0.42, 0.13
@@ -91,12 +92,13 @@ def write_table(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
         names (Sequence[str]): `(K,)`.
         path (Path): The CSV file to write, atomically.
     """
-    with atomic_path(path) as unfinished, unfinished.open('w', newline='') as file:
-        table = csv.writer(file)
-        table.writerow(['class', 'clips', 'accuracy', *names])
-        for name, row, share in zip(names, matrix, _accuracies(matrix), strict=True):
-            known = '' if np.isnan(share) else f'{share:.4f}'
-            table.writerow([name, row.sum(), known, *row])
+    text = io.StringIO(newline='')
+    table = csv.writer(text)
+    table.writerow(['class', 'clips', 'accuracy', *names])
+    for name, row, share in zip(names, matrix, _accuracies(matrix), strict=True):
+        known = '' if np.isnan(share) else f'{share:.4f}'
+        table.writerow([name, row.sum(), known, *row])
+    write_text(path, text.getvalue())
 
 
 def per_class(matrix: np.ndarray, names: Sequence[str], limit: int) -> list[str]:

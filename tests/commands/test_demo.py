@@ -93,6 +93,18 @@ def test_wrong_input(main, network, short_video, tmp_path, capsys):
         assert message in error and error.count('\n') == 1
 
 
+def test_no_video_is_overwritten(main, network, short_video, tmp_path, capsys):
+    folder = tmp_path / 'videos'
+    (folder / 'a').mkdir(parents=True)
+    video = shutil.copy(short_video, folder / 'a' / 'b.mp4')
+    before = video.read_bytes()
+    for given, out in ((video, folder / 'a'), (folder, folder)):
+        with pytest.raises(SystemExit):
+            main([str(given), *network, '--out', str(out)])
+        assert 'b.mp4 would be overwritten' in capsys.readouterr().err
+    assert video.read_bytes() == before
+
+
 def test_without_a_config_the_network_is_the_one_that_ships(main, long_video, capsys):
     main([str(long_video), '--top', '1'])
     said, video, best, _ = capsys.readouterr().out.splitlines()

@@ -46,6 +46,13 @@ def test_doctor_names_the_command_for_what_is_missing(monkeypatch, capsys):
     assert capsys.readouterr().out.strip().endswith(f'cannot start: {command}')
 
 
+def test_doctor_runs_without_numpy(run_python):
+    code = "import sys; sys.modules['numpy'] = None\n"
+    code += 'import repflow_mm.compat'
+    result = run_python('-c', code)
+    assert result.returncode == 0, result.stderr
+
+
 def test_doctor_stops_where_opencv_does_not_import(run_python, tmp_path):
     (tmp_path / 'cv2').mkdir()
     (tmp_path / 'cv2' / '__init__.py').write_text(

@@ -140,6 +140,19 @@ def test_an_inheriting_config_changes_one_name(tmp_path):
     assert cfg.train_cfg.max_epochs == cfg.param_scheduler[0].T_max == 2
 
 
+def test_entries_of_another_kind_are_left_alone(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text(
+        "_base_ = 'repflow_mm::rgb_r18_motion.py'\n"
+        "step = dict(type='Resize', scale=0.5)\n"
+        'val_dataloader = dict(dataset=dict(pipeline=[step]))\n'
+        "train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=9)\n"
+    )
+    cfg = read_config(path, {'crop_size': 40, 'max_epochs': 3})
+    assert cfg.val_dataloader.dataset.pipeline == [dict(type='Resize', scale=0.5)]
+    assert cfg.train_cfg == dict(type='IterBasedTrainLoop', max_iters=9)
+
+
 def test_a_single_scheduler_needs_no_list(tmp_path):
     path = tmp_path / 'mine.py'
     path.write_text(

@@ -4,7 +4,8 @@ import copy
 
 import pytest
 
-from repflow_mm.config import apply_variables
+from repflow_mm.config import apply_variables, set_flow
+from repflow_mm.errors import InputError
 from tests.helpers.configs import config
 
 WEIZMANN = 'real/{}_r18_weizmann.py'
@@ -33,6 +34,26 @@ def test_the_flow_stream_differs_in_its_input_alone():
     model.backbone.frozen_stages = rgb.model.backbone.frozen_stages
     assert model == rgb.model
     assert 'ComputeFlow' not in repr(config(WEIZMANN.format('rgb')))
+
+
+def test_pipelines_of_mmaction2_in_a_wrapper():
+    plain, cfg = (copy.deepcopy(config(WEIZMANN.format('rgb'))) for _ in range(2))
+    for part in ('train', 'val', 'test'):
+        steps = cfg[f'{part}_dataloader'].dataset.pipeline
+        steps[0].type, steps[2].type = 'DecordInit', 'DecordDecode'
+        cfg.pop(f'{part}_pipeline')
+    loader = cfg.train_dataloader
+    loader.dataset = dict(type='RepeatDataset', times=2, dataset=loader.dataset)
+    other = dict(type='ConcatDataset', datasets=[cfg.val_dataloader.dataset])
+    cfg.val_dataloader.dataset = other
+    set_flow(cfg, length=5)
+    set_flow(plain, length=5)
+    expected = plain.train_dataloader.dataset.pipeline
+    assert loader.dataset.dataset.pipeline == expected
+    assert kinds(cfg.val_dataloader.dataset.datasets[0].pipeline)[0] == 'VideoInit'
+    with pytest.raises(InputError, match=r'has neither: .*RawFrameDecode'):
+        cfg.test_dataloader.dataset.pipeline = [dict(type='RawFrameDecode')]
+        set_flow(cfg)
 
 
 def test_flow_of_flow_doubles_the_channels_of_its_components():

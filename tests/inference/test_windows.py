@@ -90,7 +90,7 @@ def test_skipping(windows, long_video):
 
     video = windows.WindowedVideo(long_video, Config.fromfile(MOTION_CONFIG))
     assert [w[0] for w in video.indices] == [0, 8, 16, 19]
-    video.skip_to(0.5)
-    assert [w[0] for w in video.indices] == [16, 19]
+    assert [w[0] for w in video.skipped_to(0.5).indices] == [16, 19]
+    assert [w[0] for w in video.indices] == [0, 8, 16, 19]
     with pytest.raises(VideoError, match='begins at second 0.76, and start is 2'):
-        video.skip_to(2)
+        video.skipped_to(2)

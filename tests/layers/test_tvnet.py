@@ -32,6 +32,14 @@ def test_initially_it_is_our_solver_bit_for_bit(shared, image_grad):
         assert torch.equal(ours[0].transpose(0, 1), theirs)
 
 
+def test_more_iterations_than_were_learned():
+    x = torch.rand(1, 4, 3, 8, 8)
+    for shared in (False, True):
+        layer = TVNet(4, 3, n_iters=5, shared=shared)
+        u_5, u_50 = layer.flow(x)[0], layer.flow(x, n_iters=50)[0]
+        assert torch.equal(u_5, u_50) == (not shared)
+
+
 def test_grey_frames_of_a_pair_have_one_range():
     clip = 255 * torch.rand(1, 3, 3, 12, 14)
     layer = TVNet(3, grey=True, n_iters=10, mean=(0, 0, 0), std=(1, 1, 1)).eval()

@@ -164,6 +164,8 @@ def test_wrong_features_and_missing_targets():
     stages = [torch.randn(1, c, 3, 4, 4) for c in (4, 6)]
     with pytest.raises(InputError, match=r'in_channels=\[4, 6\] and got maps of \[4\]'):
         neck(stages[0])
+    with pytest.raises(InputError, match='a stage has one frame left'):
+        neck.predict([maps[:, :, :1] for maps in stages])
     with pytest.raises(InputError, match="data_preprocessor.type='FlowTarget'"):
         neck(stages, [ActionDataSample()])
     with pytest.raises(InputError, match='a neck of Recognizer3D'):

@@ -33,6 +33,11 @@ def test_a_splice_takes_segments_from_the_head(plugin):
     model = build(TRN, spliced())
     with torch.no_grad():
         assert model.extract_feat(torch.rand(1, 4, 3, 32, 32))[0].shape[:2] == (4, 512)
+    from repflow_mm.models import FlowAugmented
+
+    for kind in ('mmaction.FlowAugmented', FlowAugmented):
+        (place,) = build(TRN, spliced() | dict(type=kind)).backbone._motion_places
+        assert place.frames == 4
     twice = dict(type='FlowAugmented', backbone=spliced(), after='layer3')
     places = build(TRN, twice).backbone._motion_places
     assert [place.frames for place in places] == [4, 4]

@@ -107,6 +107,7 @@ def test_every_other_file_is_reported_by_its_suffix(tmp_path):
     root = fill(tmp_path, a=1, b=1)
     for name in ('a/1.heic', 'a/2.HEIC', 'a/notes', 'b/1.gif', '.DS_Store'):
         (root / name).touch()
+    (root / os.fsdecode(b'b/1.fran\xe7ais')).touch()  # as an old archive unpacks
     assert {(p.kind, p.what, p.why) for p in plan(root).problems} == {
         (
             'no video',
@@ -115,6 +116,11 @@ def test_every_other_file_is_reported_by_its_suffix(tmp_path):
         ),
         ('no video', 'a/notes', 'it has no suffix'),
         ('no video', 'b/1.gif', '.gif is no suffix of a video'),
+        (
+            'no video',
+            r"'b/1.fran\udce7ais'",
+            r"'.fran\udce7ais' is no suffix of a video",
+        ),
     }
 
 
