@@ -40,7 +40,8 @@ def read_config(config: str | Path, options: Mapping[str, Any] | None = None) ->
     """Read the config of a model.
 
     Args:
-        config (str | Path): See :func:`find_config`.
+        config (str | Path): See :func:`find_config`. One that inherits
+            `'repflow_mm::...'` needs `repflow_mm.plugin` imported before.
         options (Mapping[str, Any], optional): Overrides, as from `--cfg-options`; see
             :func:`apply_variables`.
 

@@ -27,7 +27,8 @@ def add_motion(
 
     By default the layer adds motion, keeps the number of frames and starts as the
     identity: a pretrained network keeps its predictions. Call it again to insert
-    another layer after another sub-module.
+    another layer after another sub-module. On several GPUs, use
+    `DistributedDataParallel`: the replicas of `DataParallel` would share one layer.
 
     Args:
         model (nn.Module): A network on clips `(N, C, T, H, W)`, or on frames

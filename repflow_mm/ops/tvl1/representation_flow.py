@@ -34,7 +34,8 @@ def representation_flow(
     """Flow from `f1` to `f2`, one TV-L1 problem per map and channel.
 
     Algorithm 1 of Piergiovanni & Ryoo (CVPR 2019), with the corrections listed in
-    `docs/fidelity.md`. Differentiable in the maps and in every tensor argument.
+    `docs/fidelity.md`. Differentiable in the maps and in every tensor argument by
+    autograd; `torch.func` needs `backend='reference'`.
 
     Args:
         f1 (Tensor): First maps, `(N, C, H, W)`. The default scalars have their usual
