@@ -34,3 +34,4 @@ contrasts = {
         ' - pixels @ flicker/strong + pixels @ flicker/steady'
     ),
 }
+scales = dict(quick=dict(seeds=5))

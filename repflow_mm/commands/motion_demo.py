@@ -111,6 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             ('data_prefix.video', f'videos_{part}'),
         )
     ]
+    options.append('default_hooks.raw_accuracy=None')  # half of each validation
     if args.epochs is not None:
         options.append(f'max_epochs={args.epochs}')
     runs = [
