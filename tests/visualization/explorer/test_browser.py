@@ -147,6 +147,7 @@ def test_touch_and_autoplay(visit):
         assert page.evaluate('explorer.state.playing')
         page.tap('#play')
         page.tap('label:has([value=flow])')
+        settle(page)  # the picture grows with the next frame
         canvas = page.locator('[data-picture=flow] canvas')
         width = canvas.bounding_box()['width']
         canvas.tap(position={'x': width * 0.2, 'y': width * 0.6})
