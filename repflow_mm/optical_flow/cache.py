@@ -16,7 +16,7 @@ from repflow_mm.files import atomic_path, is_unfinished
 _FORMAT = 1  # changes if files of before must not be read
 _STEM = 120  # bytes of a video's name; file systems take 255 for the whole
 _STORES_PER_SCAN = 100  # a scan of 20,000 files takes a tenth of a second
-_OURS = re.compile(r'.+-[0-9a-f]{16}\.npy$')
+_OURS = re.compile(r'.*-[0-9a-f]{16}\.npy$')
 
 
 class FlowCache:
@@ -55,7 +55,7 @@ class FlowCache:
             stat = os.stat(video)
             about[1:2] = [os.path.abspath(video), stat.st_size, stat.st_mtime_ns]
         digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
-        stem = Path(video).stem.encode()[:_STEM].decode(errors='ignore')
+        stem = os.fsencode(Path(video).stem)[:_STEM].decode(errors='ignore')
         return self.folder / f'{stem}-{digest}.npy'
 
     def load(self, path: Path, shape: tuple[int, ...]) -> np.ndarray | None:

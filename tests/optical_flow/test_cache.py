@@ -104,6 +104,16 @@ def test_its_size_is_limited_and_it_can_be_cleaned(tmp_path, video):
         FlowCache(tmp_path, 0)
 
 
+@pytest.mark.parametrize('name', [b'\xe7\xff.mp4', 'é'.encode() * 125 + b'.mp4'])
+def test_names_of_any_bytes_and_length(tmp_path, name):
+    video = tmp_path / os.fsdecode(name)
+    video.touch()
+    cache = FlowCache(tmp_path / 'flow')
+    assert cache.store(cache.path(video), SHAPE[0], flows())
+    assert cache.load(cache.path(video), SHAPE) is not None
+    assert cache.clean()[0] == 1
+
+
 def test_a_full_folder_is_not_scanned_for_each_video(tmp_path, video, monkeypatch):
     scans = []
     size = FlowCache.size
