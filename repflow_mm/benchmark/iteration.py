@@ -7,13 +7,16 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from repflow_mm.benchmark.measure import Table, Time
 from repflow_mm.config import read_config
+from repflow_mm.config.variables import apply_variables
 from repflow_mm.datasets.synthetic import MotionSet
+from repflow_mm.engine.cpu_amp import bf16_slowdown
 
 PARTS = 'data', 'transfer', 'forward', 'backward', 'optimizer', 'EMA', 'other hooks'
 WARM_UP = 3  # iterations that are not timed
@@ -33,19 +36,21 @@ def iteration_table(repeats: int, iterations: int = 10, batch_size: int = 16) ->
             spends outside the others is waiting for data.
     """
     table = Table(
-        f'A training iteration on the motion set: {batch_size} clips of 8x56x56, fp32',
+        f'A training iteration on the motion set: {batch_size} clips of 8x56x56',
         ('network', 'iteration', *PARTS),
         note="MMAction2's networks have its datasets, PyAV, MMEngine's loop and hooks, "
         'and no average.',
     )
     clips = (WARM_UP + iterations) * batch_size
-    runs: dict[str, list[Counter]] = {name: [] for name in NETWORKS}
+    faster = not torch.cuda.is_available() and bf16_slowdown() < 1
+    networks = NETWORKS | IN_BF16 if faster else NETWORKS
+    runs: dict[str, list[Counter]] = {name: [] for name in networks}
     with TemporaryDirectory() as folder:
         data = MotionSet(train_clips=-(-clips // 10), val_clips=1).write(
             Path(folder, 'data')
         )
         for turn in range(repeats):
-            for name, make in NETWORKS.items():
+            for name, make in networks.items():
                 cfg = make()
                 cfg.work_dir = str(Path(folder, f'{name} {turn}'))
                 cfg.experiment_name = f'{name} {turn}'
@@ -88,11 +93,27 @@ def _mmaction2(kind: str) -> Config:
     return cfg
 
 
+def _in_bf16(name: str) -> Config:
+    """A config with `--amp` and `channels_last=True`."""
+    cfg = read_config(name)
+    cfg.optim_wrapper.type = 'CPUAmpOptimWrapper'
+    cfg.channels_last = True
+    apply_variables(cfg)
+    return cfg
+
+
 NETWORKS: dict[str, Callable[[], Config]] = {
     'TSN-R18 in MMAction2': partial(_mmaction2, 'TSN'),
     'TSM-R18 in MMAction2': partial(_mmaction2, 'TSM'),
     'ResNet-18': partial(read_config, 'rgb_r18_motion'),
     'ResNet-18 + RepFlow': partial(read_config, 'repflow_r18_block2_motion'),
+}
+IN_BF16 = {
+    f'{name}, bf16, channels-last': partial(_in_bf16, config)
+    for name, config in (
+        ('ResNet-18', 'rgb_r18_motion'),
+        ('ResNet-18 + RepFlow', 'repflow_r18_block2_motion'),
+    )
 }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from rich.console import Console
@@ -16,6 +17,8 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from repflow_mm.ops import representation_flow
+
+Key = TypeVar('Key')
 
 
 @dataclass
@@ -55,23 +58,23 @@ class Time:
 
 
 def in_turns(
-    calls: dict[str, Callable[[], object]], repeats: int, device: torch.device
-) -> dict[str, Time]:
+    calls: dict[Key, Callable[[], object]], repeats: int, device: torch.device
+) -> dict[Key, Time]:
     """Time several calls in alternation, `repeats` times each.
 
     Args:
-        calls (dict[str, Callable]): Calls by name; each is warmed up once.
+        calls (dict[Key, Callable]): Calls by name; each is warmed up once.
         repeats (int): Number of timed rounds.
         device (torch.device): Device to synchronize before reading the clock.
 
     Returns:
-        dict[str, Time]: Times by name.
+        dict[Key, Time]: Times by name.
     """
     wait = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
-    runs = {name: [] for name in calls}
+    runs: dict[Key, list[float]] = {name: [] for name in calls}
     rounds = track(
         range(repeats + 1),
-        f'timing {", ".join(calls)}',
+        f'timing {len(calls)} calls in turns',
         console=Console(stderr=True),
         transient=True,
     )

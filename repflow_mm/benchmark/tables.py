@@ -1,7 +1,6 @@
 """The tables of `docs/benchmarks.md`."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -17,9 +16,7 @@ from repflow_mm.benchmark.measure import (
     solver_steps,
     training,
 )
-from repflow_mm.engine.cpu_amp import bf16_slowdown
 from repflow_mm.layers import MotionLayer, RepresentationFlow, build_layer
-from repflow_mm.layers.memory_format import to_channels_last
 from repflow_mm.layers.registry import layer_names
 from repflow_mm.models.complexity import build, parameters
 from repflow_mm.ops import representation_flow
@@ -145,9 +142,6 @@ def layer_table(names: Sequence[str], device: torch.device, repeats: int) -> Tab
     return table
 
 
-EMULATED = 4  # bf16 is not timed if it takes this many times as long as fp32
-# Clips of the table of formats, by the depth of a ResNet.
-FORMAT_SIZES = {18: (8, 3, 8, 112, 112), 50: (1, 3, 32, 224, 224)}
 # Channels behind block 3, by the depth of a ResNet.
 BLOCK3 = {18: 128, 50: 512}
 
@@ -242,54 +236,3 @@ def model_table(
                     )
                 )
     return table
-
-
-def formats_table(device: torch.device, repeats: int) -> Table:
-    """Channels-last weights and bf16, alone and together."""
-    table = Table(
-        'Channels-last weights and bf16; flow behind block 3, 20 iterations',
-        ('network', 'clips', 'format', 'forward', 'ratio', 'training step', 'ratio'),
-    )
-    formats = [('fp32', False, False), ('fp32, channels-last', True, False)]
-    if device.type == 'cuda' or (slowdown := bf16_slowdown()) < EMULATED:
-        formats += [('bf16', False, True), ('bf16, channels-last', True, True)]
-    else:
-        table.note = (
-            'bf16 is not timed: a convolution takes '
-            f'{slowdown:.0f} times as long as in fp32.'
-        )
-    for depth, size in FORMAT_SIZES.items():
-        clips = torch.rand(size, device=device)
-        for flow in ('RGB', 'RepFlow'):
-            calls = {}
-            for name, channels_last, half in formats:
-                model = build('2D ResNet', depth, flow).to(device)
-                model.train()
-                if channels_last:
-                    to_channels_last(model)
-                cast = partial(torch.autocast, device.type, torch.bfloat16, half)
-                calls[name] = _within(cast, inference(model, clips))
-                calls[f'{name} +'] = _within(cast, training(model, clips))
-            times = in_turns(calls, repeats, device)
-            for name, *_ in formats:
-                ratios = [
-                    f'{times[f"fp32{kind}"].median / times[f"{name}{kind}"].median:.2f}'
-                    for kind in ('', ' +')
-                ]
-                forward, step = times[name], times[f'{name} +']
-                shape = f'{size[0]} of {size[2]}x{size[3]}x{size[4]}'
-                table.rows.append(
-                    (
-                        network_name('2D ResNet', depth, flow),
-                        *(shape, name, forward, ratios[0], step, ratios[1]),
-                    )
-                )
-    return table
-
-
-def _within(context: Callable[[], AbstractContextManager], call: Step) -> Step:
-    def wrapped() -> None:
-        with context():
-            call()
-
-    return wrapped

@@ -14,6 +14,7 @@ from mmengine.registry import init_default_scope
 
 from repflow_mm.allocator import keep_memory
 from repflow_mm.benchmark import tables
+from repflow_mm.benchmark.formats import formats_table
 from repflow_mm.benchmark.iteration import iteration_table
 from repflow_mm.benchmark.two_streams import run_times_table, two_stream_table
 from repflow_mm.commands._networks import add_networks
@@ -120,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         'layer': lambda: tables.layer_table(names, device, args.repeats),
         'motion-layers': lambda: tables.motion_layers_table(device, args.repeats),
         'models': lambda: tables.model_table(args.families, args.depths, device, few),
-        'formats': lambda: tables.formats_table(device, few),
+        'formats': lambda: formats_table(device, few),
         'iteration': lambda: iteration_table(few),
         'two-stream': lambda: two_stream_table(few),
         'run-times': lambda: run_times_table(RUN_TIMES, device, few),

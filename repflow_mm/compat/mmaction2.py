@@ -251,20 +251,24 @@ def _heads_refuse_bf16() -> bool:
     return BaseHead.loss_by_feat.__module__.startswith('mmaction')
 
 
-def _take_losses_in_fp32() -> None:
+def _take_scores_in_fp32() -> None:
     import torch
     from mmaction.models.heads import BaseHead
 
-    loss_by_feat = BaseHead.loss_by_feat
+    def patch(name: str) -> None:
+        original = getattr(BaseHead, name)
 
-    @functools.wraps(loss_by_feat)
-    def patched(self, cls_scores, data_samples):
-        if cls_scores.dtype == torch.bfloat16:
-            cls_scores = cls_scores.float()
-        return loss_by_feat(self, cls_scores, data_samples)
+        @functools.wraps(original)
+        def patched(self, cls_scores, data_samples):
+            if cls_scores.dtype == torch.bfloat16:
+                cls_scores = cls_scores.float()
+            return original(self, cls_scores, data_samples)
 
-    patched.__module__ = __name__
-    BaseHead.loss_by_feat = patched
+        patched.__module__ = __name__
+        setattr(BaseHead, name, patched)
+
+    patch('loss_by_feat')
+    patch('predict_by_feat')
 
 
 # MMAction2's metafiles name two configs without `.py`, and MMEngine finds configs by
@@ -348,11 +352,11 @@ FAULTS = (
         patch=_name_as_in_1_2,
     ),
     Fault(
-        name='training in bf16 fails in the heads',
+        name='training and testing in bf16 fail in the heads',
         upstream=UNREPORTED,
         until='BaseHead converts scores that numpy cannot hold',
         present=_heads_refuse_bf16,
-        patch=_take_losses_in_fp32,
+        patch=_take_scores_in_fp32,
     ),
     Fault(
         name='DecordInit passes bytes to decord, which crashes on a truncated AVI',

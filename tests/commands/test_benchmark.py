@@ -1,13 +1,14 @@
 """The benchmark on small inputs; incorrect kernels are not timed."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from repflow_mm.benchmark import iteration, tables, two_streams
+from repflow_mm.benchmark import formats, iteration, tables, two_streams
 from repflow_mm.benchmark.measure import Time
 from repflow_mm.commands import benchmark as run
 from repflow_mm.ops.tvl1 import cpu
@@ -62,6 +63,9 @@ def test_iteration(plugin, monkeypatch):
     names = 'TSM-R18 in MMAction2', 'ResNet-18 + RepFlow'
     few = {name: iteration.NETWORKS[name] for name in names}
     monkeypatch.setattr(iteration, 'NETWORKS', few)
+    for make in iteration.IN_BF16.values():
+        assert dict(type='ChannelsLastHook') in make().custom_hooks
+    monkeypatch.setattr(iteration, 'IN_BF16', {})
     table = iteration.iteration_table(1, iterations=1, batch_size=2)
     assert [row[0] for row in table.rows] == list(names)
     assert all(len(row) == len(table.columns) for row in table.rows)
@@ -76,20 +80,33 @@ def test_iteration(plugin, monkeypatch):
 
 @pytest.mark.slow
 def test_formats(plugin, monkeypatch):
-    monkeypatch.setattr(tables, 'FORMAT_SIZES', {18: (1, 3, 3, 5, 5)})
+    monkeypatch.setattr(formats, 'SIZES', {18: (1, 3, 3, 5, 5)})
     monkeypatch.setattr(
-        tables, 'build', lambda *network: torch.nn.Conv3d(3, 2, 3, 1, 1)
+        formats, 'build', lambda *network: torch.nn.Conv3d(3, 2, 3, 1, 1)
     )
-    for slowdown, count in ((12.3, 2), (1.5, 4)):
-        monkeypatch.setattr(tables, 'bf16_slowdown', lambda slow=slowdown: slow)
-        table = tables.formats_table(torch.device('cpu'), 1)
+    elsewhere = []
+    monkeypatch.setattr(formats, '_in_default_memory', lambda *a: elsewhere.append(a))
+    for slowdown, count, kept in ((12.3, 2, False), (1.5, 4, False), (0.5, 5, True)):
+        monkeypatch.setattr(formats, 'bf16_slowdown', lambda slow=slowdown: slow)
+        monkeypatch.setattr(formats, 'memory_is_kept', lambda kept=kept: kept)
+        table = formats.formats_table(torch.device('cpu'), 1)
         assert [row[0] for row in table.rows] == (
             ['2D ResNet-18'] * count + ['2D ResNet-18 + RepFlow'] * count
         )
         assert all(len(row) == len(table.columns) for row in table.rows)
-        assert table.rows[0][4] == table.rows[0][6] == '1.00'
+        assert table.rows[0][4] == table.rows[0][7] == '1.00'
+        assert table.rows[0][5] == table.rows[0][8] == '1.000'
         note = 'bf16 is not timed: a convolution takes 12 times as long as in fp32.'
         assert table.note == (note if count == 2 else '')
+        assert bool(elsewhere) == kept
+
+
+def test_a_step_in_the_memory_of_another_process(plugin, monkeypatch):
+    monkeypatch.setattr(formats, 'SIZES', {18: (1, 3, 4, 32, 32)})
+    with ThreadPoolExecutor(1) as other:
+        for kind in ('forward', 'step'):
+            formats._in_default_memory(other, 18, 'RepFlow', kind)
+    assert formats._steps_there.cache_info().misses == 1
 
 
 @pytest.mark.slow

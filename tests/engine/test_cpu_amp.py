@@ -2,8 +2,12 @@
 
 import itertools
 
+import pytest
 import torch
 from torch import nn
+
+from repflow_mm import compat
+from tests.helpers.compat import fault
 
 
 def test_a_step_computes_in_bf16_and_updates_in_fp32(plugin):
@@ -23,6 +27,31 @@ def test_a_step_computes_in_bf16_and_updates_in_fp32(plugin):
     assert model[0].weight.dtype == torch.float32
     assert not torch.equal(model[0].weight, before)
     assert model(torch.rand(2, 3, 8, 8)).dtype == torch.float32
+
+
+@pytest.mark.parametrize('average', ['prob', 'score', None])
+def test_a_recognizer_predicts_in_bf16(plugin, average):
+    from mmaction.registry import METRICS, MODELS
+    from mmaction.structures import ActionDataSample
+
+    assert compat.state(fault('bf16')) == 'patched'
+    head = MODELS.build(
+        dict(type='TSNHead', num_classes=3, in_channels=4, average_clips=average)
+    ).eval()
+    nn.init.normal_(head.fc_cls.weight)
+    maps = torch.rand(4, 4, 2, 2)
+    samples = [ActionDataSample().set_gt_label(i) for i in range(2)]
+    with torch.no_grad():
+        exact = head.predict(maps, samples, num_segs=2)
+        expected = [sample.pred_score.clone() for sample in exact]
+        with torch.autocast('cpu', torch.bfloat16):
+            found = head.predict(maps, samples, num_segs=2)
+    for sample, score in zip(found, expected, strict=True):
+        assert sample.pred_score.dtype == torch.float32
+        torch.testing.assert_close(sample.pred_score, score, atol=0.02, rtol=0.02)
+    if average:
+        metric = METRICS.build(dict(type='AccMetric'))
+        metric.process({}, [sample.to_dict() for sample in found])
 
 
 def test_the_slowdown_is_that_of_the_clock(plugin, monkeypatch):

@@ -15,6 +15,7 @@ from repflow_mm.layers import (
     register_layer,
     slow_parameters,
 )
+from repflow_mm.layers.registry import layer_names
 from tests.helpers.frame_difference import FrameDifference
 
 SMALL = dict(flow_channels=4, n_iters=2)
@@ -125,6 +126,36 @@ def test_channels_last_reaches_a_layer_in_a_2d_network(kind):
     assert {name: value.shape for name, value in model.state_dict().items()} == keys
     torch.testing.assert_close(layer(x), expected)
     assert layer.double()(x.double()).dtype == torch.float64
+
+
+@pytest.fixture
+def two_threads():
+    """With one, PyTorch has a 1x1 convolution in fp32 that ignores the format."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize('name', layer_names())
+@pytest.mark.parametrize('fusion', ['none', 'add'])
+def test_maps_that_come_channels_last_stay_so(name, fusion, two_threads):
+    """As a 2D network passes them on: frames in the batch, channels-last."""
+    torch.manual_seed(0)
+    layer = build_layer(dict(type=name, fusion=fusion, temporal='same'), 16)
+    frames = torch.rand(2 * 5, 16, 12, 12)
+    x = frames.unflatten(0, (2, 5)).transpose(1, 2)
+    expected = layer.train()(x)
+    last = frames.contiguous(memory_format=torch.channels_last)
+    x = last.unflatten(0, (2, 5)).transpose(1, 2)
+    out = layer(x)
+    # Iterations amplify the rounding of a convolution that sums in another order.
+    torch.testing.assert_close(out, expected, atol=1e-4, rtol=1e-4)
+    assert (
+        out.transpose(1, 2)
+        .flatten(0, 1)
+        .is_contiguous(memory_format=torch.channels_last)
+    )
 
 
 def test_slow_parameters_and_prefixes():
