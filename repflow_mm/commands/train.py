@@ -11,7 +11,7 @@ from repflow_mm.commands._config import add_config
 from repflow_mm.commands._launch import add_launch_arguments, check_exists, load_config
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.engine.cpu_amp import bf16_slowdown
-from repflow_mm.engine.launch import launch
+from repflow_mm.engine.launch import is_first_process, launch
 from repflow_mm.errors import InputError, command
 
 
@@ -97,7 +97,8 @@ def _enable_amp(cfg: Config) -> None:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
         return
-    if (slowdown := bf16_slowdown()) > 1:
+    # One process decides for all: where it is close, they would measure differently.
+    if is_first_process() and (slowdown := bf16_slowdown()) > 1:
         raise InputError(
             '--amp would be slower here: PyTorch finds no GPU, and on this processor '
             f'a convolution takes {slowdown:.1f} times as long in bf16 as in fp32'

@@ -27,6 +27,12 @@ _STARTED_BY = dict(
 )
 
 
+def is_first_process() -> bool:
+    """Whether this is the first process of a job, before it is initialized."""
+    ranks = (os.environ.get(variable, '0') for variable, _ in _STARTED_BY.values())
+    return all(rank == '0' for rank in ranks)
+
+
 def launch(cfg: Config, what: str, local_rank: int) -> object:
     """Train or test.
 

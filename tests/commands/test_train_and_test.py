@@ -13,6 +13,7 @@ from mmengine.logging import MMLogger
 
 from repflow_mm.checkpoint.load import load_checkpoint
 from repflow_mm.commands import test, train
+from repflow_mm.errors import InputError
 from tests.helpers.paths import ROOT
 
 REPFLOW = ROOT / 'configs' / 'repflow_r18_block2_motion.py'
@@ -131,11 +132,24 @@ def test_options_that_cannot_work_here(error, argv, monkeypatch):
     assert "end 'scores.txt' in .pkl" in line
 
 
+def test_only_the_first_process_decides_about_amp(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    monkeypatch.setattr(train, 'bf16_slowdown', lambda: 1.62)
+    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper')))
+    monkeypatch.setenv('RANK', '0')
+    with pytest.raises(InputError, match='slower here'):
+        train._enable_amp(cfg)
+    monkeypatch.setenv('RANK', '1')
+    train._enable_amp(cfg)
+    assert cfg.optim_wrapper.type == 'CPUAmpOptimWrapper'
+
+
 @pytest.mark.slow
 def test_training_in_bf16(argv, tmp_path, plugin, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     monkeypatch.setattr(train, 'bf16_slowdown', lambda: 0.5)
     few = [f'{loader}_dataloader.dataset.indices=4' for loader in ('train', 'val')]
+    few.append('val_cfg.fp16=True')
     train.main([str(REPFLOW), '--amp', *argv, *few])
     (log,) = (tmp_path / 'work').glob('*/vis_data/scalars.json')
     rows = [json.loads(line) for line in log.open()]
