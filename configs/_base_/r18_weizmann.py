@@ -1,4 +1,4 @@
-# Half the epochs of UT-Interaction: leaving out eli, with seed 7, RGB is at 100 % after 15.
+# Half of UT-Interaction's epochs: without eli, seed 7, RGB is at 100 % after 15.
 _base_ = ['r18_real.py', 'datasets/weizmann.py']
 from repflow_mm.config import set_variables
 
