@@ -11,7 +11,7 @@ from repflow_mm.checks import check_choice, check_count, check_flag
 from repflow_mm.errors import InputError
 from repflow_mm.layers.budget import choose_width
 from repflow_mm.layers.fusion import Fusion
-from repflow_mm.layers.memory_format import like
+from repflow_mm.layers.memory_format import laid_out_like
 
 TEMPORAL = ('valid', 'same')
 
@@ -236,12 +236,13 @@ class BottleneckMotion(MotionLayer):
 
     def features(self, x: Tensor) -> Tensor:
         """See :meth:`MotionLayer.features`."""
-        motion = like(self.motion(self.reduce(x)), x)
+        motion = laid_out_like(self.motion(self.reduce(x)), x)
         motion = self.bn(self.expand(motion))
         if self.temporal == 'same' and motion.shape[2] < x.shape[2]:
             # The last frame has no successor; zero would mean that the motion
             # stops.
-            motion = torch.cat((motion, like(motion[:, :, -1:], motion)), dim=2)
+            last = laid_out_like(motion[:, :, -1:], motion)
+            motion = torch.cat((motion, last), dim=2)
         return motion
 
     def reset_parameters(self) -> None:

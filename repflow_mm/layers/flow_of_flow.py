@@ -8,7 +8,7 @@ from repflow_mm.checks import check_choice, check_count, check_flag
 from repflow_mm.errors import InputError
 from repflow_mm.layers.base import MotionLayer
 from repflow_mm.layers.fusion import Fusion
-from repflow_mm.layers.memory_format import like
+from repflow_mm.layers.memory_format import laid_out_like
 from repflow_mm.layers.registry import register_layer
 from repflow_mm.layers.representation_flow import RepresentationFlow
 
@@ -156,7 +156,7 @@ class FlowOfFlow(MotionLayer):
             if i > 0 and self.convs:
                 x = self.convs[i - 1](x)
             x = self.flows[min(i, len(self.flows) - 1)](x)
-        return self.bn(self.expand(like(self.after(x), given)))
+        return self.bn(self.expand(laid_out_like(self.after(x), given)))
 
     @classmethod
     def options(cls) -> set[str]:

@@ -26,7 +26,7 @@ def to_channels_last(model: nn.Module) -> nn.Module:
     return model
 
 
-def like(maps: Tensor, x: Tensor) -> Tensor:
+def laid_out_like(maps: Tensor, x: Tensor) -> Tensor:
     """Lay maps out channels-last if the features they come from are.
 
     A solver returns one map after the other. A 1x1 convolution hands its input's format
