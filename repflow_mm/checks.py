@@ -3,12 +3,12 @@
 from repflow_mm.errors import InputError, InputTypeError
 
 
-def check_count(name: str, value: object) -> int:
-    """Return `value`; raise unless it is an integer of at least 1."""
+def check_count(name: str, value: object, lowest: int = 1) -> int:
+    """Return `value`; raise unless it is an integer of at least `lowest`."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise InputTypeError(f'{name} must be an int, got {value!r}')
-    if value < 1:
-        raise InputError(f'{name} must be at least 1, got {value}')
+    if value < lowest:
+        raise InputError(f'{name} must be at least {lowest}, got {value}')
     return value
 
 

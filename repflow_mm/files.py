@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -95,4 +96,4 @@ def write_text(path: str | os.PathLike, content: str) -> None:
 
 def is_unfinished(name: str) -> bool:
     """Whether a file name is that of an interrupted write."""
-    return name.startswith('.') and _UNFINISHED in name
+    return re.fullmatch(r'\..+\.part(-[0-9a-f]{32})?(\.[^.]*)?', name) is not None

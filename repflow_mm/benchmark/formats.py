@@ -38,7 +38,7 @@ def formats_table(device: torch.device, repeats: int) -> Table:
             f'{slowdown:.0f} times as long as in fp32.'
         )
     rows = [name for name, *_ in formats]
-    if memory_is_kept():
+    if device.type == 'cpu' and memory_is_kept():
         rows.insert(0, 'fp32, memory returned')
     for depth, size in SIZES.items():
         calls = {}

@@ -72,6 +72,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_cfg_options(parser, '; for all configs')
     args = parser.parse_args(argv)
     check_folder(args.work_dir)
+    stems = [Path(config).stem for config in args.configs]
+    for stem in stems:
+        if stems.count(stem) > 1:
+            raise InputError(
+                f'two configs are named {stem}: results are told apart by the name, so '
+                'rename one, or cross-validate them in another --work-dir'
+            )
     trained = [_runs(config, args) for config in args.configs]
     arms = [Arm(runs) for runs in trained]
     if any(arm.splits != arms[0].splits for arm in arms):
@@ -106,6 +113,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _runs(config: str, args: argparse.Namespace) -> list[Run]:
     """All runs of one config."""
     options = args.cfg_options or {}
+    if 'split' in options:
+        raise InputError(f'the splits are given by --splits {options["split"]}')
     cfg = read_config(config, options)
     if args.splits and 'split' not in cfg:
         raise InputError(

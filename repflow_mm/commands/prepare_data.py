@@ -4,9 +4,11 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import InputError, command
+from repflow_mm.files import check_folder
 from repflow_mm.preparation.datasets import DATASETS
 from repflow_mm.preparation.run import run
 from repflow_mm.video import DECODERS
@@ -20,8 +22,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     args = _parser().parse_args(argv)
+    check_folder(args.out)
     if args.dataset.videos is not None:
         _check_options(args)
+        if args.reencode_to:
+            check_folder(args.reencode_to)
     try:
         run(args.dataset, args)
     except KeyboardInterrupt:
@@ -30,7 +35,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         ) from None
 
 
+_OF_CHECKS: dict[str, Any] = dict(min_frames=2, decoder='auto', timeout=60)
+
+
 def _check_options(args: argparse.Namespace) -> None:
+    for name, default in _OF_CHECKS.items():
+        if getattr(args, name) is None:
+            setattr(args, name, default)
+        elif not args.check:
+            option = name.replace('_', '-')
+            raise InputError(f'--{option} is for checks: leave out --no-check')
     if args.short_side is None:
         args.short_side = 340
     elif not args.reencode_to:
@@ -69,16 +83,14 @@ def _add_video_options(parser: Parser, videos: Path) -> None:
     add(
         '--min-frames',
         type=at_least(1),
-        default=2,
-        help='omit videos with fewer frames; for those shorter than a '
-        'clip, the configs repeat the last frame',
+        help='omit videos with fewer frames (2); for those shorter than a clip, the '
+        'configs repeat the last frame',
     )
-    add('--decoder', choices=DECODERS, default='auto', help='the library that decodes')
+    add('--decoder', choices=DECODERS, help='the library that decodes (auto)')
     add(
         '--timeout',
         type=_time_limit,
-        default=60,
-        help='time limit of the decoder in seconds',
+        help='time limit of the decoder in seconds (60)',
     )
     add(
         '--workers',

@@ -1,12 +1,9 @@
 """Test the paper's claims, each by runs with several seeds, and write the page."""
 
 import argparse
-import datetime
-import importlib.metadata
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 import repflow_mm.plugin  # noqa: F401  registers what configs name
@@ -14,7 +11,6 @@ from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.commands._runs import add_jobs, perform_shown
 from repflow_mm.errors import InputError, command
 from repflow_mm.files import check_file, check_folder
-from repflow_mm.machine import machine
 from repflow_mm.study.claim import SCALES, read_claim, shipped_claims
 from repflow_mm.study.page import write_page
 from repflow_mm.study.report import Report
@@ -82,6 +78,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     claims = [read_claim(name) for name in args.claims or shipped_claims()]
     results = args.results or args.out / 'results'
     if args.page:
+        for name in ('scale', 'seeds', 'part', 'jobs'):
+            if getattr(args, name) != parser.get_default(name):
+                raise InputError(f'--page trains nothing: leave out --{name}')
         check_file(args.page)
         print(write_page(args.page, claims, results, args.out))
         return
@@ -99,7 +98,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     console = Console(highlight=False)
     if args.part:
         index, count = args.part
-        _perform(trials[index::count], None, args.jobs, console)
+        if failures := _perform(trials[index::count], None, args.jobs, console):
+            console.print('Failed:\n- ' + '\n- '.join(failures), markup=False)
+            raise SystemExit(1)
         return
     _perform(trials, results, args.jobs, console)
     failed = False
@@ -127,24 +128,18 @@ def _part(text: str) -> tuple[int, int]:
 
 def _perform(
     trials: Sequence[Trial], results: Path | None, jobs: int, console: Console
-) -> None:
+) -> list[str]:
     """Perform what has no row yet, and write a row for each run that ends.
 
     Without a folder of results, the results stay in the folders of the runs, where a
-    later call finds them: processes that share the folder would overwrite rows.
+    later call finds them: processes that share the folder would overwrite rows. Returns
+    a line for each run that failed.
     """
-    about = {
-        **machine(torch.device('cuda' if torch.cuda.is_available() else 'cpu')),
-        **{name: _version(name) for name in ('mmaction2', 'mmengine')},
-        'threads': str(max(1, torch.get_num_threads() // jobs)),
-    }
 
     def keep(trial: Trial, outcome) -> None:
-        if results is None:
-            return
-        today = datetime.date.today().isoformat()
-        row = row_of(trial, outcome, today, about)
-        write_rows(results / f'{trial.claim}.jsonl', [row])
+        if results is not None:
+            row = row_of(trial, outcome)
+            write_rows(results / f'{trial.claim}.jsonl', [row])
 
     files = {results / f'{trial.claim}.jsonl' for trial in trials if results}
     rows = current([row for file in files for row in read_rows(file)], trials)
@@ -165,20 +160,14 @@ def _perform(
         prepare=_write_videos,
         stop_on_mistakes=False,
     )
+    failures = []
     for trial, outcome in runs:
         keep(trial, outcome)
+        if isinstance(outcome, str):
+            failures.append(f'{trial}: {outcome}')
+    return failures
 
 
 def _write_videos(trial: Trial) -> None:
     if not trial.clips.is_dir():
         trial.videos.write(trial.clips)
-
-
-def _version(package: str) -> str:
-    """Version of a package; of its OneDL replacement where that is installed."""
-    for name in (package, f'onedl-{package}'):
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return 'unknown'

@@ -8,6 +8,7 @@ from repflow_mm.commands._launch import add_launch_arguments, check_exists, load
 from repflow_mm.commands._parser import Parser, at_least, number
 from repflow_mm.engine.launch import launch
 from repflow_mm.errors import InputError, command
+from repflow_mm.files import check_file
 from repflow_mm.models.late_fusion import set_checkpoints
 
 
@@ -80,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.dump is not None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise InputError(f'--dump writes a pickle: end {args.dump!r} in .pkl')
+        check_file(args.dump)
         evaluators = cfg.get('test_evaluator') or []
         if not isinstance(evaluators, (list, tuple)):
             evaluators = [evaluators]

@@ -90,7 +90,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _enable_amp(cfg: Config) -> None:
-    kind = (cfg.get('optim_wrapper') or {}).get('type', 'OptimWrapper')
+    if not cfg.get('optim_wrapper'):
+        return  # launch says that it is missing
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'CPUAmpOptimWrapper'):
         raise InputError(f'--amp cannot be combined with optim_wrapper.type={kind!r}')
     if torch.cuda.is_available():

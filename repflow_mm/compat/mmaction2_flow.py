@@ -86,12 +86,13 @@ def _patch_fuse() -> None:
     original = getattr(fuse, name)
 
     def patched(self, results):
-        flip = results.get('lazy', {}).get('flip')
+        lazy = dict(results.get('lazy', {}))
         results = original(self, results)
-        if flip:
+        if lazy.get('flip'):
             # Pictures that were neither cropped nor resized are read-only views.
             results['imgs'] = [img.copy() for img in results['imgs']]
-            _negate(results['imgs'])
+            axis = 0 if lazy['flip_direction'] == 'horizontal' else 1
+            _negate(results['imgs'], axis)
         return results
 
     _put(fuse, name, patched)

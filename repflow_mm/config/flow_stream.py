@@ -6,7 +6,7 @@ from typing import Any
 
 from repflow_mm.errors import InputError
 
-_INSTEAD = dict(Resize='FlowResize', DecordInit='VideoInit', DecordDecode='VideoDecode')
+_INSTEAD = dict(Resize='FlowResize', DecordDecode='VideoDecode')
 
 
 def set_flow(cfg: dict, length: int | None = None, **options: Any) -> None:
@@ -103,6 +103,13 @@ def _flow_pipeline(steps: list[dict], compute: dict, stack: list[dict]) -> list[
     for step in copy.deepcopy(steps):
         if step['type'] in ('VideoDecode', 'DecordDecode'):
             step = compute  # it decodes what it needs
+        elif step['type'] == 'DecordInit':
+            if (where := step.get('io_backend', 'disk')) != 'disk':
+                raise InputError(
+                    f'DecordInit reads by io_backend={where!r}, and the decoder of a '
+                    'flow stream, VideoInit, by a path or URL: put VideoInit there'
+                )
+            step = dict(type='VideoInit')
         elif step['type'] == 'FormatShape':
             changed += stack
         step['type'] = _INSTEAD.get(step['type'], step['type'])

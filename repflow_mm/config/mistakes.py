@@ -7,6 +7,7 @@ other than constructors that pass arguments on to their base class.
 
 import difflib
 import inspect
+import os
 import re
 import sys
 import traceback
@@ -23,8 +24,8 @@ from mmengine.runner import Runner
 
 from repflow_mm.errors import InputError, InputTypeError, MissingFileError, shorten
 
-_PACKAGE = str(Path(__file__).resolve().parents[1])
-_WORKAROUNDS = str(Path(_PACKAGE, 'compat'))
+_PACKAGE = os.path.join(Path(__file__).resolve().parents[1], '')
+_WORKAROUNDS = os.path.join(_PACKAGE, 'compat', '')
 # Errors that these raise while building are about their arguments.
 _LIBRARIES = ('mmengine', 'mmaction', 'mmcv', 'torch')
 _MISTAKES = (TypeError, ValueError, LookupError, AttributeError, AssertionError) + (

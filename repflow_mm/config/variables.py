@@ -16,9 +16,10 @@ updated. The bases in `configs/_base_` declare their variables and original valu
 | `ema_momentum` | `EMAHook` |
 | `split` | every `ann_file` named `..._split_SPLIT_...`, and such a `work_dir` |
 | `kind` | `data/KIND` (a motion set), its classes, and whether clips are mirrored |
+| `decoder` | every `VideoInit` |
 
-Two need no declaration: `decoder` is passed to every `VideoInit`, and with
-`channels_last=True` the weights of convolutions are stored channels-last.
+One needs no declaration: with `channels_last=True`, the weights of convolutions are
+stored channels-last.
 """
 
 import re
@@ -69,9 +70,6 @@ def apply_variables(cfg: dict) -> None:
                 f'crop_size={cfg["crop_size"]} does not fit into frames with '
                 f'short_side={cfg["short_side"]}: set both'
             )
-    if 'decoder' in cfg:
-        for step in _steps(cfg, 'VideoInit'):
-            step['decoder'] = cfg['decoder']
     if cfg.get('channels_last'):
         hooks, hook = cfg.get('custom_hooks') or [], dict(type='ChannelsLastHook')
         if hook not in hooks:
@@ -98,6 +96,8 @@ def _check(name: str, value: Any) -> None:
         if not re.fullmatch(r'\w+', str(value)):
             raise InputError(f'split has to be the name of a split, got {value!r}')
         return
+    if name == 'decoder':
+        return  # VideoInit checks it
     if name == 'kind':
         if str(value) not in KINDS:
             raise InputError(f'kind has to be one of {", ".join(KINDS)}, got {value!r}')
@@ -131,9 +131,9 @@ def _steps(cfg: dict, *kinds: str, test: bool = False) -> Iterator[dict]:
 # The entries that each variable updates, given its previous and new values.
 
 
-def _sampling(key: str, test: bool = False) -> _Follow:
-    def places(cfg: dict, before: int, now: int) -> Iterator[_Place]:
-        for step in _steps(cfg, 'SampleFrames', test=test):
+def _steps_of(kind: str, key: str, test: bool = False) -> _Follow:
+    def places(cfg: dict, before: Any, now: Any) -> Iterator[_Place]:
+        for step in _steps(cfg, kind, test=test):
             yield step, key, now
 
     return places
@@ -192,7 +192,8 @@ def _split(cfg: dict, before: str, now: str) -> Iterator[_Place]:
 def _kind(cfg: dict, before: str, now: str) -> Iterator[_Place]:
     classes = list(KINDS[now].classes)
     yield cfg, 'class_names', classes
-    yield cfg['model']['cls_head'], 'num_classes', len(classes)
+    for stream in cfg['model'].get('streams', [cfg['model']]):
+        yield stream['cls_head'], 'num_classes', len(classes)
     for node in _datasets(cfg):
         for key in ('ann_file', 'video'):
             path, folder = node.get(key), f'data/{before}/'
@@ -233,9 +234,10 @@ def _entry(entry: str, kind: str, key: str) -> _Follow:
 
 
 _PLACES: dict[str, _Follow] = dict(
-    clip_len=_sampling('clip_len'),
-    frame_interval=_sampling('frame_interval'),
-    num_clips=_sampling('num_clips', test=True),
+    clip_len=_steps_of('SampleFrames', 'clip_len'),
+    frame_interval=_steps_of('SampleFrames', 'frame_interval'),
+    num_clips=_steps_of('SampleFrames', 'num_clips', test=True),
+    decoder=_steps_of('VideoInit', 'decoder'),
     short_side=_short_side,
     crop_size=_crop_size,
     max_epochs=_max_epochs,

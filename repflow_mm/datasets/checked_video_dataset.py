@@ -107,7 +107,7 @@ class CheckedVideoDataset(VideoDataset):
         if self.multi_class:
             return super().load_data_list()
         try:
-            lines = list_from_file(self.ann_file)
+            lines = list_from_file(self.ann_file, encoding='utf-8-sig')
         except UnicodeDecodeError:
             raise InputError(
                 f'{self.ann_file} is not a text file: an annotation list has '
@@ -130,7 +130,8 @@ class CheckedVideoDataset(VideoDataset):
                     'the dataset if you trust the list'
                 )
             if not _exists(filename, listing):
-                missing.append(f'{where}: there is no video {shorten(filename)}')
+                hint = ' (path and label are separated by a space)' * ('\t' in name)
+                missing.append(f'{where}: there is no video {shorten(filename)}{hint}')
             data_list.append(dict(filename=filename, label=label, line=number))
         if missing:
             more = f' (and {len(missing) - 1} more)' if len(missing) > 1 else ''

@@ -84,7 +84,10 @@ class ComputeFlow(BaseTransform):
         self.size = _size(size)
         self.cache = None if cache is None else FlowCache(cache, max_gb)
         if '<' in self.name and self.cache is not None:
-            raise InputError(f'the flow of {self.name} cannot be cached: name it')
+            raise InputError(
+                f'the flow of {self.name} cannot be cached, since its name does not '
+                'tell what it computes: give a function of a module'
+            )
         self.keep_rgb = keep_rgb
 
     def transform(self, results: dict) -> dict:
@@ -107,6 +110,8 @@ class ComputeFlow(BaseTransform):
         results['imgs'] = kept + list(flows)
         results['original_shape'] = results['img_shape'] = shape
         results['flow_len'] = first.shape[1]
+        if decoder := getattr(results.get('video_reader'), 'other_decoder', None):
+            results['other_decoder'] = decoder
         if not self.keep_rgb:
             results['modality'], results['clip_len'] = 'Flow', first.shape[1]
         return results

@@ -158,11 +158,13 @@ def _check_writable(work_dir: str) -> None:
 
 def _distribute_over_cpus(cfg: Config) -> None:
     """Set up gloo: MMEngine's launchers select CUDA devices even without a GPU."""
-    timeout = timedelta(seconds=cfg.env_cfg.dist_cfg.get('timeout', 1800))
+    options = (cfg.get('env_cfg') or {}).get('dist_cfg') or {}
+    timeout = timedelta(seconds=options.get('timeout', 1800))
     torch.distributed.init_process_group('gloo', timeout=timeout)
-    cfg.model_wrapper_cfg = dict(
+    wrapper = dict(
         type='MMDistributedDataParallel',
         broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False),
         device_ids=None,
     )
+    cfg.setdefault('model_wrapper_cfg', wrapper)

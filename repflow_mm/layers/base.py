@@ -88,7 +88,7 @@ class MotionLayer(nn.Module):
         raise NotImplementedError
 
     def reset_parameters(self) -> None:
-        """Set every learned weight to its initial value."""
+        """Set every learned weight except the solver's to its initial value."""
         raise NotImplementedError
 
     def flow(
@@ -258,7 +258,8 @@ class BottleneckMotion(MotionLayer):
     def options(cls) -> set[str]:
         """See :meth:`MotionLayer.options`."""
         own = super().options() | named_arguments(BottleneckMotion.__init__)
-        return own | named_arguments(cls.make_motion) - {'in_channels', 'channels'}
+        own |= named_arguments(cls.make_motion)
+        return own - {'in_channels', 'channels'}
 
 
 def named_arguments(function: Callable) -> set[str]:

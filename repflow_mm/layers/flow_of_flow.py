@@ -107,9 +107,10 @@ class FlowOfFlow(MotionLayer):
         )
 
     def _make_narrow(
-        self, layers: int, conv: bool, flow_channels: int = 32, **flow
+        self, layers: int, conv: bool, flow_channels: int | None = None, **flow
     ) -> None:
-        channels = check_count('flow_channels', flow_channels)
+        channels = 32 if flow_channels is None else flow_channels
+        check_count('flow_channels', channels)
         self.reduce = nn.Conv3d(self.in_channels, channels, 1, bias=False)
         self.flows = nn.ModuleList(_NarrowFlow(channels, **flow) for _ in range(layers))
         self.convs = nn.ModuleList(
@@ -131,10 +132,10 @@ class FlowOfFlow(MotionLayer):
         for module in others:
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out')
+            elif isinstance(module, nn.BatchNorm3d):
+                module.reset_parameters()
         wide = self.between == 'wide'
         last = flows[-1].bn if wide else cast(nn.BatchNorm3d, self.bn)
-        if isinstance(self.after, nn.Sequential):
-            cast(nn.BatchNorm3d, self.after[1]).reset_parameters()
         last.reset_parameters()
         if self.starts_as_identity:
             if wide and len(self.flows) < self.num_flows:

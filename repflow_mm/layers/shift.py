@@ -11,7 +11,7 @@ from repflow_mm.layers.registry import register_layer
 
 @register_layer('Shift')
 class Shift(BottleneckMotion):
-    """Some channels of the next frame, some of the last, the others of this one.
+    """Some channels of the next frame, some of the previous, the others of this one.
 
     A control of a comparison of motion layers: it shows neighbouring frames to the
     layers behind, without comparing them. The temporal shift of TSM (Lin et al., ICCV

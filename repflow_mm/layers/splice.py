@@ -62,19 +62,19 @@ def insert(
             f'flow must be a dict, such as dict(type="RepFlow"), got {flow!r}'
         )
     if frames is not None:
-        check_count('num_segments, the frames of a clip,', frames)
+        check_count('frames (num_segments in a config)', frames)
     options = dict(fusion='add', temporal='same') | dict(flow or {})
     shape = probe(network, after, frames)
     if len(shape) == 4:
         what = f'{type(network).__name__} works frame by frame'
         if frames is None:
             raise InputError(
-                f'{what}: set num_segments to the frames of one clip (num_clips of '
-                'SampleFrames)'
+                f'{what}: set frames (num_segments in a config) to the frames of one '
+                'clip, num_clips of SampleFrames'
             )
         if options['temporal'] != 'same':
             raise InputError(
-                f"{what} and must keep its frames: set flow.temporal='same'"
+                f"{what} and must keep its frames: set temporal='same' of the layer"
             )
     splice(network, build_layer(options, shape[1]), after, frames)
     return network
@@ -97,7 +97,7 @@ def splice(
         before (bool): Pass the sub-module's input through the layer instead.
     """
     names = chain(('flow',), (f'flow{number}' for number in count(2)))
-    free = next(name for name in names if getattr(network, name, None) is None)
+    free = next(name for name in names if not hasattr(network, name))
     like = next(network.parameters(), torch.empty(0))
     layer.to(like.device, like.dtype).train(network.training)
     setattr(network, free, layer)
@@ -153,9 +153,9 @@ class _Place:
         if total % self.frames:
             raise InputError(
                 f'flow after {self.after!r}: a batch of {total} frames does not '
-                f'divide into clips of num_segments={self.frames}: set num_segments '
-                'to the frames of one clip as the recognizer samples them (num_clips, '
-                'in training and testing alike)'
+                f'divide into clips of {self.frames}: set frames (num_segments in a '
+                'config) to the frames of one clip as they are sampled (num_clips, in '
+                'training and testing alike)'
             )
         clips = output.unflatten(0, (total // self.frames, self.frames))
         return self.layer(clips.transpose(1, 2)).transpose(1, 2).flatten(0, 1)
@@ -206,8 +206,9 @@ def set_mode(
 
 def _init_weights(network: Any, *args, **kwargs) -> None:
     type(network).init_weights(network, *args, **kwargs)
-    init_cfg = getattr(network, 'init_cfg', None)
-    loads = isinstance(init_cfg, dict) and init_cfg.get('type') == 'Pretrained'
+    init_cfg = getattr(network, 'init_cfg', None) or []
+    steps = [init_cfg] if isinstance(init_cfg, Mapping) else init_cfg
+    loads = any(step.get('type') == 'Pretrained' for step in steps)
     if not loads and not getattr(network, 'pretrained', None):
         # Initialized from scratch, so the layers are too; loaded weights are kept.
         for place in network._motion_places:

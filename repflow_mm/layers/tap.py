@@ -24,11 +24,15 @@ def motion_layers(model: nn.Module) -> dict[str, MotionLayer]:
         for name, module in model.named_modules()
         if isinstance(module, MotionLayer)
     }
-    return {
-        name: layer
-        for name, layer in found.items()
-        if not any(other.startswith(f'{name}.') for other in found)
-    }
+    # The name of the network itself is empty.
+    whole = {parent for name in found for parent in _parents(name)}
+    return {name: layer for name, layer in found.items() if name not in whole}
+
+
+def _parents(name: str) -> list[str]:
+    """Names of the modules around one, `''` for the network."""
+    parts = name.split('.') if name else []
+    return ['.'.join(parts[:depth]) for depth in range(len(parts))]
 
 
 class FlowTap:
@@ -105,5 +109,7 @@ def _flow_of(
     layer: MotionLayer, x: Tensor, n_iters: int | None = None
 ) -> Tensor | None:
     """The flow of a layer for given features, see :meth:`FlowTap.flow`."""
-    flow = layer.flow(x, n_iters)
+    # Captured under autocast, but called outside it.
+    like = next(layer.parameters(), x)
+    flow = layer.flow(x.to(like.dtype), n_iters)
     return None if flow is None else torch.stack(flow, dim=-1).float()

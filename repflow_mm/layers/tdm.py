@@ -13,7 +13,7 @@ from repflow_mm.layers.temporal_difference import depthwise
 class TDM(BottleneckMotion):
     """A gate per pixel from differences of frames, at three scales.
 
-    Reduced features `r` of a frame are compared with the next and the last frame,
+    Reduced features `r` of a frame are compared with the next and the previous frame,
     `conv(r[t + 1]) - r[t]` and `conv(r[t - 1]) - r[t]`, zero beyond the clip's ends,
     with a depthwise 3x3 convolution. The mean of each difference, a 3x3 convolution of
     it and one of its means over 2x2 pixels is expanded and normalised to `z`. The
@@ -50,7 +50,7 @@ class TDM(BottleneckMotion):
         return channels
 
     def motion(self, g: Tensor) -> Tensor:
-        """Differences to the next and the last frames, `(2N, C', T or T - 1, H, W)`."""
+        """Differences to the next and previous frames, `(2N, C', T or T - 1, H, W)`."""
         r = self.norm(g)
         aligned = self.conv(r)
         after = F.pad(aligned[:, :, 1:] - r[:, :, :-1], (0, 0, 0, 0, 0, 1))

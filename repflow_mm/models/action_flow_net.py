@@ -233,7 +233,7 @@ def _error(flow: Tensor, target: Tensor) -> Tensor:
         target (Tensor): `(N, 2, T - 1, h, w)`, of any size.
     """
     size = flow.shape[2:]
-    scale = flow.new_tensor((size[2] / target.shape[4], size[1] / target.shape[3]))
+    scale = target.new_tensor((size[2] / target.shape[4], size[1] / target.shape[3]))
     known = target.isfinite().all(dim=1, keepdim=True).to(target)
     # The mean over the known pixels of an area; a network with fewer frames gets the
     # mean motion.

@@ -67,7 +67,7 @@ def _counted(backbone: Mapping, segments: int) -> dict:
 
 def _check(recognizer: nn.Module) -> None:
     """Raise `InputError` if the layers contradict the head or backbone."""
-    neck = getattr(recognizer, 'neck', None)
+    neck: Any = getattr(recognizer, 'neck', None)
     head = getattr(recognizer, 'cls_head', None)
     per_frame = isinstance(recognizer, Recognizer2D)
     if isinstance(neck, MotionNeck):
@@ -78,8 +78,8 @@ def _check(recognizer: nn.Module) -> None:
                 f'{type(head).__name__} has {channels}: remove in_channels from the '
                 "neck, or correct the head's"
             )
-        if per_frame:
-            neck.agree_with(recognizer)
+    if per_frame and hasattr(neck, 'agree_with'):
+        neck.agree_with(recognizer)
     counted = getattr(head, 'num_segments', None)
     for place in getattr(recognizer.backbone, '_motion_places', ()):
         if per_frame and counted and place.frames not in (None, counted):

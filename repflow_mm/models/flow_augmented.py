@@ -74,7 +74,11 @@ def _build(cfg: Mapping) -> tuple[Any, str, str | None]:
     )
     try:
         # MMAction2 only resolves such names in its recognizers.
-        holder = Recognizer2D(backbone=deepcopy(cfg))
+        holder = Recognizer2D(
+            backbone=deepcopy(cfg),
+            # By its full name: in a notebook, no scope may be set.
+            data_preprocessor=dict(type='mmaction.ActionDataPreprocessor'),
+        )
     except (ImportError, KeyError, RuntimeError) as error:
         if foreign:
             raise InputError(f'backbone {cfg["type"]!r}: {error}') from error

@@ -114,7 +114,7 @@ class LateFusion(BaseModel):
             scores.append([sample.pred_score for sample in data_samples])
         for sample, *parts in zip(data_samples or (), *scores, strict=True):
             weight = parts[0].new_tensor(self.weights)
-            score = (weight[:, None] * torch.stack(parts)).sum(0)
+            score = torch.tensordot(weight, torch.stack(parts), dims=1)
             sample.set_pred_score(score)
             sample.set_pred_label(score.argmax(-1, keepdim=True))
         return data_samples

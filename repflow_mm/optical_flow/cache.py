@@ -5,7 +5,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from repflow_mm.files import atomic_path, is_unfinished
 
 _FORMAT = 1  # changes if files of before must not be read
 _STEM = 120  # bytes of a video's name; file systems take 255 for the whole
+_ABANDONED = 3600  # seconds since an unfinished file was last written to
 _STORES_PER_SCAN = 100  # a scan of 20,000 files takes a tenth of a second
 _OURS = re.compile(r'.*-[0-9a-f]{16}\.npy$')
 
@@ -116,8 +118,16 @@ class FlowCache:
         return self._size >= 1e9 * self.max_gb
 
     def size(self) -> int:
-        """Bytes of all its files."""
-        return sum(size for _, size in self._files())
+        """Bytes of all its files. Deletes what processes that were killed left."""
+        total = 0
+        for entry in self._files():
+            with contextlib.suppress(FileNotFoundError):  # renamed meanwhile
+                stat = entry.stat()
+                if not is_unfinished(entry.name):
+                    total += stat.st_size
+                elif time.time() - stat.st_mtime > _ABANDONED:
+                    os.unlink(entry.path)
+        return total
 
     def clean(self) -> tuple[int, int]:
         """Delete all its files, also those that an interrupted process left.
@@ -125,19 +135,19 @@ class FlowCache:
         Returns:
             tuple[int, int]: Number of files, and their bytes.
         """
-        files = self._files()
-        for path, _ in files:
-            Path(path).unlink(missing_ok=True)
+        count = size = 0
+        for entry in self._files():
+            with contextlib.suppress(FileNotFoundError):  # renamed meanwhile
+                size += entry.stat().st_size
+                os.unlink(entry.path)
+                count += 1
         self._stored = _STORES_PER_SCAN
-        return len(files), sum(size for _, size in files)
+        return count, size
 
-    def _files(self) -> list[tuple[str, int]]:
-        """Paths and sizes, complete or not."""
-        found = []
+    def _files(self) -> Iterator[os.DirEntry]:
+        """All its files, complete or not."""
         with contextlib.suppress(FileNotFoundError):  # of the folder
             for entry in os.scandir(self.folder):
                 unfinished = is_unfinished(entry.name) and entry.name.endswith('.npy')
                 if unfinished or _OURS.match(entry.name):
-                    with contextlib.suppress(FileNotFoundError):  # renamed meanwhile
-                        found.append((entry.path, entry.stat().st_size))
-        return found
+                    yield entry

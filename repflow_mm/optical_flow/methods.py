@@ -1,6 +1,7 @@
 """Optical flow between two pictures: OpenCV's methods, our solver, or a callable."""
 
 import importlib
+import inspect
 from collections.abc import Callable
 from functools import lru_cache, partial
 
@@ -100,8 +101,12 @@ def find_method(method: str | Method) -> tuple[str, Method]:
             ) from None
     if not callable(method):
         raise InputError(f'method is a name or a function, got {method!r}')
-    owner = method if hasattr(method, '__qualname__') else type(method)
-    return f'{owner.__module__}.{owner.__qualname__}', partial(_checked, method)
+    if inspect.isfunction(method) or inspect.isbuiltin(method):
+        name = f'{method.__module__}.{method.__qualname__}'
+    else:
+        # Its name does not tell what it is made of, as that of a local function.
+        name = f'<{type(method).__qualname__}>'
+    return name, partial(_checked, method)
 
 
 def _of_grey(method: Method, first: np.ndarray, second: np.ndarray) -> np.ndarray:

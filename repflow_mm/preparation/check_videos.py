@@ -70,7 +70,8 @@ def check_videos(
         InputError: If the decoder is not installed, which would make every video
             look broken.
     """
-    candidates(decoder)  # raises if the decoder is not installed
+    # With another decoder, what was broken may decode. Raises if there is none.
+    how = ','.join(candidates(decoder))
     local, processes = threading.local(), []
 
     def work(file: str) -> Verdict:
@@ -85,12 +86,12 @@ def check_videos(
 
     def done(file: str, verdict: Verdict) -> None:
         verdicts[file] = verdict
-        known.add(file, decoder, dict(asdict(verdict), timeout=timeout))
+        known.add(file, how, dict(asdict(verdict), timeout=timeout))
 
     verdicts = {}
     with Record(record) as known:
         for file in files:
-            verdict = known.find(file, decoder)
+            verdict = known.find(file, how)
             # Retry failures if the timeout is longer now: the video may decode.
             if verdict and (not verdict['reason'] or timeout <= verdict['timeout']):
                 verdicts[file] = Verdict(verdict['frames'], verdict['reason'])

@@ -170,6 +170,7 @@ def _claim(name: str, cfg: dict) -> Claim:
         _check_names('scales', [scale], SCALES)
         _check_names(f'scale {scale}', entry, _SCALE_ENTRIES)
         _check_names(f'scale {scale}, sets', entry.get('sets', ()), sets)
+        _check_names(f'scale {scale}, set', entry.get('set', ()), _SET_OPTIONS)
         for size in ('seeds', 'train', 'val'):
             if not isinstance(entry.get(size), int) or entry[size] < 1:
                 raise InputError(f'scale {scale} needs {size}, an integer of 1 or more')

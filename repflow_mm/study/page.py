@@ -35,7 +35,7 @@ def write_page(path: Path, claims: Sequence[Claim], results: Path, out: Path) ->
         InputError: If a file of rows or a claim is wrong.
         OutputError: If a file cannot be written.
     """
-    above = path.read_text() if path.is_file() else '# Study\n\n'
+    above = path.read_text(encoding='utf-8') if path.is_file() else '# Study\n\n'
     above = above.partition(MARK)[0]
     sections = []
     head = ('claim', 'paper', 'scale', 'state', *_SAYS)

@@ -51,7 +51,10 @@ def perform_all(
     if _START == 'forkserver':
         context.set_forkserver_preload(['repflow_mm.plugin', __name__])
     threads = max(1, torch.get_num_threads() // jobs)
-    waiting = list(reversed(runs))
+    same: dict[Path, list[Run]] = {}  # one folder, one training
+    for run in runs:
+        same.setdefault(run.folder, []).append(run)
+    waiting = [equal[0] for equal in reversed(same.values())]
     running: dict[int, tuple[multiprocessing.Process, Run]] = {}
     try:
         while waiting or running:
@@ -68,7 +71,9 @@ def perform_all(
             for sentinel in connection.wait(list(running)):
                 process, run = running.pop(sentinel)
                 process.join()
-                yield run, _outcome(run, process.exitcode, stop_on_mistakes)
+                outcome = _outcome(run, process.exitcode, stop_on_mistakes)
+                for equal in same[run.folder]:
+                    yield equal, outcome
     finally:
         for process, _ in running.values():
             process.terminate()

@@ -1,5 +1,6 @@
 """Results of a study: one line of JSON per run, one file per claim."""
 
+import datetime
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from repflow_mm.errors import InputError
 from repflow_mm.files import write_text
-from repflow_mm.study.run import METRIC, Result
+from repflow_mm.study.run import METRIC, Result, about_machine
 from repflow_mm.study.trial import Trial
 
 
@@ -56,21 +57,18 @@ class Row:
         return self.metrics.get(METRIC)
 
 
-def row_of(
-    trial: Trial, outcome: Result | str, date: str, machine: Mapping[str, str]
-) -> Row:
+def row_of(trial: Trial, outcome: Result | str) -> Row:
     """The row of a run that has ended.
 
     Args:
         trial (Trial): The run.
         outcome (Result | str): Its result, or why it failed.
-        date (str): See :class:`Row`, like the following.
-        machine (Mapping[str, str]): Likewise.
 
     Returns:
         Row: Its row.
     """
     failed = isinstance(outcome, str)
+    today = datetime.date.today().isoformat()
     reason = outcome.partition(' (log: ')[0] if failed else ''
     return Row(
         claim=trial.claim,
@@ -84,8 +82,8 @@ def row_of(
         clips=0 if failed else outcome.clips,
         seconds=None if failed else outcome.seconds,
         digest=trial.digest,
-        date=date,
-        machine=machine,
+        date=today if failed else outcome.date,
+        machine=about_machine() if failed else outcome.machine,
     )
 
 
@@ -102,7 +100,7 @@ def read_rows(path: Path) -> list[Row]:
         InputError: If a line is no row.
     """
     rows = []
-    lines = path.read_text().splitlines() if path.is_file() else []
+    lines = path.read_text(encoding='utf-8').splitlines() if path.is_file() else []
     for number, line in enumerate(lines, 1):
         try:
             rows.append(Row(**json.loads(line)))

@@ -1,21 +1,25 @@
 """Train and test one config on one split with one seed."""
 
+import datetime
 import hashlib
+import importlib.metadata
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import mmengine
+import torch
 from mmengine.config import Config
 
 from repflow_mm.config import read_config
 from repflow_mm.engine.launch import launch
 from repflow_mm.errors import InputError
 from repflow_mm.files import write_text
+from repflow_mm.machine import machine
 
 METRIC = 'acc/top1'
 
@@ -29,11 +33,34 @@ class Result:
         clips (int): Number of test samples.
         seconds (float, optional): Wall time of training and test; None if the run was
             interrupted in between.
+        date (str): Day of the test, `YYYY-MM-DD`.
+        machine (Mapping[str, str]): Hardware and versions, see :func:`about_machine`.
     """
 
     metrics: Mapping[str, float]
     clips: int
     seconds: float | None
+    date: str = ''
+    machine: Mapping[str, str] = field(default_factory=dict)
+
+
+def about_machine() -> dict[str, str]:
+    """Hardware and versions of this process, and the threads it computes with."""
+    return {
+        **machine(torch.device('cuda' if torch.cuda.is_available() else 'cpu')),
+        **{name: _version(name) for name in ('mmaction2', 'mmengine')},
+        'threads': str(torch.get_num_threads()),
+    }
+
+
+def _version(package: str) -> str:
+    """Version of a package; of its OneDL replacement where that is installed."""
+    for name in (package, f'onedl-{package}'):
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return 'unknown'
 
 
 @dataclass(frozen=True)
@@ -111,10 +138,11 @@ class Run:
                 f'and no {METRIC}: add AccMetric to test_evaluator'
             )
         seconds = None if resume else round(time.monotonic() - started, 1)
-        result = dict(metrics=metrics, clips=clips, seconds=seconds)
+        about = dict(date=datetime.date.today().isoformat(), machine=about_machine())
+        result = dict(metrics=metrics, clips=clips, seconds=seconds, **about)
         write_text(folder / 'result.json', json.dumps(result))
         if not keep_checkpoint:
-            for path in folder.glob('*.pth'):
+            for path in (*folder.glob('*.pth'), pointer):
                 path.unlink()
 
     def _train(self, resume: bool) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,11 @@ class Trial(Run):
     def key(self) -> tuple:
         """What identifies the run, also when its config changes."""
         return self.claim, self.scale, self.set, self.arm, self.seed
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the run writes, wherever the folder of the study is."""
+        return self.root / f'{self.stem}-{self.digest}' / f'seed{self.seed}'
 
     @property
     def clips(self) -> Path:

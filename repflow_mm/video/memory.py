@@ -54,7 +54,10 @@ class SharedMemory:
         """
         size = int(np.prod(shape))
         free = [slot for slot in self._slots if slot.user() is None]
-        slot = next((slot for slot in free if slot.length >= size), None)
+        fit = [slot for slot in free if slot.length >= size]
+        slot = min(fit, key=lambda slot: slot.length, default=None)
+        if slot is not None and slot.length > _LARGE >= size:
+            slot = None  # to be released
         for each in free:
             if each is not slot and each.length > _LARGE:
                 each.map.madvise(mmap.MADV_REMOVE)

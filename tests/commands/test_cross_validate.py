@@ -79,6 +79,8 @@ def test_mistakes_end_in_one_line(run_python, configs, tmp_path):
         assert result.returncode == 2 and 'Traceback' not in result.stderr
         return result.stderr.splitlines()[-1]
 
+    assert 'two configs are named rgb' in error(configs[0])
+    assert '--splits b' in error('--cfg-options', 'split=b')
     line = error('--splits', 'c')
     assert 'rgb, split c, seed 0: ' in line and 'motion_train_split_c_list.txt' in line
     assert 'there is no config' in error('nowhere.py')

@@ -193,7 +193,7 @@ def test_kinetics_lists_are_where_the_configs_look(tmp_path, capsys):
     assert 'no line of the lists in' in capsys.readouterr().err
 
     capsys.readouterr()
-    main([*options, '--out', str(tmp_path / 'else'), '--no-check'])
+    main([*options[:-2], '--out', str(tmp_path / 'else'), '--no-check'])
     out = capsys.readouterr().out
     assert 'labels: from the CSVs' in out
     where = (
@@ -201,7 +201,7 @@ def test_kinetics_lists_are_where_the_configs_look(tmp_path, capsys):
     )
     assert where in out
     (root / 'videos_val' / 'zumba' / 'abc_1_d-e_g_000003_000013.mp4').unlink()
-    main([*options, '--out', str(tmp_path / 'else'), '--no-check'])
+    main([*options[:-2], '--out', str(tmp_path / 'else'), '--no-check'])
     assert (
         'not written, as it would be empty (the one there is older)'
         in capsys.readouterr().out
@@ -265,7 +265,11 @@ WRONG = {
         'an integer of at least 16',
     ),
     'side alone': (['--short-side', '99'], '--short-side is for the copies: give'),
-    'out': (['--out', '{root}/file/x'], 'cannot make the folder .*/file/x: Not a dir'),
+    'out': (
+        ['--out', '{root}/file/x'],
+        'cannot write into .*/file/x: .*file is a file',
+    ),
+    'unchecked': (['--no-check'], '--decoder is for checks: leave out --no-check'),
     'in place': (['--reencode-to', '{root}/videos'], 'the copies cannot be in'),
     'unusable': (
         ['--min-frames', '99'],

@@ -57,6 +57,11 @@ def test_a_lazy_flip_negates_x(plugin, flow):
     )
     out = transformed(dict(type='Fuse'), flow, lazy=lazy)
     np.testing.assert_array_equal(out, mirrored(flow))
+    lazy['flip_direction'] = 'vertical'
+    out = transformed(dict(type='Fuse'), flow, lazy=lazy)
+    expected = flow[:, ::-1].copy()
+    expected[..., 1] = 255 - expected[..., 1]
+    np.testing.assert_array_equal(out, expected)
     lazy['flip'] = False
     out = transformed(dict(type='Fuse'), flow, lazy=lazy)
     np.testing.assert_array_equal(out, flow)

@@ -104,6 +104,10 @@ def test_a_variable_updates_all_of_its_entries():
     assert (warm_up.start_factor, warm_up.end) == (0.5, 5)
     assert (cosine.begin, cosine.T_max, cosine.end) == (5, 25, 30)
     assert (cfg.train_cfg.max_epochs, cfg.custom_hooks[0].momentum) == (30, 0.01)
+    # A decoder that one step was given by its full name stays.
+    step = 'val_dataloader.dataset.pipeline.0.decoder'
+    own = read_config('repflow_r50_block3_kinetics400', {step: 'opencv'})
+    assert entries(own, 'val', 'VideoInit', 'decoder') == ['auto', 'opencv']
     # Applied once more, as a Runner does, it changes nothing.
     before = cfg.to_dict()
     apply_variables(cfg)

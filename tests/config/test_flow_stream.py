@@ -40,7 +40,8 @@ def test_pipelines_of_mmaction2_in_a_wrapper():
     plain, cfg = (copy.deepcopy(config(WEIZMANN.format('rgb'))) for _ in range(2))
     for part in ('train', 'val', 'test'):
         steps = cfg[f'{part}_dataloader'].dataset.pipeline
-        steps[0].type, steps[2].type = 'DecordInit', 'DecordDecode'
+        steps[0] = dict(type='DecordInit', io_backend='disk', num_threads=2)
+        steps[2] = dict(type='DecordDecode')
         cfg.pop(f'{part}_pipeline')
     loader = cfg.train_dataloader
     loader.dataset = dict(type='RepeatDataset', times=2, dataset=loader.dataset)
@@ -49,8 +50,15 @@ def test_pipelines_of_mmaction2_in_a_wrapper():
     set_flow(cfg, length=5)
     set_flow(plain, length=5)
     expected = plain.train_dataloader.dataset.pipeline
+    expected[0].pop('decoder')  # the default
     assert loader.dataset.dataset.pipeline == expected
     assert kinds(cfg.val_dataloader.dataset.datasets[0].pipeline)[0] == 'VideoInit'
+    cfg.test_dataloader.dataset.pipeline[0] = dict(
+        type='DecordInit', io_backend='petrel'
+    )
+    cfg.test_dataloader.dataset.pipeline[2:4] = [dict(type='DecordDecode')]
+    with pytest.raises(InputError, match=r"io_backend='petrel'.*VideoInit"):
+        set_flow(cfg)
     with pytest.raises(InputError, match=r'has neither: .*RawFrameDecode'):
         cfg.test_dataloader.dataset.pipeline = [dict(type='RawFrameDecode')]
         set_flow(cfg)

@@ -1,6 +1,7 @@
 """Computed and cached flow: which frames, what size, what goes wrong."""
 
 import multiprocessing
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -117,7 +118,8 @@ def test_frames_are_resized_before(clip, tmp_path):
         (dict(pairs='all'), 'pairs must be one of'),
         (dict(size=(1, 2, 3)), r'size is the shorter side or \(width, height\)'),
         (dict(size=0), 'size must be at least 1, got 0'),
-        (dict(method=lambda a, b: a, cache='x'), 'cannot be cached: name it'),
+        (dict(method=lambda a, b: a, cache='x'), 'cannot be cached, since its name'),
+        (dict(method=partial(max, 3), cache='x'), '<partial> cannot be cached'),
         (dict(cache='x', max_gb=-1), 'max_gb must be more than 0'),
         (dict(method='truth', cache='x'), 'takes no size and needs no cache'),
     ],

@@ -181,9 +181,10 @@ def test_probing_leaves_modes_statistics_and_hooks_alone():
         (r"'fc' of Cnn returns \(8, 5\)", 'fc', {}),
         (r"'pool' of Cnn returns \(8, 8, 1, 1\)", 'pool', {}),
         ('must keep its frames', 'layer1', dict(temporal='valid')),
-        ('frames of a clip, must be an int', 'layer1', dict(frames='8')),
-        ('set num_segments', 'layer1', dict(frames=None)),
+        (r'^frames .* must be an int', 'layer1', dict(frames='8')),
+        (r'set frames \(num_segments in a config\)', 'layer1', dict(frames=None)),
         ("no option 'iters', did you mean 'n_iters'", 'layer1', dict(iters=3)),
+        ("no option 'in_channels'", 'layer1', dict(in_channels=8)),
     ],
 )
 def test_wrong_input(match, after, options):

@@ -35,6 +35,17 @@ def clip():
 def test_layers_of_a_layer_that_is_made_of_others():
     model = nn.Sequential(FlowOfFlow(4), Difference(4), nn.Identity())
     assert list(motion_layers(model)) == ['0.flows.0', '0.flows.1', '1']
+    assert list(motion_layers(model[0])) == ['flows.0', 'flows.1']
+    assert list(motion_layers(model[1])) == ['']
+
+
+def test_flow_after_autocast_of_what_was_given_within_it():
+    layer = RepresentationFlow(4, n_iters=3)
+    clip = torch.rand(1, 4, 3, 16, 16).bfloat16()
+    with FlowTap(layer) as tap, torch.autocast('cpu', torch.bfloat16):
+        layer(clip)
+    assert tap.inputs[''].dtype == torch.bfloat16
+    torch.testing.assert_close(tap.flow(''), torch.stack(layer.flow(clip.float()), -1))
 
 
 def test_flow_of_what_was_given_first(clip):

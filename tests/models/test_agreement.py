@@ -59,6 +59,19 @@ def test_what_cannot_agree_is_refused_with_both_values(plugin, match, parts):
         build(TRN, **parts)
 
 
+def test_a_neck_that_needs_clips_is_refused_by_a_network_on_frames(plugin):
+    from mmaction.registry import MODELS
+
+    model = dict(
+        type='Recognizer2D',
+        backbone=dict(type='ResNet', depth=18, out_indices=(2, 3)),
+        neck=dict(type='ActionFlowNet', in_channels=(256, 512)),
+        cls_head=dict(type='TSNHead', num_classes=5, in_channels=512),
+    )
+    with pytest.raises(InputError, match='ActionFlowNet is a neck of Recognizer3D'):
+        MODELS.build(model)
+
+
 def test_other_necks_and_configs_are_left_alone(plugin):
     head = dict(type='TSNHead', **HEAD)
     backbone, neck = dict(RESNET), dict(NECK)

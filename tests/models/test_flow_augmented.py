@@ -120,8 +120,19 @@ def test_per_frame_backbones_see_clips():
 
 def test_a_batch_that_is_no_whole_clips():
     model = build(dict(type='ResNet', depth=18), num_segments=4)
-    with pytest.raises(ValueError, match='6 frames does not divide .*num_segments=4'):
+    with pytest.raises(
+        ValueError, match='6 frames does not divide .* of 4: set .*num_segments'
+    ):
         model(torch.rand(6, 3, 64, 64))
+
+
+def test_a_backbone_whose_own_layer_is_left_out():
+    inner = dict(type='RepFlowResNet', depth=18, flow=None)
+    model = build(inner, 'layer3', num_segments=4)
+    calls = []
+    model.flow2.register_forward_hook(lambda *call: calls.append(call))
+    assert model.flow is None and model(CLIP[:1]).shape[1] == 512
+    assert len(calls) == 1
 
 
 def test_weights_of_the_layer_in_a_pretrained_file_stay(tmp_path):
@@ -165,7 +176,7 @@ def test_frozen_norms_leave_the_layer_learning():
         ),
         ('There are: conv1, .*layer4', SLOWONLY, dict(after='nonsense')),
         ('must keep its frames', TSM, dict(flow=dict(temporal='valid'))),
-        ('set num_segments', dict(type='ResNet', depth=18), dict()),
+        ('set .*num_segments', dict(type='ResNet', depth=18), dict()),
         (
             r"'layers.1' of SwinTransformer3D returns \(1, 16, 8, 12, 192\)",
             dict(
@@ -175,7 +186,7 @@ def test_frozen_norms_leave_the_layer_learning():
         ),
         (r"'fc6' of C3D returns \(1, 4096\)", dict(type='C3D'), dict(after='fc6')),
         ('flow must be a dict', SLOWONLY, dict(flow=3)),
-        ('num_segments, .* must be an int', TSM, dict(num_segments='8')),
+        ('num_segments .* must be an int', TSM, dict(num_segments='8')),
         ('backbone must be the config of a backbone', dict(depth=18), dict()),
         (
             "backbone 'torchvision.resnet17': ",

@@ -49,6 +49,23 @@ def test_scores_are_the_mean_of_the_streams(plugin):
         assert not torch.allclose(parts[0], parts[1])
 
 
+def test_scores_of_each_view_are_fused_by_stream(plugin):
+    from mmaction.registry import MODELS
+
+    cfg = config()
+    for stream in cfg['streams']:
+        stream['cls_head']['average_clips'] = None
+    model = MODELS.build(dict(cfg, weights=[1, 3])).eval()
+    clips = torch.rand(1, 2, 3, 4, 64, 64)  # as many views as streams
+    with torch.no_grad():
+        (fused,) = model.test_step(dict(inputs=[*clips], data_samples=samples(1)))
+        first, second = (
+            stream(clips, samples(1), mode='predict')[0].pred_score
+            for stream in model.streams
+        )
+    torch.testing.assert_close(fused.pred_score, (first + 3 * second) / 4)
+
+
 def test_every_stream_learns(plugin):
     from mmaction.registry import MODELS
 

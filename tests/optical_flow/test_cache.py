@@ -104,6 +104,18 @@ def test_its_size_is_limited_and_it_can_be_cleaned(tmp_path, video):
         FlowCache(tmp_path, 0)
 
 
+def test_what_a_killed_process_left_takes_no_room(tmp_path, video):
+    cache = FlowCache(tmp_path, max_gb=1e-6)
+    path = cache.path(video)
+    left, new = (tmp_path / f'.{path.stem}.part-{digit * 32}.npy' for digit in 'ab')
+    for file in (left, new):
+        file.write_bytes(bytes(2000))
+    os.utime(left, (0, 0))
+    assert cache.store(path, SHAPE[0], flows())
+    assert not left.exists() and new.exists()
+    assert cache.clean()[0] == 2 and not new.exists()
+
+
 @pytest.mark.parametrize('name', [b'\xe7\xff.mp4', 'é'.encode() * 125 + b'.mp4'])
 def test_names_of_any_bytes_and_length(tmp_path, name):
     video = tmp_path / os.fsdecode(name)

@@ -79,7 +79,12 @@ def test_a_run_is_known_by_what_matters_wherever_it_is(write, tmp_path):
         claim = read_claim(write(replaced))
         return [trial.digest for trial in plan(claim, 'quick', 1, tmp_path / folder)]
 
+    def folders(folder):
+        trials = plan(read_claim(write()), 'quick', 1, tmp_path / folder)
+        return [trial.folder.relative_to(tmp_path / folder) for trial in trials]
+
     first = digests('a')
+    assert folders('a') == folders('b') and len(set(folders('a'))) == 4
     assert digests('b') == first and len(set(first)) == 4
     assert digests('a', {'max_epochs=1': 'max_epochs=2'}) != first
     assert digests('a', {'title = ': 'remark = 1\ntitle = '}) == first
@@ -111,6 +116,8 @@ def test_contrasts_name_arms_and_sets(write):
         ("config='rgb_r18_motion'", 'depth=18', "arm 'rgb' needs config"),
         ("baseline = 'rgb'", "baseline = 'none'", "no 'none'"),
         ('seeds=2', 'seeds=0', 'seeds, an integer'),
+        ('seeds=2', 'seeds=2, set=dict(sise=52)', "scale quick, set: .* no 'sise'"),
+        ('seeds=2', 'seeds=2, set=dict(train_clips=3)', "there is no 'train_clips'"),
         ('title = ', 'tilte = ', 'a claim needs title'),
     ],
 )

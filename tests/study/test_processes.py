@@ -49,6 +49,13 @@ def test_a_crash_costs_one_run(tmp_path):
     assert log.startswith('begun') and 'Traceback' in log
 
 
+def test_equal_runs_are_one_training(tmp_path):
+    runs = [Pretended('fine', {}, None, 0, tmp_path) for _ in range(3)]
+    found = list(perform_all(runs, jobs=2))
+    assert [run for run, _ in found] == runs
+    assert (tmp_path / 'fine' / 'output.txt').read_text().count('begun') == 1
+
+
 def test_a_users_mistake_stops_all(tmp_path):
     with pytest.raises(InputError, match=r'mistake, seed 0: a\.txt is missing'):
         outcomes(tmp_path, 'mistake', 'fine', 'fine', 'fine')

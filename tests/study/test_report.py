@@ -41,7 +41,7 @@ def rows(trials):
         if trial.set == 'four':
             top1 = (0.5, 0.2, 0.4)[trial.seed - (trial.arm == 'flow')]
         metrics = {METRIC: top1, NLL: 1.0, f'{METRIC}/strong': top1 / 2}
-        rows.append(row_of(trial, Result(metrics, 10, 60.0), '2026-01-02', MACHINE))
+        rows.append(row_of(trial, Result(metrics, 10, 60.0, '2026-01-02', MACHINE)))
     return rows
 
 
@@ -64,7 +64,8 @@ def test_verdicts_follow_the_numbers(claim, rows):
 
 def test_a_failed_run_is_shown_and_costs_its_seed_alone(claim, trials, rows):
     loss = 'loss is nan at iteration 3 (log: /somewhere)'
-    failed = row_of(trials[1], loss, '2026-01-02', MACHINE)
+    failed = row_of(trials[1], loss)
+    assert failed.date and failed.machine['threads']
     assert (failed.arm, failed.state) == ('flow', 'failed')
     others = [row for row in rows if row.key != failed.key]
     report = Report(claim, 'quick', [*others, failed], 4)

@@ -45,6 +45,9 @@ def test_p_values_are_scipys_paired_t_test():
     assert p_value(differences, -0.02) == pytest.approx(shifted, rel=1e-9)
     assert p_value([0.3]) == p_value([0.0, 0.0]) == 1
     assert p_value([0.1, 0.1]) == 0.5 and p_value([0.1] * 6) == 1 / 32
+    # Three clips of 60 each time, though not the same number.
+    same = [(k + 3) / 60 - k / 60 for k in (40, 41, 43)]
+    assert len(set(same)) > 1 and p_value(same) == 0.25 and p_value(same, 0.05) == 1
 
 
 def test_holm_gives_the_numbers_of_multtest():

@@ -369,6 +369,19 @@ def test_the_decoder_cannot_take_memory_away():
 
 
 @pytest.mark.skipif(memory.memfd_create is None, reason='Linux has sealed memory')
+def test_a_large_clip_does_not_stay_in_memory(monkeypatch):
+    monkeypatch.setattr(memory, '_LARGE', 2**21)
+    buffer = memory.SharedMemory()
+    array, _ = buffer.allocate((2**23,))
+    array[:] = 1
+    del array
+    small, _ = buffer.allocate((2**20,))
+    small[:] = 1
+    assert os.fstat(buffer.file).st_blocks * 512 < 2**22
+    buffer.close()
+
+
+@pytest.mark.skipif(memory.memfd_create is None, reason='Linux has sealed memory')
 def test_memory_is_used_again_once_nobody_has_it(video):
     process = VideoProcess()
     process.open(video)

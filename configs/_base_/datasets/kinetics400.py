@@ -8,6 +8,7 @@ num_clips = 10  # per video in testing, times 3 crops
 short_side = 256
 crop_size = 224
 data_variables = dict(
+    decoder=decoder,
     clip_len=clip_len,
     frame_interval=frame_interval,
     num_clips=num_clips,

@@ -3,7 +3,9 @@ kind = 'motion'  # another one: docs/motion_kinds.md
 decoder = 'auto'  # or 'pyav', 'decord', 'opencv', 'torchcodec'
 clip_len = 8
 crop_size = 56
-data_variables = dict(kind=kind, clip_len=clip_len, crop_size=crop_size)
+data_variables = dict(
+    decoder=decoder, kind=kind, clip_len=clip_len, crop_size=crop_size
+)
 class_names = [
     'still',
     'move_left',

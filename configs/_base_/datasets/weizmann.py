@@ -11,6 +11,7 @@ crop_size = 112
 split = '{{$WEIZMANN_SPLIT:daria}}'
 splits = 'daria denis eli ido ira lena lyova moshe shahar'.split()
 data_variables = dict(
+    decoder=decoder,
     clip_len=clip_len,
     frame_interval=frame_interval,
     num_clips=num_clips,

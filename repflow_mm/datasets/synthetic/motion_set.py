@@ -17,6 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from repflow_mm.checks import check_count
 from repflow_mm.datasets.synthetic.kinds import KINDS, NOISE, Scene
 from repflow_mm.datasets.synthetic.scene import render, true_flow
 from repflow_mm.errors import InputError
@@ -65,9 +66,7 @@ class MotionSet:
             ('size', 16),
             ('frames', 2),
         ):
-            value = getattr(self, name)
-            if value < lowest:
-                raise InputError(f'{name} must be at least {lowest}, got {value}')
+            check_count(name, getattr(self, name), lowest)
         if self.size % 2:
             # Chroma is stored at half the size: the encoder would crop a line.
             raise InputError(f'size must be even, got {self.size}')

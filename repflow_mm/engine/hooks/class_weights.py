@@ -25,9 +25,10 @@ class ClassWeightsHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Count the labels and set the weights."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        head = getattr(model, 'cls_head', None)
-        loss = getattr(head, 'loss_cls', None)
-        if not hasattr(loss, 'class_weight') or loss.class_weight is not None:
+        streams = getattr(model, 'streams', [model])
+        heads = [getattr(stream, 'cls_head', None) for stream in streams]
+        losses = [getattr(head, 'loss_cls', None) for head in heads]
+        if not all(getattr(loss, 'class_weight', 1) is None for loss in losses):
             raise InputError(
                 'ClassWeightsHook needs a cls_head.loss_cls of type CrossEntropyLoss, '
                 'without a class_weight of its own'
@@ -36,8 +37,11 @@ class ClassWeightsHook(Hook):
         labels = [dataset.get_data_info(i).get('label') for i in range(len(dataset))]
         if not all(isinstance(label, int) for label in labels):
             raise InputError('ClassWeightsHook needs videos with one label each')
-        counts = torch.bincount(torch.tensor(labels), minlength=head.num_classes)
-        weights = len(labels) / (head.num_classes * counts.clamp(min=1))
-        loss.class_weight = torch.where(counts > 0, weights, 1.0)
-        listed = ', '.join(f'{weight:.2f}' for weight in loss.class_weight.tolist())
+        classes = heads[0].num_classes
+        counts = torch.bincount(torch.tensor(labels), minlength=classes)
+        weights = len(labels) / (classes * counts.clamp(min=1))
+        weights = torch.where(counts > 0, weights, 1.0)
+        for loss in losses:
+            loss.class_weight = weights.clone()
+        listed = ', '.join(f'{weight:.2f}' for weight in weights.tolist())
         runner.logger.info(f'class weights: {listed}')

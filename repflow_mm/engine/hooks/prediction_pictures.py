@@ -72,9 +72,11 @@ class PredictionPicturesHook(Hook):
     def _draw(self, inputs: Tensor, sample: ActionDataSample, number: int) -> None:
         frames = to_frames(unpack_views(inputs)[0]).numpy()
         scores, labels = score_and_label(sample.to_dict())
-        best = scores.topk(min(3, len(scores))).indices.tolist()
-        guesses = ', '.join(f'{label} ({scores[label]:.2f})' for label in best)
-        title = f'label {labels.tolist()}, predicted {guesses}'
+        title = f'label {labels.tolist()}'
+        if isinstance(scores, Tensor):  # not those of several modalities
+            best = scores.topk(min(3, len(scores))).indices.tolist()
+            guesses = ', '.join(f'{label} ({scores[label]:.2f})' for label in best)
+            title += f', predicted {guesses}'
         shown = frames[even_steps(len(frames), _FRAMES)]
         picture = draw_sheet([Row('', shown)], title)
         if self.out_dir:

@@ -1,5 +1,6 @@
 """Checkpoints that survive a kill, a full disk or a power cut."""
 
+import locale
 from collections import deque
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from repflow_mm.errors import InputError
-from repflow_mm.files import is_unfinished, write_bytes, write_text
+from repflow_mm.files import is_unfinished, write_bytes
 
 
 @register_backend('atomic')
@@ -68,7 +69,7 @@ class SafeCheckpointHook(CheckpointHook):
         super().before_train(runner)
         if is_main_process():
             for path in Path(runner.work_dir).iterdir():
-                if is_unfinished(path.name):
+                if is_unfinished(path.name) and path.is_file():
                     path.unlink()
 
     def after_train_iter(
@@ -157,4 +158,6 @@ class SafeCheckpointHook(CheckpointHook):
         )
         if is_main_process():
             pointer = Path(runner.work_dir, 'last_checkpoint')
-            write_text(pointer, self.last_ckpt)
+            # As MMEngine reads it.
+            encoding = locale.getpreferredencoding(False)
+            write_bytes(pointer, self.last_ckpt.encode(encoding))

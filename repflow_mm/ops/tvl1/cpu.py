@@ -6,6 +6,7 @@ backward pass keeps only the two input maps and recomputes the iterations.
 """
 
 import ctypes
+import os
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -76,7 +77,7 @@ def _parallel() -> ctypes.c_void_p:
     spin between operations.
     """
     try:
-        maps = Path('/proc/self/maps').read_text()
+        maps = os.fsdecode(Path('/proc/self/maps').read_bytes())
     except OSError:
         return ctypes.c_void_p()
     paths = dict.fromkeys(line.split(maxsplit=5)[-1] for line in maps.splitlines())

@@ -37,6 +37,21 @@ def test_every_class_has_the_same_weight_in_the_loss(plugin):
     torch.testing.assert_close(given, torch.stack(means).mean())
 
 
+def test_every_stream_of_a_fusion_is_weighted(plugin):
+    from mmaction.models.losses import CrossEntropyLoss
+
+    losses = [CrossEntropyLoss(), CrossEntropyLoss()]
+    runner = runner_of([0, 0, 1, 2], losses[0])
+    heads = [Namespace(loss_cls=loss, num_classes=3) for loss in losses]
+    runner.model.streams = [Namespace(cls_head=head) for head in heads]
+    ClassWeightsHook().before_train(runner)
+    first, second = (loss.class_weight for loss in losses)
+    assert torch.equal(first, second) and first[0] < first[1]
+    losses[0].class_weight = None  # the other one has weights of its own now
+    with pytest.raises(InputError, match='ClassWeightsHook needs'):
+        ClassWeightsHook().before_train(runner)
+
+
 def test_what_it_cannot_weight(plugin):
     from mmaction.models.losses import CrossEntropyLoss
 

@@ -54,6 +54,17 @@ for i in itertools.count():
     assert data == data[:1] * 4_000_000
 
 
+def test_only_what_a_kill_left_is_deleted(plugin, tmp_path):
+    (tmp_path / '.part-of-mine.part').mkdir()
+    kept = ['.partition.json', '.partners', 'a.part.pth']
+    left = ['.epoch_1.part.pth', f'.epoch_1.part-{"0f" * 16}.pth', '.last.part']
+    for name in kept + left:
+        (tmp_path / name).touch()
+    runner = SimpleNamespace(work_dir=str(tmp_path), logger=logging.getLogger('x'))
+    SafeCheckpointHook().before_train(runner)
+    assert {p.name for p in tmp_path.iterdir()} == {'.part-of-mine.part', *kept}
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != 'posix', reason='limits the size of files')
 def test_a_full_disk_ends_in_one_line_and_leaves_the_checkpoint(
