@@ -12,6 +12,13 @@ def check_count(name: str, value: object, lowest: int = 1) -> int:
     return value
 
 
+def check_number(name: str, value: object) -> float:
+    """Return `value`; raise `InputTypeError` unless it is a number."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise InputTypeError(f'{name} must be a number, got {value!r}')
+    return value
+
+
 def check_flag(name: str, value: object) -> None:
     """Raise `InputTypeError` unless `value` is True or False."""
     if not isinstance(value, bool):

@@ -6,11 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from repflow_mm.checks import check_count
-from repflow_mm.errors import InputError, InputTypeError
+from repflow_mm.checks import check_count, check_number
+from repflow_mm.errors import InputError
 from repflow_mm.layers.base import BottleneckMotion
 from repflow_mm.layers.pairs import of_pairs
 from repflow_mm.layers.registry import register_layer
+from repflow_mm.layers.temporal_difference import depthwise
 from repflow_mm.ops.correlation import match
 
 
@@ -66,9 +67,7 @@ class MotionSqueeze(BottleneckMotion):
         """See :meth:`BottleneckMotion.make_motion`."""
         self.radius = check_count('radius', radius)
         for name, value in (('sigma', sigma), ('temperature', temperature)):
-            if not isinstance(value, int | float) or isinstance(value, bool):
-                raise InputTypeError(f'{name} must be a number, got {value!r}')
-            if not 0 < value < float('inf'):
+            if not 0 < check_number(name, value) < float('inf'):
                 raise InputError(f'{name} must be above 0 and finite, got {value}')
         self.sigma, self.temperature = sigma, temperature
         self.norm = nn.BatchNorm3d(channels)
@@ -76,7 +75,7 @@ class MotionSqueeze(BottleneckMotion):
             *_separable(3, 16, 7),
             *_separable(16, 32, 3),
             *_separable(32, channels, 3),
-            _depthwise(channels, 3),  # its 1x1 convolution is `expand`
+            depthwise(channels, 3),  # its 1x1 convolution is `expand`
         )
         return channels
 
@@ -116,16 +115,9 @@ class MotionSqueeze(BottleneckMotion):
         return of_pairs(find, g.relu())
 
 
-def _depthwise(channels: int, size: int) -> nn.Conv3d:
-    kernel, padding = (1, size, size), (0, size // 2, size // 2)
-    return nn.Conv3d(
-        channels, channels, kernel, padding=padding, groups=channels, bias=False
-    )
-
-
 def _separable(before: int, after: int, size: int) -> tuple[nn.Module, ...]:
     return (
-        _depthwise(before, size),
+        depthwise(before, size),
         nn.Conv3d(before, after, 1, bias=False),
         nn.BatchNorm3d(after),
         nn.ReLU(inplace=True),

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repflow_mm.checks import check_choice
-from repflow_mm.errors import InputError, InputTypeError
+from repflow_mm.checks import check_choice, check_number
+from repflow_mm.errors import InputError
 from repflow_mm.layers.base import BottleneckMotion
 from repflow_mm.layers.registry import register_layer
 from repflow_mm.ops import sobel_kernels
@@ -63,9 +63,7 @@ class OFF(BottleneckMotion):
         self, channels: int, spatial: str = 'sobel', dropout: float = 0.0
     ) -> int:
         """Build the spatial filters."""
-        if not isinstance(dropout, (int, float)) or isinstance(dropout, bool):
-            raise InputTypeError(f'dropout must be a number, got {dropout!r}')
-        if not 0 <= dropout < 1:
+        if not 0 <= check_number('dropout', dropout) < 1:
             raise InputError(f'dropout must be in [0, 1), got {dropout}')
         maps = self.reduced_width(channels, spatial) - channels
         sobel = spatial == 'sobel'

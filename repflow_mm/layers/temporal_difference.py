@@ -46,8 +46,9 @@ class TemporalDifference(BottleneckMotion):
             nn.init.dirac_(self.conv.weight, self.conv.groups)
 
 
-def depthwise(channels: int) -> nn.Conv3d:
-    """A depthwise 3x3 convolution, frame by frame."""
+def depthwise(channels: int, size: int = 3) -> nn.Conv3d:
+    """A depthwise convolution, frame by frame."""
+    kernel, padding = (1, size, size), (0, size // 2, size // 2)
     return nn.Conv3d(
-        channels, channels, (1, 3, 3), padding=(0, 1, 1), groups=channels, bias=False
+        channels, channels, kernel, padding=padding, groups=channels, bias=False
     )

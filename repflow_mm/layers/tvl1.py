@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor, nn
 
-from repflow_mm.checks import check_choice, check_count
+from repflow_mm.checks import check_choice, check_count, check_number
 from repflow_mm.errors import InputError, InputTypeError
 from repflow_mm.ops import backends, representation_flow, sobel_kernels
 from repflow_mm.ops.tvl1.representation_flow import FLOW_GRADS, IMAGE_GRADS
@@ -86,9 +86,7 @@ class TVL1(nn.Module):
             learn = tuple(name for name in learn if name not in ('div', 'tau'))
         low, high = SCALAR_RANGE
         for name, start in (('tau', tau), ('lam', lam), ('theta', theta)):
-            if not isinstance(start, int | float) or isinstance(start, bool):
-                raise InputTypeError(f'{name} must be a number, got {start!r}')
-            if not low <= start <= high:
+            if not low <= check_number(name, start) <= high:
                 raise InputError(f'{name} must be in [{low}, {high}], got {start}')
             self._own(name, torch.tensor(float(start)), name in learn)
         for name in ('div_x', 'div_y'):

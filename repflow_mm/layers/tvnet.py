@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from repflow_mm.checks import check_choice, check_count, check_flag
-from repflow_mm.errors import InputError, InputTypeError
+from repflow_mm.checks import check_choice, check_count, check_flag, check_number
+from repflow_mm.errors import InputError
 from repflow_mm.layers.base import BottleneckMotion
 from repflow_mm.layers.grey import MEAN, STD, Grey
 from repflow_mm.layers.pairs import of_pairs
@@ -183,9 +183,7 @@ class FilteredTVL1(nn.Module):
         check_flag('learn', learn)
         check_choice('image_grad', image_grad, ('central', 'sobel'))
         for name, value in (('tau', tau), ('lam', lam), ('theta', theta)):
-            if not isinstance(value, int | float) or isinstance(value, bool):
-                raise InputTypeError(f'{name} must be a number, got {value!r}')
-            if not 0 < value < float('inf'):
+            if not 0 < check_number(name, value) < float('inf'):
                 raise InputError(f'{name} must be above 0 and finite, got {value}')
         self.n_iters = check_count('n_iters', n_iters)
         self.warps = check_count('warps', warps)

@@ -9,7 +9,7 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from repflow_mm.checks import check_count
+from repflow_mm.checks import check_count, check_number
 from repflow_mm.errors import InputError, InputTypeError
 from repflow_mm.layers.grey import Grey
 from repflow_mm.layers.pixel_flow import flow_of_grey
@@ -60,9 +60,7 @@ class ActionFlowNet(BaseModule):
                 "in_channels must be the channels of each stage in the backbone's "
                 f'out_indices, such as (128, 512), got {in_channels!r}'
             )
-        if not isinstance(loss_weight, int | float) or isinstance(loss_weight, bool):
-            raise InputTypeError(f'loss_weight must be a number, got {loss_weight!r}')
-        if not 0 <= loss_weight < float('inf'):
+        if not 0 <= check_number('loss_weight', loss_weight) < float('inf'):
             raise InputError(f'loss_weight must be at least 0, got {loss_weight}')
         check_count('width', width)
         self.in_channels = [check_count('in_channels', c) for c in in_channels]
