@@ -1,8 +1,6 @@
 """What kept memory, channels-last weights and bf16 gain."""
 
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager
 from functools import cache, partial
 from multiprocessing import get_context
 
@@ -10,7 +8,14 @@ import torch
 from mmengine.registry import init_default_scope
 
 from repflow_mm.allocator import memory_is_kept
-from repflow_mm.benchmark.measure import Step, Table, in_turns, inference, training
+from repflow_mm.benchmark.measure import (
+    Step,
+    Table,
+    in_turns,
+    inference,
+    training,
+    within,
+)
 from repflow_mm.benchmark.tables import network_name
 from repflow_mm.engine.cpu_amp import bf16_slowdown
 from repflow_mm.layers.memory_format import to_channels_last
@@ -77,7 +82,7 @@ def _format_steps(
         to_channels_last(model)
     clips = torch.rand(SIZES[depth], device=device)
     cast = partial(torch.autocast, device.type, torch.bfloat16, half)
-    return _within(cast, inference(model, clips)), _within(cast, training(model, clips))
+    return within(cast, inference(model, clips)), within(cast, training(model, clips))
 
 
 def _in_default_memory(
@@ -96,11 +101,3 @@ def _step_there(depth: int, flow: str, kind: str) -> None:
 def _steps_there(depth: int, flow: str) -> tuple[Step, Step]:
     init_default_scope('mmaction')
     return _format_steps(depth, flow, torch.device('cpu'), False, False)
-
-
-def _within(context: Callable[[], AbstractContextManager], call: Step) -> Step:
-    def wrapped() -> None:
-        with context():
-            call()
-
-    return wrapped

@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -117,6 +118,16 @@ def inference(module: Callable, *inputs: Tensor) -> Callable[[], None]:
 
 
 Step = Callable[[], None]
+
+
+def within(context: Callable[[], AbstractContextManager], call: Step) -> Step:
+    """The same call in a context that is made for each, such as autocast."""
+
+    def wrapped() -> None:
+        with context():
+            call()
+
+    return wrapped
 
 
 def extra_memory(

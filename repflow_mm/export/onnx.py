@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from repflow_mm.benchmark.measure import Time, in_turns, inference
 from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.export.deployable import Deployable
 
@@ -182,19 +180,6 @@ def session(path: str | os.PathLike) -> Callable[[Tensor], Tensor]:
 def relative_error(actual: Tensor, expected: Tensor) -> float:
     """Maximum absolute difference over maximum absolute value; NaN propagates."""
     return ((actual - expected).abs().max() / expected.abs().max()).item()
-
-
-def latency(
-    model: nn.Module, file: str | os.PathLike, clip: Sequence[int], repeats: int
-) -> tuple[Time, Time]:
-    """Time onnxruntime and PyTorch on one clip on the CPU, in alternation."""
-    frames = _clips(1, clip)
-    calls = dict(
-        onnxruntime=partial(session(file), frames),
-        PyTorch=inference(Deployable(model), frames),
-    )
-    times = in_turns(calls, repeats, torch.device('cpu'))
-    return times['onnxruntime'], times['PyTorch']
 
 
 def _clips(count: int, clip: Sequence[int]) -> Tensor:

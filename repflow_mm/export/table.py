@@ -1,6 +1,8 @@
 """Table of exported networks: parameters, size, error and speed."""
 
+import copy
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -9,7 +11,11 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from torch import nn
 
-from repflow_mm.export.onnx import Exported, export_onnx, latency
+from repflow_mm.benchmark.measure import in_turns, inference, within
+from repflow_mm.engine.cpu_amp import bf16_slowdown
+from repflow_mm.export.deployable import Deployable
+from repflow_mm.export.onnx import Exported, export_onnx, session
+from repflow_mm.layers.memory_format import to_channels_last
 from repflow_mm.models.complexity import FAMILIES, FLOWS, parameters
 
 COLUMNS = (
@@ -21,6 +27,7 @@ COLUMNS = (
     'onnxruntime',
     'PyTorch',
     'ratio',
+    'PyTorch, bf16, channels-last',
 )
 
 
@@ -70,8 +77,17 @@ def recognizer(family: str, depth: int, flow: str) -> nn.Module:
 def row(
     name: str, model: nn.Module, exported: Exported, clip: Sequence[int], repeats: int
 ) -> tuple:
-    """Build one row of the table (:data:`COLUMNS`), measuring the times."""
-    ort, pytorch = latency(model, exported.path, clip, repeats)
+    """Build one row of the table (:data:`COLUMNS`), measuring the times in turns."""
+    frames = torch.randint(256, (1, 3, *clip), dtype=torch.uint8)
+    calls = dict(
+        onnxruntime=partial(session(exported.path), frames),
+        PyTorch=inference(Deployable(model), frames),
+    )
+    if bf16_slowdown() < 1:
+        fast = inference(Deployable(to_channels_last(copy.deepcopy(model))), frames)
+        calls['bf16'] = within(partial(torch.autocast, 'cpu', torch.bfloat16), fast)
+    times = in_turns(calls, repeats, torch.device('cpu'))
+    ort, pytorch = times['onnxruntime'], times['PyTorch']
     return (
         name,
         f'{parameters(model) / 1e6:.2f} M',
@@ -81,4 +97,5 @@ def row(
         ort,
         pytorch,
         f'{ort.median / pytorch.median:.2f}',
+        times.get('bf16', '-'),
     )
