@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from repflow_mm.config import read_config
+from repflow_mm.errors import InputError
 from tests.models.test_late_fusion import config, samples
 
 
@@ -25,3 +27,13 @@ def test_late_fusion_keeps_its_weights(plugin, average_clips):
         logits = Deployable(model)(clips)
     found = logits.softmax(1) if average_clips == 'prob' else logits
     torch.testing.assert_close(found, scores)
+
+
+def test_a_flow_stream_is_refused(plugin):
+    from mmaction.registry import MODELS
+
+    from repflow_mm.export.deployable import Deployable
+
+    cfg = read_config('two_stream/flow_r18_motion', {'model.backbone.pretrained': None})
+    with pytest.raises(InputError, match='on optical flow is not exported'):
+        Deployable(MODELS.build(cfg.model))
