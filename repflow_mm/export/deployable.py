@@ -58,7 +58,7 @@ class Deployable(nn.Module):
         shape = (3, 1, 1, 1)
         if len(getattr(preprocessor, 'mean', shape[:3])) != 3:
             raise InputError(
-                'a network on optical flow is not exported: only what takes RGB clips is'
+                'a network on optical flow is not exported: only those on RGB are'
             )
         mean = getattr(preprocessor, 'mean', torch.zeros(3))
         std = getattr(preprocessor, 'std', torch.ones(3))
