@@ -18,7 +18,7 @@ from repflow_mm.benchmark.measure import (
 )
 from repflow_mm.layers import MotionLayer, RepresentationFlow, build_layer
 from repflow_mm.layers.registry import layer_names
-from repflow_mm.models.complexity import build, parameters
+from repflow_mm.models.complexity import FLOWS, build, parameters
 from repflow_mm.ops import representation_flow
 
 # Table 9 of the paper: milliseconds per clip of 32x224x224 on a Titan X, ResNet-34.
@@ -216,13 +216,13 @@ def model_table(
     for family in families:
         for depth in depths:
             calls = {}
-            for flow in ('RGB', 'RepFlow', 'FcF'):
+            for flow in FLOWS:
                 model = build(family, depth, flow).to(device)
                 model.train()  # MMAction2's train() does not return the model
                 calls[flow] = inference(model, clip)
                 calls[f'{flow} +'] = training(model, clip)
             times = in_turns(calls, repeats, device)
-            for flow in ('RGB', 'RepFlow', 'FcF'):
+            for flow in FLOWS:
                 forward, step = times[flow], times[f'{flow} +']
                 paper = PAPER.get((family, flow)) if depth == 34 else None
                 table.rows.append(

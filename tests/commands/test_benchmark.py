@@ -115,7 +115,8 @@ def test_a_network_beside_its_rgb_baseline(plugin, monkeypatch):
     monkeypatch.setattr(tables.torch, 'rand', lambda *size, **options: small)
     table = tables.model_table(['2D ResNet'], [18], torch.device('cpu'), 1)
     names = [row[0] for row in table.rows]
-    assert names == [f'2D ResNet-18{flow}' for flow in ('', ' + RepFlow', ' + FcF')]
+    flows = ('', ' + RepFlow', ' + FcF', ' + narrow FcF')
+    assert names == [f'2D ResNet-18{flow}' for flow in flows]
     assert table.rows[0][2] == table.rows[0][4] == '1.000x'
 
 
