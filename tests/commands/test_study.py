@@ -103,8 +103,11 @@ def test_a_study_that_was_killed_gives_the_same_table(study, capsys, tmp_path):
 @pytest.mark.slow
 def test_an_array_of_jobs_gives_the_same_rows(study, capsys):
     whole = study('whole')
-    for part in ('0/2', '1/2'):
-        study('parts', '--part', part)
+    with pytest.raises(SystemExit) as stop:
+        study('parts', '--part', '0/2')
+    assert stop.value.code == 1  # as in the whole study, so that the job fails
+    assert 'fails, on motion, seed 0: ' in capsys.readouterr().out
+    study('parts', '--part', '1/2')
     capsys.readouterr()
     parts = study('parts')
     # Only the run that failed is tried again.
@@ -120,6 +123,7 @@ def test_an_array_of_jobs_gives_the_same_rows(study, capsys):
         (['README.md'], 'is no config'),
         (['flow_of_flow', '--out', 'README.md'], 'is a file, not a folder'),
         (['--page', 'docs'], 'docs is a folder'),
+        (['--page', 'x.md', '--seeds', '3'], 'trains nothing: leave out --seeds'),
         (['flicker', '--part', '2/2'], 'from 0/N to N-1/N, got 2/2'),
     ],
 )
