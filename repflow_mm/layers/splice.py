@@ -97,7 +97,7 @@ def splice(
         before (bool): Pass the sub-module's input through the layer instead.
     """
     names = chain(('flow',), (f'flow{number}' for number in count(2)))
-    free = next(name for name in names if not hasattr(network, name))
+    free = next(name for name in names if getattr(network, name, None) is None)
     like = next(network.parameters(), torch.empty(0))
     layer.to(like.device, like.dtype).train(network.training)
     setattr(network, free, layer)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from repflow_mm.checkpoint.first_convolution import for_channels
 from repflow_mm.checks import check_choice
 from repflow_mm.errors import InputError
-from repflow_mm.layers import build_layer, motion_prefixes
+from repflow_mm.layers import MotionLayer, build_layer, motion_prefixes
 from repflow_mm.layers.splice import set_mode
 
 _FIRST = 'conv1.conv.weight'
@@ -63,8 +63,9 @@ class RepFlowResNet(ResNet):
         super().__init__(depth, **kwargs)
         blocks = ('input', *(f'block{i + 1}' for i in range(self.num_stages + 1)))
         check_choice('after', after, blocks)
-        self.after = after
-        self.flow = None
+        # Of its own layer: another one may be spliced in and be called `flow`.
+        self.after = None if flow is None else after
+        self.flow: MotionLayer | None = None
         if flow is not None:
             channels = (
                 self.in_channels,
