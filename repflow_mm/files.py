@@ -96,4 +96,5 @@ def write_text(path: str | os.PathLike, content: str) -> None:
 
 def is_unfinished(name: str) -> bool:
     """Whether a file name is that of an interrupted write."""
-    return re.fullmatch(r'\..+\.part(-[0-9a-f]{32})?(\.[^.]*)?', name) is not None
+    ours = rf'\..+{re.escape(_UNFINISHED)}(-[0-9a-f]{{32}})?(\.[^.]*)?'
+    return re.fullmatch(ours, name) is not None

@@ -43,7 +43,8 @@ def formats_table(device: torch.device, repeats: int) -> Table:
             f'{slowdown:.0f} times as long as in fp32.'
         )
     rows = [name for name, *_ in formats]
-    if device.type == 'cpu' and memory_is_kept():
+    default = device.type == 'cpu' and memory_is_kept()  # there is another one
+    if default:
         rows.insert(0, 'fp32, memory returned')
     for depth, size in SIZES.items():
         calls = {}
@@ -52,9 +53,9 @@ def formats_table(device: torch.device, repeats: int) -> Table:
                 for name, *how in formats:
                     steps = _format_steps(depth, flow, device, *how)
                     calls[flow, name, 'forward'], calls[flow, name, 'step'] = steps
-                for kind in ('forward', 'step'):
+                for kind in ('forward', 'step') if default else ():
                     there = partial(_in_default_memory, other, depth, flow, kind)
-                    calls[flow, rows[0], kind] = calls.get((flow, rows[0], kind), there)
+                    calls[flow, rows[0], kind] = there
             times = in_turns(calls, repeats, device)
         seconds = {key: time.median for key, time in times.items()}
         shape = f'{size[0]} of {size[2]}x{size[3]}x{size[4]}'

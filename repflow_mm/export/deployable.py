@@ -56,12 +56,12 @@ class Deployable(nn.Module):
                 "type='ActionDataPreprocessor' in the config"
             )
         shape = (3, 1, 1, 1)
-        if len(getattr(preprocessor, 'mean', shape[:3])) != 3:
+        mean = getattr(preprocessor, 'mean', torch.zeros(3))
+        std = getattr(preprocessor, 'std', torch.ones(3))
+        if mean.numel() != 3:
             raise InputError(
                 'a network on optical flow is not exported: only those on RGB are'
             )
-        mean = getattr(preprocessor, 'mean', torch.zeros(3))
-        std = getattr(preprocessor, 'std', torch.ones(3))
         self.register_buffer('mean', mean.reshape(shape), persistent=False)
         self.register_buffer('std', std.reshape(shape), persistent=False)
         self.swap = preprocessor.to_rgb
