@@ -29,8 +29,8 @@ from repflow_mm.config import read_config
 from repflow_mm.files import atomic_path
 from repflow_mm.machine import machine
 from repflow_mm.study.run import METRIC, Result
-from repflow_mm.study.statistics import Estimate, estimate, pooled
-from repflow_mm.study.table import markdown
+from repflow_mm.study.statistics import Estimate, estimate
+from repflow_mm.study.table import markdown, pooled
 
 CPU = torch.device('cpu')
 VIDEOS = 8  # timed together

@@ -294,7 +294,7 @@ def write_page(rows: dict[tuple[str, str], dict]) -> None:
 
 # Why a layer does not apply, by what the one-line error says.
 REASONS = (
-    (r'returns \(\d+, \d+\), which are none', 'its backbone gives a vector'),
+    (r'returns (features of shape )?\(\d+, \d+\)', 'its backbone gives a vector'),
     (r'got shape \(\d+, \d+\)', 'its backbone gives a vector'),
     ('returns 2 outputs', 'its backbone gives two paths'),
     (r'returns 1 outputs \[2 outputs', 'its backbone gives tokens besides'),

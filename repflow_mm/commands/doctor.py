@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'{state:<10}{fault.name}')
         if state != 'absent':
             print(f'{"":<10}{fault.upstream}; can go when {fault.until}')
-        if state == 'needs you':
+        if state == 'broken':
             print(f'{"":<10}-> {fault.remedy()}')
     print()
     _print_backends()

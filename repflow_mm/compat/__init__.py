@@ -43,15 +43,15 @@ def apply_patches() -> None:
 
 
 def state(fault: Fault) -> str:
-    """`'patched'`, `'absent'`, `'present'`, `'needs you'` or `'unknown'`.
+    """`'patched'`, `'absent'`, `'present'`, `'broken'` or `'unknown'`.
 
-    `'present'` has a workaround that was not applied, `'needs you'` a command to run.
+    `'present'` has a workaround that was not applied, `'broken'` a command to run.
     """
     if fault.name in _patched:
         return 'patched'
     try:
         if not fault.present():
             return 'absent'
-        return 'present' if fault.patch is not None else 'needs you'
+        return 'present' if fault.patch is not None else 'broken'
     except Exception:  # what has to be imported to find out is itself broken
         return 'unknown'

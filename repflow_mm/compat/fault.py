@@ -1,5 +1,6 @@
 """The description of a known fault of the installed stack, and detection helpers."""
 
+import functools
 import importlib.metadata
 import importlib.util
 from collections.abc import Callable
@@ -52,15 +53,37 @@ def mentions(package: str, name: str, text: str) -> bool:
     return path is not None and text in path.read_text(encoding='utf-8')
 
 
-def version(*distributions: str) -> tuple[int, ...] | None:
-    """The version of the first installed distribution of these."""
-    for distribution in distributions:
-        try:
-            version = importlib.metadata.version(distribution)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        return parse_version(version)
-    return None
+def is_original(find: Callable[[], tuple[type, str]]) -> Callable[[], bool]:
+    """A check whether a method is still MMAction2's own.
+
+    Args:
+        find (Callable): Imports its class; returns the class and the method's name.
+
+    Returns:
+        Callable: For `Fault.present`; False without MMAction2.
+    """
+
+    def present() -> bool:
+        if package_file('mmaction', '__init__.py') is None:
+            return False
+        owner, name = find()
+        return getattr(owner, name).__module__.startswith('mmaction')
+
+    return present
+
+
+def replace_method(owner: type, name: str, function: Callable) -> None:
+    """Replace a method; :func:`is_original` is False afterwards.
+
+    Args:
+        owner (type): The class.
+        name (str): Name of the method, static or not.
+        function (Callable): Gets the original's name and docstring.
+    """
+    patched = functools.wraps(getattr(owner, name))(function)
+    patched.__module__ = __name__
+    static = isinstance(vars(owner)[name], staticmethod)
+    setattr(owner, name, staticmethod(patched) if static else patched)
 
 
 def parse_version(text: str) -> tuple[int, ...]:

@@ -1,13 +1,20 @@
 """Faults of MMAction2."""
 
-import functools
 import importlib.metadata
 import importlib.util
 import sys
 import types
 from pathlib import Path
 
-from repflow_mm.compat.fault import UNREPORTED, Fault, mentions, package_file, version
+from repflow_mm.compat.fault import (
+    UNREPORTED,
+    Fault,
+    is_original,
+    mentions,
+    package_file,
+    parse_version,
+    replace_method,
+)
 from repflow_mm.errors import InputError
 
 # mmaction2 1.2.0: `mmaction/models/localizers/drn` is not in the wheel.
@@ -55,11 +62,13 @@ def _alias_importlib_metadata() -> None:
 
 
 def _hue_overflows() -> bool:
-    if (version('numpy') or ()) < (2,) or not package_file('mmaction', '__init__.py'):
+    if not package_file('mmaction', '__init__.py'):
         return False
     import numpy as np
     from mmaction.datasets.transforms import ColorJitter
 
+    if parse_version(np.__version__) < (2,):
+        return False
     try:
         ColorJitter.adjust_hue(np.zeros((1, 1, 3)), -0.1)
     except OverflowError:
@@ -84,12 +93,10 @@ def _widen_hue() -> None:
 # to a neck, and `max_testing_views` calls a method that backbones lack.
 
 
-def _recognizer2d_splits_maps() -> bool:
-    if package_file('mmaction', '__init__.py') is None:
-        return False
+def _recognizer2d() -> tuple[type, str]:
     from mmaction.models.recognizers import Recognizer2D
 
-    return Recognizer2D.extract_feat.__module__.startswith('mmaction')
+    return Recognizer2D, 'extract_feat'
 
 
 def _feature_method(recognizer) -> str:
@@ -106,15 +113,14 @@ def _feature_method(recognizer) -> str:
 
 def _patch_recognizer2d() -> None:
     import torch
-    from mmaction.models.recognizers import Recognizer2D
 
-    extract_feat = Recognizer2D.extract_feat
+    recognizer2d, name = _recognizer2d()
+    extract_feat = getattr(recognizer2d, name)
 
-    @functools.wraps(extract_feat)
     def patched(self, inputs, stage='neck', data_samples=None, test_mode=False):
         backbone, test_cfg = self.backbone, self.test_cfg
         views = test_mode and test_cfg and test_cfg.get('max_testing_views')
-        name = _feature_method(self)
+        method = _feature_method(self)
         pooled = self.backbone_from in ('timm', 'torchvision')
         neck = self.with_neck and stage != 'backbone'
         if neck and pooled:
@@ -123,7 +129,7 @@ def _patch_recognizer2d() -> None:
                 'one value per channel, and a neck cannot work on that: put motion '
                 "into the backbone (type='FlowAugmented')"
             )
-        forward, replaced = getattr(backbone, name), vars(backbone).get(name)
+        forward, replaced = getattr(backbone, method), vars(backbone).get(method)
 
         def whole(frames):
             if not views:
@@ -143,38 +149,33 @@ def _patch_recognizer2d() -> None:
         try:
             # Only for this call, and only where the original fails.
             if views or neck:
-                vars(backbone)[name] = whole
+                vars(backbone)[method] = whole
             if views:
                 self.test_cfg = {**test_cfg, 'max_testing_views': False}
             return extract_feat(self, inputs, stage, data_samples, test_mode)
         finally:
             self.test_cfg = test_cfg
-            vars(backbone).pop(name, None)
+            vars(backbone).pop(method, None)
             if replaced is not None:
-                vars(backbone)[name] = replaced
+                vars(backbone)[method] = replaced
 
-    patched.__module__ = __name__
-    Recognizer2D.extract_feat = patched
+    replace_method(recognizer2d, name, patched)
 
 
 # decord and decord2 (3.4.0) crash on a truncated AVI passed as bytes; passed its path,
 # they raise an error.
 
 
-def _decord_reads_bytes() -> bool:
-    if package_file('mmaction', '__init__.py') is None:
-        return False
+def _decord_init() -> tuple[type, str]:
     from mmaction.datasets.transforms import DecordInit
 
-    return DecordInit._get_video_reader.__module__.startswith('mmaction')
+    return DecordInit, '_get_video_reader'
 
 
 def _read_by_path() -> None:
-    from mmaction.datasets.transforms import DecordInit
+    decord_init, name = _decord_init()
+    read = getattr(decord_init, name)
 
-    read = DecordInit._get_video_reader
-
-    @functools.wraps(read)
     def patched(self, filename):
         if self.io_backend != 'disk':
             return read(self, filename)
@@ -183,29 +184,25 @@ def _read_by_path() -> None:
         filename = filename if Path(filename).suffix else f'{filename}.mp4'
         return decord.VideoReader(filename, num_threads=self.num_threads)
 
-    patched.__module__ = __name__
-    DecordInit._get_video_reader = patched
+    replace_method(decord_init, name, patched)
 
 
 # TPN's head, in its first test, copies its classifier into a new layer, which a later
 # validation uses again, though trained on, and which ends up in checkpoints.
 
 
-def _tpn_head_keeps_a_copy() -> bool:
-    if package_file('mmaction', '__init__.py') is None:
-        return False
+def _tpn_head() -> tuple[type, str]:
     from mmaction.models.heads import TPNHead
 
-    return TPNHead.forward.__module__.startswith('mmaction')
+    return TPNHead, 'forward'
 
 
 def _classify_tpn_afresh() -> None:
-    from mmaction.models.heads import TPNHead
     from torch.nn import functional
 
-    forward = TPNHead.forward
+    tpn_head, name = _tpn_head()
+    forward = getattr(tpn_head, name)
 
-    @functools.wraps(forward)
     def patched(self, x, num_segs=None, fcn_test=False, **kwargs):
         if not fcn_test:
             return forward(self, x, num_segs, **kwargs)
@@ -214,8 +211,7 @@ def _classify_tpn_afresh() -> None:
         weight = self.fc_cls.weight[..., None, None, None]
         return functional.conv3d(x, weight, self.fc_cls.bias).flatten(1)
 
-    patched.__module__ = __name__
-    TPNHead.forward = patched
+    replace_method(tpn_head, name, patched)
 
 
 # Until MMAction2 1.1, a sample's `gt_label`, `pred_label` and `pred_score` are
@@ -243,38 +239,35 @@ def _name_as_in_1_2() -> None:
 # in bf16 ends at its first step.
 
 
-def _heads_refuse_bf16() -> bool:
-    if package_file('mmaction', '__init__.py') is None:
-        return False
+def _head() -> tuple[type, str]:
     from mmaction.models.heads import BaseHead
 
-    return BaseHead.loss_by_feat.__module__.startswith('mmaction')
+    return BaseHead, 'loss_by_feat'
 
 
 def _take_scores_in_fp32() -> None:
     import torch
-    from mmaction.models.heads import BaseHead
+
+    head, loss = _head()
 
     def patch(name: str) -> None:
-        original = getattr(BaseHead, name)
+        original = getattr(head, name)
 
-        @functools.wraps(original)
         def patched(self, cls_scores, data_samples):
             if cls_scores.dtype == torch.bfloat16:
                 cls_scores = cls_scores.float()
             return original(self, cls_scores, data_samples)
 
-        patched.__module__ = __name__
-        setattr(BaseHead, name, patched)
+        replace_method(head, name, patched)
 
-    patch('loss_by_feat')
+    patch(loss)
     patch('predict_by_feat')
 
 
 # MMAction2's metafiles name two configs without `.py`, and MMEngine finds configs by
 # metafile: `_base_ = 'mmaction::recognition/tsm/...'` fails for them.
 
-_UNFINISHED = dict(
+_WITHOUT_SUFFIX = dict(
     c2d='c2d_r50-in1k-pre_8xb32-16x4x1-100e_kinetics400-rgb',
     tsm='tsm_imagenet-pretrained-r50_8xb16-1x1x8-100e_kinetics400-rgb',
 )
@@ -290,7 +283,7 @@ def _metafile_names_no_file() -> bool:
         mentions(
             'mmaction', f'.mim/configs/recognition/{kind}/metafile.yml', f'{name}\n'
         )
-        for kind, name in _UNFINISHED.items()
+        for kind, name in _WITHOUT_SUFFIX.items()
     )
 
 
@@ -334,14 +327,14 @@ FAULTS = (
         name='Recognizer2D splits the input of a neck; max_testing_views fails',
         upstream=UNREPORTED,
         until='it wraps a single output and reads num_segments as an attribute',
-        present=_recognizer2d_splits_maps,
+        present=is_original(_recognizer2d),
         patch=_patch_recognizer2d,
     ),
     Fault(
         name="TPN's head validates with the classifier of its first validation",
         upstream=UNREPORTED,
         until='TPNHead keeps no copy of its classifier',
-        present=_tpn_head_keeps_a_copy,
+        present=is_original(_tpn_head),
         patch=_classify_tpn_afresh,
     ),
     Fault(
@@ -355,14 +348,14 @@ FAULTS = (
         name='training and testing in bf16 fail in the heads',
         upstream=UNREPORTED,
         until='BaseHead converts scores that numpy cannot hold',
-        present=_heads_refuse_bf16,
+        present=is_original(_head),
         patch=_take_scores_in_fp32,
     ),
     Fault(
         name='DecordInit passes bytes to decord, which crashes on a truncated AVI',
         upstream=UNREPORTED,
         until='decord raises, or mmaction2 opens local files by their path',
-        present=_decord_reads_bytes,
+        present=is_original(_decord_init),
         patch=_read_by_path,
     ),
     Fault(

@@ -4,12 +4,15 @@ Its transforms are from the time when flow was a list of x and y in turn, grey p
 since 1.1, `RawFrameDecode` gives pictures of two channels.
 """
 
-import functools
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from repflow_mm.compat.fault import UNREPORTED, Fault, package_file
+from repflow_mm.compat.fault import (
+    UNREPORTED,
+    Fault,
+    is_original,
+    replace_method,
+)
 from repflow_mm.errors import InputError, MissingFileError
 
 if TYPE_CHECKING:  # the doctor runs where numpy and OpenCV are missing
@@ -24,26 +27,6 @@ def _negate(pictures: list['np.ndarray'], axis: int = 0) -> None:
     """Negate the x of mirrored flow (axis 0) or its y, in place."""
     for picture in filter(_is_flow, pictures):
         picture[..., axis] = 255 - picture[..., axis]
-
-
-def _original(find: Callable[[], tuple[type, str]]) -> Callable[[], bool]:
-    """Whether a method is MMAction2's own."""
-
-    def present() -> bool:
-        if package_file('mmaction', '__init__.py') is None:
-            return False
-        owner, name = find()
-        return getattr(owner, name).__module__.startswith('mmaction')
-
-    return present
-
-
-def _put(owner: type, name: str, function: Callable) -> None:
-    """Replace a method."""
-    patched = functools.wraps(getattr(owner, name))(function)
-    patched.__module__ = __name__
-    static = isinstance(vars(owner)[name], staticmethod)
-    setattr(owner, name, staticmethod(patched) if static else patched)
 
 
 # Flip inverts x and y of every even picture, and nothing of the odd ones.
@@ -69,7 +52,7 @@ def _patch_flip() -> None:
         _negate(imgs, 0 if self.direction == 'horizontal' else 1)
         return imgs
 
-    _put(flip, name, patched)
+    replace_method(flip, name, patched)
 
 
 # Fuse, which performs a lazy Flip, inverts nothing.
@@ -95,7 +78,7 @@ def _patch_fuse() -> None:
             _negate(results['imgs'], axis)
         return results
 
-    _put(fuse, name, patched)
+    replace_method(fuse, name, patched)
 
 
 # TenCrop mirrors every other crop and inverts nothing.
@@ -118,7 +101,7 @@ def _patch_ten_crop() -> None:
             _negate(results['imgs'][start : start + count])
         return results
 
-    _put(ten_crop, name, patched)
+    replace_method(ten_crop, name, patched)
 
 
 # ArrayDecode gives x and y as pictures of their own, which FormatShape does not take.
@@ -145,7 +128,7 @@ def _patch_array_decode() -> None:
             ]
         return results
 
-    _put(array_decode, name, patched)
+    replace_method(array_decode, name, patched)
 
 
 # RawFrameDecode: a missing picture ends in a traceback of a worker, and of a damaged or
@@ -173,7 +156,7 @@ def _patch_raw_frame_decode() -> None:
             _check_pictures(self, results)
         return results
 
-    _put(decode, name, patched)
+    replace_method(decode, name, patched)
 
 
 def _check_pictures(decode, results: dict) -> None:
@@ -233,7 +216,7 @@ def _patch_resnet() -> None:
         weight = for_channels(state_dict[key], conv.weight.shape[1])
         original(conv, {**state_dict, key: weight}, module_name, names)
 
-    _put(resnet, name, patched)
+    replace_method(resnet, name, patched)
 
 
 def _resnet3d() -> tuple[type, str]:
@@ -260,7 +243,7 @@ def _patch_resnet3d() -> None:
             first = {'conv1.weight': for_channels(weight, channels)}
             self._inflate_conv_params(self.conv1.conv, first, 'conv1', [])
 
-    _put(resnet3d, name, patched)
+    replace_method(resnet3d, name, patched)
 
 
 FAULTS = (
@@ -268,28 +251,28 @@ FAULTS = (
         name='Flip inverts x and y of every other picture of flow',
         upstream=UNREPORTED,
         until='it inverts x of every picture of two channels',
-        present=_original(_flip),
+        present=is_original(_flip),
         patch=_patch_flip,
     ),
     Fault(
         name='Fuse mirrors flow without inverting x',
         upstream=UNREPORTED,
         until='it inverts x of mirrored flow',
-        present=_original(_fuse),
+        present=is_original(_fuse),
         patch=_patch_fuse,
     ),
     Fault(
         name='TenCrop mirrors flow without inverting x',
         upstream=UNREPORTED,
         until='it inverts x of mirrored flow',
-        present=_original(_ten_crop),
+        present=is_original(_ten_crop),
         patch=_patch_ten_crop,
     ),
     Fault(
         name='ArrayDecode gives flow that FormatShape cannot take',
         upstream=UNREPORTED,
         until='it gives pictures of two channels, as RawFrameDecode',
-        present=_original(_array_decode),
+        present=is_original(_array_decode),
         patch=_patch_array_decode,
     ),
     Fault(
@@ -297,21 +280,21 @@ FAULTS = (
         'another size',
         upstream=UNREPORTED,
         until='its errors name the file',
-        present=_original(_raw_frame_decode),
+        present=is_original(_raw_frame_decode),
         patch=_patch_raw_frame_decode,
     ),
     Fault(
         name='ResNet for flow leaves its first convolution random',
         upstream=UNREPORTED,
         until='it loads the mean over RGB',
-        present=_original(_resnet),
+        present=is_original(_resnet),
         patch=_patch_resnet,
     ),
     Fault(
         name='ResNet3d for flow leaves its first convolution random',
         upstream=UNREPORTED,
         until='it inflates the mean over RGB of 2D weights',
-        present=_original(_resnet3d),
+        present=is_original(_resnet3d),
         patch=_patch_resnet3d,
     ),
 )

@@ -69,8 +69,8 @@ class Preemption(AbstractContextManager):
     def ask_everyone(self) -> Callable[[], int]:
         """Start asking all processes whether a signal has come.
 
-        The question travels while an iteration is computed, and its answer is read at
-        the end, where the host has waited for the loss anyway.
+        The all-reduce runs while the iteration is computed; its result is read at the
+        end, where the host has waited for the loss anyway.
 
         Returns:
             Callable: Waits for the answer, the same in all processes: the signal's

@@ -97,7 +97,7 @@ class Sampling:
         if 2 * distinct < self.frames:
             raise InputError(
                 f'it has {total} frames, and the config samples {self.frames}'
-                + (f', every {self.interval}th' if self.interval > 1 else '')
+                + (f', {self.interval} apart' if self.interval > 1 else '')
                 + ': take a longer video, or a config with a shorter clip'
             )
         starts = list(range(0, max(total - span, 0) + 1, span))

@@ -3,7 +3,7 @@
 It shares its name with the layer of the paper but differs from it: every filter mixes
 all channels, both axes use vertical differences, the normalisation spans the batch with
 its sign flipped, and the input is added back. Written from facts and measured data, not
-from the authors' code; see `docs/fidelity.md`, section 3.
+from the authors' code; see `docs/fidelity.md`, section 4.
 """
 
 import torch

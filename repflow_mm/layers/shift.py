@@ -11,10 +11,10 @@ from repflow_mm.layers.registry import register_layer
 
 @register_layer('Shift')
 class Shift(BottleneckMotion):
-    """Some channels of the next frame, some of the previous, the others of this one.
+    """Some channels from the next frame, some from the previous, the rest unchanged.
 
-    A control of a comparison of motion layers: it shows neighbouring frames to the
-    layers behind, without comparing them. The temporal shift of TSM (Lin et al., ICCV
+    A control in comparisons of motion layers: it shows neighbouring frames to the
+    layers after it, without comparing them. The temporal shift of TSM (Lin et al., ICCV
     2019) in the bottleneck; beyond the clip's ends it reads zeros.
 
     Args:

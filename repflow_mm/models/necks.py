@@ -108,7 +108,7 @@ class MotionNeck(MotionLayer):
             data_samples (list, optional): Unused; part of the neck contract.
 
         Returns:
-            tuple[Tensor, dict]: Features and `loss_aux`.
+            tuple[Tensor, dict]: Features, and an empty dict: there are no losses.
 
         Raises:
             InputError: On features of the wrong shape, or if `num_segments` does not
@@ -118,22 +118,23 @@ class MotionNeck(MotionLayer):
             return super().forward(x), {}
         if not isinstance(x, list):
             if isinstance(x, Tensor):
-                found = f'{tuple(x.shape)}, which are none: '
+                found = f'features of shape {tuple(x.shape)}: '
             else:
                 found = (
                     f'{_describe(x)}: set out_indices (out_scales) to one stage, or '
                 )
             raise InputError(
-                f'{type(self).__name__} as a neck takes maps (N, C, T, H, W), and the '
-                f'backbone returns {found}put the layer behind a stage that returns '
-                "maps (type='FlowAugmented')"
+                f'{type(self).__name__} as a neck needs feature maps (N, C, T, H, W), '
+                f'and the backbone returns {found}insert the layer after a stage that '
+                "returns maps (type='FlowAugmented')"
             )
         maps = x[-1]
         if maps.dim() != 5:
             raise InputError(
-                f'a flow neck got maps of shape {tuple(maps.shape)} from Recognizer2D, '
-                'which passes a neck only what a backbone returns as a tuple: set two '
-                'out_indices in the backbone, such as (2, 3); the neck uses the last'
+                f'{type(self).__name__} as a neck got maps of shape '
+                f'{tuple(maps.shape)}, because Recognizer2D takes a single output of '
+                'the backbone apart: set two out_indices in the backbone, such as '
+                '(2, 3); the neck uses the last'
             )
         clips, frames = maps.shape[0], maps.shape[2]
         segments = self.num_segments or frames

@@ -30,10 +30,10 @@ class RepFlowResNet(ResNet):
 
     Args:
         depth (int): 18, 34, 50, 101 or 152.
-        flow (dict, optional): Arguments of the layer except `in_channels`;
-            `type='RepFlow'` (default,
-            :class:`repflow_mm.layers.RepresentationFlow`) or `'FcF'`. `None` omits
-            the layer, for the RGB baseline. Defaults to the layer's defaults.
+        flow (dict, optional): Arguments of the layer except `in_channels`; `type`
+            names any registered motion layer and defaults to `'RepFlow'`,
+            :class:`repflow_mm.layers.RepresentationFlow`. `None` omits the layer, for
+            the RGB baseline. Defaults to the layer's defaults.
         after (str): Position of the layer, in the paper's terms: `'input'` (RGB),
             `'block1'` (stem) or `'block2'` ... `'block5'` (the residual stages
             `layer1` ... `layer4`). Defaults to `'block3'`.

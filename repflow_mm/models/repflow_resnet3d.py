@@ -43,9 +43,10 @@ class RepFlowResNet3d(ResNet3d):
     load, for everything except the layer.
 
     Args:
-        flow (dict, optional): Arguments of the layer except `in_channels`;
-            `type='RepFlow'` (default) or `'FcF'`. `None` omits it, for the RGB
-            baseline, which is MMAction2's. Defaults to the layer's defaults.
+        flow (dict, optional): Arguments of the layer except `in_channels`; `type`
+            names any registered motion layer and defaults to `'RepFlow'`. `None` omits
+            it, for the RGB baseline, which is MMAction2's. Defaults to the layer's
+            defaults.
         after (str): `'input'` (RGB), `'block1'` (stem) or `'block2'` ...
             `'block5'` (`layer1` ... `layer4`). Defaults to `'block3'`.
         **kwargs: Arguments of :class:`mmaction.models.ResNet3d`, including `depth`.

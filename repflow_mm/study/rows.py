@@ -8,7 +8,7 @@ from pathlib import Path
 
 from repflow_mm.errors import InputError
 from repflow_mm.files import write_text
-from repflow_mm.study.run import METRIC, Result, about_machine
+from repflow_mm.study.run import Result, about_machine
 from repflow_mm.study.trial import Trial
 
 
@@ -50,11 +50,6 @@ class Row:
     def key(self) -> tuple:
         """See :attr:`Trial.key`."""
         return self.claim, self.scale, self.set, self.arm, self.seed
-
-    @property
-    def top1(self) -> float | None:
-        """Accuracy in [0, 1]; None if the run failed."""
-        return self.metrics.get(METRIC)
 
 
 def row_of(trial: Trial, outcome: Result | str) -> Row:

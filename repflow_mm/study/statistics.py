@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from repflow_mm.study.run import METRIC, Result
-
 # Accuracies that differ by less are of as many clips: 43/60 - 40/60 is not 3/60.
 _EQUAL = 1e-5
 
@@ -37,38 +35,12 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(statistics.mean(values), stats.t.ppf(0.975, n - 1) * error, n)
 
 
-def pooled(
-    results: Mapping[tuple[str | None, int], Result],
-    splits: Sequence[str | None],
-    metric: str = METRIC,
-) -> dict[int, float]:
-    """Accuracy of each seed over the test samples of all splits.
-
-    Args:
-        results (Mapping[tuple[str | None, int], Result]): By split and seed.
-        splits (Sequence[str | None]): The splits; a seed without a result for all of
-            them is left out.
-        metric (str): Name of the metric. Defaults to top-1 accuracy.
-
-    Returns:
-        dict[int, float]: Mean over test samples, by seed.
-    """
-    seeds = sorted({seed for _, seed in results})
-    accuracies = {}
-    for seed in seeds:
-        found = [results[split, seed] for split in splits if (split, seed) in results]
-        if len(found) == len(splits) and all(metric in r.metrics for r in found):
-            right = sum(r.metrics[metric] * r.clips for r in found)
-            accuracies[seed] = right / sum(r.clips for r in found)
-    return accuracies
-
-
 def paired(ours: Mapping[int, float], baseline: Mapping[int, float]) -> list[float]:
     """Differences between two arms, for the seeds that both have."""
     return [ours[seed] - baseline[seed] for seed in ours if seed in baseline]
 
 
-def p_value(differences: Sequence[float], margin: float = 0.0) -> float:
+def p_value(differences: Sequence[float]) -> float:
     """Two-sided p-value of the mean difference, by the paired t-test.
 
     Equal differences have no variance to test by: few clips give few different
@@ -76,7 +48,6 @@ def p_value(differences: Sequence[float], margin: float = 0.0) -> float:
 
     Args:
         differences (Sequence[float]): At least one, paired.
-        margin (float): The mean under the null hypothesis. Defaults to 0.
 
     Returns:
         float: In [0, 1]; 1 for a single difference, which says nothing.
@@ -84,9 +55,9 @@ def p_value(differences: Sequence[float], margin: float = 0.0) -> float:
     if len(differences) == 1:
         return 1.0
     if max(differences) - min(differences) < _EQUAL:
-        none = abs(differences[0] - margin) < _EQUAL
+        none = abs(differences[0]) < _EQUAL
         return 1.0 if none else 2 * 0.5 ** len(differences)
-    return float(stats.ttest_1samp(differences, margin).pvalue)
+    return float(stats.ttest_1samp(differences, 0).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -110,25 +81,23 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def judge(
-    differences: Mapping[str, Sequence[float]], margin: float = 0.0, level: float = 0.05
+    differences: Mapping[str, Sequence[float]],
 ) -> dict[str, tuple[str, float]]:
-    """Judge a family of claims, each that a mean difference is above a margin.
+    """Judge a family of claims, each that a mean difference is above 0.
+
+    The probability of one or more wrong verdicts among them is below 5 %.
 
     Args:
         differences (Mapping[str, Sequence[float]]): Paired differences, by claim.
-        margin (float): What they have to exceed; below 0, it is how much worse still
-            counts as no worse. Defaults to 0.
-        level (float): Probability of one or more wrong verdicts in the family, if none
-            of its means differs from the margin. Defaults to 0.05.
 
     Returns:
         dict[str, tuple[str, float]]: By claim, `'holds'`, `'does not hold'` or
         `'cannot be told'`, and the p-value adjusted by Holm.
     """
-    adjusted = holm([p_value(values, margin) for values in differences.values()])
+    adjusted = holm([p_value(values) for values in differences.values()])
     verdicts = {}
     for (claim, values), p in zip(differences.items(), adjusted, strict=True):
-        above = statistics.mean(values) > margin
+        above = statistics.mean(values) > 0
         told = 'holds' if above else 'does not hold'
-        verdicts[claim] = (told if p < level else 'cannot be told', p)
+        verdicts[claim] = (told if p < 0.05 else 'cannot be told', p)
     return verdicts

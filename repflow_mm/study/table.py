@@ -2,11 +2,11 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from repflow_mm.study.fused_run import FusedRun
-from repflow_mm.study.run import Run
-from repflow_mm.study.statistics import estimate, judge, paired, pooled
+from repflow_mm.study.run import METRIC, Result, Run
+from repflow_mm.study.statistics import estimate, judge, paired
 
 
 class Arm:
@@ -33,6 +33,32 @@ class Arm:
         results = [run.result() for run in self.runs]
         times = [r.seconds for r in results if r is not None and r.seconds is not None]
         return statistics.mean(times) if times else math.nan
+
+
+def pooled(
+    results: Mapping[tuple[str | None, int], Result],
+    splits: Sequence[str | None],
+    metric: str = METRIC,
+) -> dict[int, float]:
+    """Accuracy of each seed over the test samples of all splits.
+
+    Args:
+        results (Mapping[tuple[str | None, int], Result]): By split and seed.
+        splits (Sequence[str | None]): The splits; a seed without a result for all of
+            them is left out.
+        metric (str): Name of the metric. Defaults to top-1 accuracy.
+
+    Returns:
+        dict[int, float]: Mean over test samples, by seed.
+    """
+    seeds = sorted({seed for _, seed in results})
+    accuracies = {}
+    for seed in seeds:
+        found = [results[split, seed] for split in splits if (split, seed) in results]
+        if len(found) == len(splits) and all(metric in r.metrics for r in found):
+            right = sum(r.metrics[metric] * r.clips for r in found)
+            accuracies[seed] = right / sum(r.clips for r in found)
+    return accuracies
 
 
 def table(arms: Sequence[Arm]) -> str:

@@ -20,7 +20,7 @@ def test_doctor_on_onedl(run_python):
     for word in ('mmaction2 refuses mmcv 2.2', 'MMEngine cannot load'):
         assert f'patched   {word}' in result.stdout
     assert 'also installed: mm' not in result.stdout  # those below are hidden
-    assert 'needs you' not in result.stdout
+    assert 'broken' not in result.stdout
 
 
 def test_doctor_reports_and_runs_a_step(run_python):
@@ -62,7 +62,7 @@ def test_doctor_stops_where_opencv_does_not_import(run_python, tmp_path):
     code += 'from repflow_mm.commands.doctor import main; main([])'
     result = run_python('-c', code)
     assert result.returncode == 1, result.stderr
-    assert 'needs you OpenCV does not import' in result.stdout
+    assert 'broken    OpenCV does not import' in result.stdout
     assert '-> pip uninstall -y opencv' in result.stdout
     headless = 'pip install --no-deps opencv-contrib-python-headless'
     assert f'&& {headless}' in result.stdout

@@ -273,7 +273,10 @@ def test_recognizer_omni_takes_no_neck():
     ('name', 'error'),
     [
         ('SlowFast, slow path', 'the backbone returns 2 outputs'),
-        ('C3D', r'returns \(1, 4096\), which are none: put the layer behind a stage'),
+        (
+            'C3D',
+            r'returns features of shape \(1, 4096\): insert the layer after a stage',
+        ),
     ],
 )
 def test_a_neck_refuses_a_backbone_without_one_map(name, error):

@@ -7,7 +7,7 @@ from scipy import stats
 
 from repflow_mm.study import table as tables
 from repflow_mm.study.run import METRIC, Result
-from repflow_mm.study.statistics import estimate, holm, judge, p_value, paired, pooled
+from repflow_mm.study.statistics import estimate, holm, judge, p_value, paired
 
 
 def result(top1: float, clips: int = 10, seconds: float | None = 60.0) -> Result:
@@ -28,7 +28,7 @@ def test_an_accuracy_counts_each_sample_once_and_needs_all_splits():
         ('b', 0): result(0.5, clips=30),
         ('a', 1): result(1.0, clips=10),
     }
-    assert pooled(results, ['a', 'b']) == {0: 25 / 40}
+    assert tables.pooled(results, ['a', 'b']) == {0: 25 / 40}
 
 
 def test_differences_pair_the_seeds():
@@ -41,13 +41,11 @@ def test_p_values_are_scipys_paired_t_test():
     differences = paired(dict(enumerate(ours)), dict(enumerate(theirs)))
     expected = stats.ttest_rel(ours, theirs).pvalue
     assert p_value(differences) == pytest.approx(expected, rel=1e-9)
-    shifted = stats.ttest_rel([x + 0.02 for x in ours], theirs).pvalue
-    assert p_value(differences, -0.02) == pytest.approx(shifted, rel=1e-9)
     assert p_value([0.3]) == p_value([0.0, 0.0]) == 1
     assert p_value([0.1, 0.1]) == 0.5 and p_value([0.1] * 6) == 1 / 32
     # Three clips of 60 each time, though not the same number.
     same = [(k + 3) / 60 - k / 60 for k in (40, 41, 43)]
-    assert len(set(same)) > 1 and p_value(same) == 0.25 and p_value(same, 0.05) == 1
+    assert len(set(same)) > 1 and p_value(same) == 0.25
 
 
 def test_holm_gives_the_numbers_of_multtest():
@@ -82,8 +80,6 @@ def test_a_claim_holds_or_does_not_or_cannot_be_told():
     p = stats.ttest_1samp(worse, 0).pvalue
     assert verdicts['worse'][1] == pytest.approx(4 * p)
     assert verdicts['better'][1] >= verdicts['worse'][1]
-    assert judge(dict(better=better), margin=7)['better'][0] == 'does not hold'
-    assert judge(dict(worse=worse), margin=-5)['worse'][0] == 'holds'
     # What is told alone may not be told among many.
     hardly = [0.2, 1.8, 0.9, 1.5, 0.4]
     assert judge(dict(hardly=hardly))['hardly'][0] == 'holds'
