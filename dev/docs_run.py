@@ -21,9 +21,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
+from repflow_mm.class_names import class_names
 from repflow_mm.config import find_config, shipped_weights
-from repflow_mm.datasets import MotionSet
-from repflow_mm.preparation.class_names import class_names
+from repflow_mm.synthetic import MotionSet
 from tests.helpers.docs_pages import PAGES, Command, commands
 from tests.helpers.paths import ROOT
 from tests.test_configs import shrink

@@ -62,7 +62,7 @@ def plugin():
 @pytest.fixture(scope='session')
 def motion_set(tmp_path_factory) -> Path:
     """A small motion set: real mp4 files, two training clips per class."""
-    from repflow_mm.datasets import MotionSet
+    from repflow_mm.synthetic import MotionSet
 
     root = tmp_path_factory.mktemp('data') / 'motion'
     return MotionSet(train_clips=2, val_clips=1, size=64, frames=8).write(root)

@@ -8,9 +8,9 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 
-from repflow_mm.datasets.synthetic import KINDS
 from repflow_mm.layers import build_layer
 from repflow_mm.preparation.datasets import DATASETS
+from repflow_mm.synthetic import KINDS
 from tests.helpers.configs import FOLDER, PATHS, config, name, steps
 from tests.helpers.paths import ROOT
 
@@ -174,7 +174,7 @@ def test_one_option_chooses_the_split_of_hmdb51(monkeypatch):
 
 
 def test_mirrored_motions_get_their_mirrored_labels():
-    from repflow_mm.datasets import CLASSES
+    from repflow_mm.synthetic import CLASSES
 
     cfg = config('repflow_r18_block2_motion.py')
     (flip,) = steps(cfg.train_dataloader.dataset.pipeline, 'Flip')

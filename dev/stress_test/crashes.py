@@ -67,7 +67,7 @@ custom_hooks = [dict(type='EMAHook', momentum=0.1, update_buffers=True)]
 
 def rows(folder: Path, share: float) -> Iterator[Row]:
     """Inject the faults; `share` of the full number of cases."""
-    from repflow_mm.datasets import MotionSet
+    from repflow_mm.synthetic import MotionSet
 
     motion = MotionSet(train_clips=2, val_clips=1, size=64, frames=8).write(
         folder / 'motion'

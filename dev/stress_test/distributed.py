@@ -18,7 +18,7 @@ _PLAIN = 'does not start on CPUs: it sets a CUDA device unconditionally'
 
 def rows(folder: Path, share: float) -> Iterator[Row]:
     """Inject the faults; `share` of the full number of cases."""
-    from repflow_mm.datasets import MotionSet
+    from repflow_mm.synthetic import MotionSet
 
     motion = MotionSet(train_clips=2, val_clips=1, size=64, frames=8).write(
         folder / 'motion'

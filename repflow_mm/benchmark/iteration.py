@@ -15,8 +15,8 @@ from mmengine.runner import Runner
 from repflow_mm.benchmark.measure import Table, Time
 from repflow_mm.config import read_config
 from repflow_mm.config.variables import apply_variables
-from repflow_mm.datasets.synthetic import MotionSet
 from repflow_mm.engine.cpu_amp import bf16_slowdown
+from repflow_mm.synthetic import MotionSet
 
 PARTS = 'data', 'transfer', 'forward', 'backward', 'optimizer', 'EMA', 'other hooks'
 WARM_UP = 3  # iterations that are not timed

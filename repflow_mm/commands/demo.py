@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from repflow_mm.allocator import keep_memory
+from repflow_mm.class_names import numbered_classes
 from repflow_mm.commands._arguments import (
     add_model,
     add_videos,
@@ -31,7 +32,6 @@ from repflow_mm.errors import InputError, command
 from repflow_mm.files import write_text
 from repflow_mm.inference.prediction import Prediction
 from repflow_mm.inference.recognizer import Recognizer
-from repflow_mm.preparation.class_names import numbered_classes
 from repflow_mm.visualization.demo_video import DemoVideo
 from repflow_mm.visualization.flow_clip import FlowClip
 

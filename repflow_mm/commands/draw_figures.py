@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from repflow_mm.commands._parser import Parser
-from repflow_mm.datasets.synthetic import KINDS
 from repflow_mm.errors import command
+from repflow_mm.synthetic import KINDS
 from repflow_mm.visualization.figures import convergence, known_motions
 from repflow_mm.visualization.motion_kinds import KindPicture, save_webp
 from repflow_mm.visualization.sheet import save_png

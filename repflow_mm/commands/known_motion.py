@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from repflow_mm.commands._parser import Parser, number
-from repflow_mm.datasets.synthetic.known_motion import end_point_error, moved_textures
 from repflow_mm.errors import command
 from repflow_mm.ops import representation_flow
 from repflow_mm.optical_flow.methods import opencv_tvl1
+from repflow_mm.synthetic.known_motion import end_point_error, moved_textures
 
 MOTIONS = ((0.5, 0.0), (1.0, -0.5))
 

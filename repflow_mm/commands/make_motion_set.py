@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from repflow_mm.commands._parser import Parser
-from repflow_mm.datasets.synthetic import KINDS, MotionSet
 from repflow_mm.errors import command
+from repflow_mm.synthetic import KINDS, MotionSet
 
 _HELP = dict(
     seed='seeds every random choice',

@@ -26,8 +26,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from repflow_mm.datasets.synthetic.kinds import KINDS
 from repflow_mm.errors import InputError
+from repflow_mm.synthetic.kinds import KINDS
 
 # Where the bases declare them.
 RECORDS = ('data_variables', 'schedule_variables')

@@ -1,30 +1,22 @@
-"""Datasets and transforms, registered with MMAction2 by `repflow_mm.plugin`.
+"""Datasets and transforms, registered with MMAction2 by `repflow_mm.plugin`."""
 
-`repflow_mm.datasets.synthetic` needs only numpy and OpenCV, so modules that need
-MMAction2 are imported on first use.
-"""
-
-import importlib
-from typing import Any
-
-_MODULES = dict(
-    ACCELERATION_CLASSES='synthetic',
-    CLASSES='synthetic',
-    CheckedVideoDataset='checked_video_dataset',
-    ComputeFlow='compute_flow',
-    ComputeFlowOfFlow='flow_transforms',
-    FlowResize='flow_transforms',
-    FormatStreams='flow_transforms',
-    MotionSet='synthetic',
-    StackFlow='flow_transforms',
-    VideoDecode='video_transforms',
-    VideoInit='video_transforms',
+from repflow_mm.datasets.checked_video_dataset import CheckedVideoDataset
+from repflow_mm.datasets.compute_flow import ComputeFlow
+from repflow_mm.datasets.flow_transforms import (
+    ComputeFlowOfFlow,
+    FlowResize,
+    FormatStreams,
+    StackFlow,
 )
+from repflow_mm.datasets.video_transforms import VideoDecode, VideoInit
 
-__all__ = list(_MODULES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    return getattr(importlib.import_module(f'{__name__}.{_MODULES[name]}'), name)
+__all__ = [
+    'CheckedVideoDataset',
+    'ComputeFlow',
+    'ComputeFlowOfFlow',
+    'FlowResize',
+    'FormatStreams',
+    'StackFlow',
+    'VideoDecode',
+    'VideoInit',
+]

@@ -14,11 +14,11 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from repflow_mm.checks import check_choice, check_count
-from repflow_mm.datasets.synthetic.motion_set import MotionSet
 from repflow_mm.errors import InputError
 from repflow_mm.optical_flow.cache import FlowCache
 from repflow_mm.optical_flow.methods import Method, find_method
 from repflow_mm.optical_flow.quantize import BOUND, ZERO, check_bound, quantize
+from repflow_mm.synthetic.motion_set import MotionSet
 
 
 @TRANSFORMS.register_module()
@@ -38,7 +38,7 @@ class ComputeFlow(BaseTransform):
             pyramid), or a function, see
             :func:`repflow_mm.optical_flow.methods.find_method`; or `'truth'`, the
             known motion in a video of the motion set
-            (:class:`repflow_mm.datasets.MotionSet`). Defaults to `'tvl1'`.
+            (:class:`repflow_mm.synthetic.MotionSet`). Defaults to `'tvl1'`.
         bound (float): Flow is clipped to `[-bound, bound]` pixels, and stored in a
             byte: `round(255 * (u + bound) / (2 * bound))`, 128 for no motion. Defaults
             to 20.

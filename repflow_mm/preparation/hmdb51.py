@@ -6,10 +6,11 @@ import re
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
+from repflow_mm.class_names import class_names
 from repflow_mm.errors import InputError, MissingFileError, shorten
 from repflow_mm.preparation.base import Preparation
-from repflow_mm.preparation.class_names import bare, class_names
 from repflow_mm.preparation.plan import Plan, Problem, Sample
+from repflow_mm.preparation.spelling import bare
 from repflow_mm.preparation.video_files import VIDEO_SUFFIXES, find_videos
 
 SPLITS = (1, 2, 3)

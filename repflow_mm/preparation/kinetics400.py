@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from repflow_mm.class_names import class_names
 from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.preparation.base import Preparation
-from repflow_mm.preparation.class_names import bare, class_names
 from repflow_mm.preparation.kinetics_csv import Clip, read_csvs
 from repflow_mm.preparation.plan import Plan, Problem, Sample
+from repflow_mm.preparation.spelling import bare
 from repflow_mm.preparation.video_files import VIDEO_SUFFIXES, find_videos
 
 _FOLDERS = dict(

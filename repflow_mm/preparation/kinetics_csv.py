@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from repflow_mm.class_names import class_names
 from repflow_mm.errors import InputError, MissingFileError, shorten
-from repflow_mm.preparation.class_names import bare, class_names
+from repflow_mm.preparation.spelling import bare
 
 _COLUMNS = ('label', 'youtube_id', 'time_start', 'time_end')
 # train.csv, validate.csv, kinetics_val.csv (MMAction2), kinetics400_train.csv ...

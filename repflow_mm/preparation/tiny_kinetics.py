@@ -4,10 +4,11 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from repflow_mm.class_names import class_names
 from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.preparation.base import Preparation
-from repflow_mm.preparation.class_names import bare, class_names
 from repflow_mm.preparation.plan import Plan, Sample
+from repflow_mm.preparation.spelling import bare
 
 PARTS = ('train', 'val')
 

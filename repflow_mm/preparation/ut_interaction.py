@@ -5,11 +5,12 @@ import re
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
+from repflow_mm.class_names import class_names
 from repflow_mm.errors import InputError
 from repflow_mm.preparation.base import Preparation
-from repflow_mm.preparation.class_names import bare, class_names
 from repflow_mm.preparation.folds import Clip, list_folds
 from repflow_mm.preparation.plan import Plan, Problem
+from repflow_mm.preparation.spelling import bare
 from repflow_mm.preparation.video_files import find_videos
 
 # Ten sequences in each of two sets: 1 to 10 and 11 to 20.

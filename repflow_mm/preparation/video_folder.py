@@ -8,8 +8,8 @@ from pathlib import Path
 
 from repflow_mm.errors import InputError
 from repflow_mm.preparation.base import Preparation
-from repflow_mm.preparation.class_names import bare
 from repflow_mm.preparation.plan import Plan, Problem, Sample
+from repflow_mm.preparation.spelling import bare
 from repflow_mm.preparation.video_files import find_videos, unlistable
 
 LISTS = ('train.txt', 'val.txt')

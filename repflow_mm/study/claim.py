@@ -10,8 +10,8 @@ from mmengine.config import Config
 
 from repflow_mm.config.find import SHIPPED, find_config
 from repflow_mm.config.mistakes import reading_config, suggestion
-from repflow_mm.datasets.synthetic import KINDS, MotionSet
 from repflow_mm.errors import InputError, MissingFileError
+from repflow_mm.synthetic import KINDS, MotionSet
 
 FOLDER = SHIPPED / 'configs' / 'study'
 SCALES = ('quick', 'paper', 'gpu')

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from repflow_mm.config import read_config
-from repflow_mm.datasets.synthetic import KINDS, MotionSet
 from repflow_mm.errors import InputError
 from repflow_mm.study.claim import Claim
 from repflow_mm.study.run import METRIC, Run
 from repflow_mm.study.score_fusion import Scores, read_scores
+from repflow_mm.synthetic import KINDS, MotionSet
 
 NLL = 'nll'  # of the true class, in nats
 # Entries of a config that change its accuracy; the others are hooks, logs and folders.

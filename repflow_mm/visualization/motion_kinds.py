@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from repflow_mm.datasets.synthetic import MotionSet
 from repflow_mm.files import atomic_path
+from repflow_mm.synthetic import MotionSet
 from repflow_mm.visualization.flow_colour import flow_scale
 from repflow_mm.visualization.sheet import Row, draw_sheet
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from repflow_mm.class_names import class_names
 from repflow_mm.commands.prepare_data import main
 from repflow_mm.config import read_config
 from repflow_mm.datasets import CheckedVideoDataset
 from repflow_mm.preparation.base import Preparation
-from repflow_mm.preparation.class_names import class_names
 from repflow_mm.preparation.plan import Plan, Sample
 from tests.helpers.paths import ROOT
 from tests.preparation.test_check_videos import encode

@@ -89,7 +89,7 @@ def test_the_old_stack_needs_fewer_patches(run_python):
 def test_predictions_on_the_old_stack(run_python):
     code = """
 import torch, repflow_mm
-from repflow_mm.datasets import MotionSet
+from repflow_mm.synthetic import MotionSet
 from repflow_mm.datasets.checked_video_dataset import UnreadableSample
 from mmaction.registry import MODELS
 from tests.models.test_late_fusion import config, samples

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from mmengine.dataset import Compose
 
-from repflow_mm.datasets import ComputeFlow, MotionSet, VideoInit
+from repflow_mm.datasets import ComputeFlow, VideoInit
 from repflow_mm.optical_flow.quantize import quantize
+from repflow_mm.synthetic import MotionSet
 from tests.helpers.flow_pipeline import BOUND, DECODE, INIT, Flow, numbered, run, sample
 
 

@@ -36,7 +36,7 @@ def model(recognizer):
 @pytest.fixture(scope='session')
 def long_video(plugin, tmp_path_factory) -> Path:
     """27 frames of 64x64: three windows of 8 and one that overlaps."""
-    from repflow_mm.datasets import MotionSet
+    from repflow_mm.synthetic import MotionSet
 
     root = tmp_path_factory.mktemp('video') / 'set'
     MotionSet(train_clips=1, val_clips=1, size=64, frames=27).write(root)
@@ -46,7 +46,7 @@ def long_video(plugin, tmp_path_factory) -> Path:
 @pytest.fixture(scope='session')
 def short_video(plugin, tmp_path_factory) -> Path:
     """Three frames."""
-    from repflow_mm.datasets import MotionSet
+    from repflow_mm.synthetic import MotionSet
 
     root = tmp_path_factory.mktemp('video') / 'set'
     MotionSet(train_clips=1, val_clips=1, size=64, frames=3).write(root)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from repflow_mm.datasets.synthetic import MotionSet
+from repflow_mm.synthetic import MotionSet
 
 CONFIGS = Path(mmaction.__file__).parent / '.mim' / 'configs' / 'recognition'
 NAMES = sorted(

@@ -4,7 +4,7 @@ import shutil
 import pytest
 import torch
 
-from repflow_mm.datasets import MotionSet
+from repflow_mm.synthetic import MotionSet
 from tests.helpers.paths import MOTION_CONFIG, ROOT
 
 

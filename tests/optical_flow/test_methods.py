@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from repflow_mm.datasets.synthetic.known_motion import moved_textures
 from repflow_mm.optical_flow.methods import GREY, find_method, opencv_tvl1
 from repflow_mm.optical_flow.quantize import quantize, rescaled
+from repflow_mm.synthetic.known_motion import moved_textures
 
 
 def pair(dx: float, dy: float, size: int = 64) -> list[np.ndarray]:

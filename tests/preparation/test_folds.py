@@ -4,10 +4,10 @@ import re
 
 import pytest
 
+from repflow_mm.class_names import class_names
 from repflow_mm.commands.prepare_data import main
 from repflow_mm.errors import InputError
 from repflow_mm.preparation import ut_interaction, weizmann
-from repflow_mm.preparation.class_names import class_names
 from tests.helpers.configs import FOLDER
 from tests.helpers.paths import REAL_VIDEOS
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from repflow_mm.preparation.class_names import class_names
+from repflow_mm.class_names import class_names
 from repflow_mm.preparation.hmdb51 import match, plan, read_splits
 
 NAMES = class_names('hmdb51')

@@ -2,7 +2,7 @@
 
 import pytest
 
-from repflow_mm.preparation.class_names import class_names
+from repflow_mm.class_names import class_names
 from repflow_mm.preparation.kinetics400 import find_roots, match, plan
 from repflow_mm.preparation.kinetics_csv import Clip, read_csv, read_csvs
 

@@ -11,9 +11,9 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from repflow_mm.class_names import name_classes, numbered_classes
 from repflow_mm.errors import InputError
 from repflow_mm.packed import score_and_label
-from repflow_mm.preparation.class_names import name_classes, numbered_classes
 from repflow_mm.visualization.confusion import draw_confusion, per_class, write_table
 
 _LINES = 20  # classes on the screen

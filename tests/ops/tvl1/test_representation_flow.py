@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from repflow_mm.commands.known_motion import MOTIONS, dual_tvl1
-from repflow_mm.datasets.synthetic.known_motion import end_point_error, moved_textures
 from repflow_mm.ops import representation_flow
+from repflow_mm.synthetic.known_motion import end_point_error, moved_textures
 from tests.ops.tvl1.kernels import REFERENCE, able
 
 KERNELS = able(torch.float64, devices=['cpu'])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repflow_mm.datasets.synthetic.scene import (
+from repflow_mm.synthetic.scene import (
     Layer,
     Motion,
     random_pose,
@@ -19,7 +19,7 @@ from repflow_mm.datasets.synthetic.scene import (
     shear,
     translation,
 )
-from repflow_mm.datasets.synthetic.textures import (
+from repflow_mm.synthetic.textures import (
     coloured_noise,
     islands,
     light_noise,

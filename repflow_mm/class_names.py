@@ -17,7 +17,7 @@ def class_names(dataset: str) -> list[str]:
     Returns:
         list[str]: The names.
     """
-    lists = resources.files('repflow_mm.preparation') / 'class_lists'
+    lists = resources.files('repflow_mm') / 'class_lists'
     return (lists / f'{dataset}.txt').read_text(encoding='utf-8').splitlines()
 
 
@@ -66,15 +66,3 @@ def _read(source: str) -> list[str]:
             f'class_names of the config is {source!r}, which is no file and no list '
             'of this package: --cfg-options class_names=FILE, a name a line'
         ) from None
-
-
-def bare(name: str) -> str:
-    """Normalise a name whose spelling varies between folders, files and lists.
-
-    Args:
-        name (str): For example `'Arm_wrestling'`.
-
-    Returns:
-        str: Its letters and digits only, in lower case: `'armwrestling'`.
-    """
-    return ''.join(c for c in name.lower() if c.isalnum())

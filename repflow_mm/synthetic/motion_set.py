@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.progress import track
 
 from repflow_mm.checks import check_count
-from repflow_mm.datasets.synthetic.kinds import KINDS, NOISE, Scene
-from repflow_mm.datasets.synthetic.scene import render, true_flow
 from repflow_mm.errors import InputError
 from repflow_mm.files import check_folder
+from repflow_mm.synthetic.kinds import KINDS, NOISE, Scene
+from repflow_mm.synthetic.scene import render, true_flow
 
 SPECIFICATION = 'motion_set.json'  # file with the arguments of MotionSet
 _FPS = 25

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from repflow_mm.datasets.synthetic import KINDS, MotionSet, kinds, motion_set
 from repflow_mm.errors import InputError
+from repflow_mm.synthetic import KINDS, MotionSet, kinds, motion_set
 
 HARDER = [kind for kind in KINDS if kind not in ('motion', 'acceleration')]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from repflow_mm.datasets.synthetic import textures
+from repflow_mm.synthetic import textures
 
 # From time in frames to the 3x3 transform of content since time 0.
 Motion = Callable[[float], np.ndarray]

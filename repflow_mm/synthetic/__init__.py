@@ -1,6 +1,6 @@
 """Synthetic videos and textures with known motion; needs only numpy and OpenCV."""
 
-from repflow_mm.datasets.synthetic.kinds import ACCELERATION_CLASSES, CLASSES, KINDS
-from repflow_mm.datasets.synthetic.motion_set import MotionSet
+from repflow_mm.synthetic.kinds import ACCELERATION_CLASSES, CLASSES, KINDS
+from repflow_mm.synthetic.motion_set import MotionSet
 
 __all__ = ['ACCELERATION_CLASSES', 'CLASSES', 'KINDS', 'MotionSet']
