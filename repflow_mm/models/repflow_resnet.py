@@ -14,7 +14,7 @@ from repflow_mm.checkpoint.first_convolution import for_channels
 from repflow_mm.checks import check_choice
 from repflow_mm.errors import InputError
 from repflow_mm.layers import MotionLayer, build_layer, motion_prefixes
-from repflow_mm.layers.splice import set_mode
+from repflow_mm.layers.mode import set_mode
 
 _FIRST = 'conv1.conv.weight'
 _DEFAULTS: Mapping[str, object] = MappingProxyType({})
