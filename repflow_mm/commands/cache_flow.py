@@ -16,7 +16,7 @@ from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.config import read_config
 from repflow_mm.config.mistakes import building
 from repflow_mm.datasets import ComputeFlow
-from repflow_mm.engine.wrapped_datasets import unwrapped
+from repflow_mm.engine.unwrap import unwrapped_datasets
 from repflow_mm.errors import InputError, command
 from repflow_mm.files import check_folder
 from repflow_mm.video import VideoError
@@ -123,7 +123,7 @@ class _Videos(Dataset):
             loader = cfg.get(f'{part}_dataloader')
             if not any(step.get('cache') for step in _flow_steps(loader)):
                 continue
-            for dataset in unwrapped(DATASETS.build(loader['dataset'])):
+            for dataset in unwrapped_datasets(DATASETS.build(loader['dataset'])):
                 self._add(dataset)
         self.keys = list(self.work)
 

@@ -2,12 +2,10 @@
 
 from repflow_mm.engine.hooks.bad_videos import BadVideosHook
 from repflow_mm.engine.hooks.channels_last import ChannelsLastHook
-from repflow_mm.engine.hooks.checks import (
-    CheckLabelsHook,
-    CheckLossHook,
-    CheckSamplingHook,
-    CheckWeightsHook,
-)
+from repflow_mm.engine.hooks.check_labels import CheckLabelsHook
+from repflow_mm.engine.hooks.check_loss import CheckLossHook
+from repflow_mm.engine.hooks.check_sampling import CheckSamplingHook
+from repflow_mm.engine.hooks.check_weights import CheckWeightsHook
 from repflow_mm.engine.hooks.class_weights import ClassWeightsHook
 from repflow_mm.engine.hooks.confusion_matrix import ConfusionMatrixHook
 from repflow_mm.engine.hooks.early_stopping import ResumableEarlyStoppingHook

@@ -8,7 +8,7 @@ from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from repflow_mm.engine.wrapped_datasets import unwrapped
+from repflow_mm.engine.unwrap import unwrapped_datasets
 from repflow_mm.errors import InputError
 from repflow_mm.files import write_text
 
@@ -114,7 +114,9 @@ class BadVideosHook(Hook):
         self._log(runner, self._train)
         runner.message_hub.update_info('bad_videos', dict(self._train))
         # The files, of which a wrapper may repeat each many times.
-        total = sum(len(part) for part in unwrapped(runner.train_dataloader.dataset))
+        total = sum(
+            len(part) for part in unwrapped_datasets(runner.train_dataloader.dataset)
+        )
         if len(self._train) > self.max_share * total:
             path, reason = list(self._train.items())[-1]
             raise InputError(

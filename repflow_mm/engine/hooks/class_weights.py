@@ -3,9 +3,9 @@
 import torch
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from repflow_mm.engine.unwrap import unwrapped_model
 from repflow_mm.errors import InputError
 
 
@@ -24,7 +24,7 @@ class ClassWeightsHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Count the labels and set the weights."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped_model(runner)
         streams = getattr(model, 'streams', [model])
         heads = [getattr(stream, 'cls_head', None) for stream in streams]
         losses = [getattr(head, 'loss_cls', None) for head in heads]

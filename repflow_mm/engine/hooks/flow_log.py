@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
+from repflow_mm.checks import check_count
 from repflow_mm.errors import InputError
 from repflow_mm.layers import FlowTap
 from repflow_mm.packed import rgb_inputs, to_frames, unpack_views
@@ -56,8 +57,8 @@ class FlowLogHook(Hook):
             ('interval', interval),
             ('picture_interval', picture_interval),
         ):
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise InputError(f'{name} must be an integer >= 1, got {value!r}')
+            if value is not None:
+                check_count(name, value)
         self.interval = interval or 0
         self.picture_interval = picture_interval or 0
         self._tap: FlowTap | None = None

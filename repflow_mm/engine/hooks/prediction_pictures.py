@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
+from repflow_mm.checks import check_count
 from repflow_mm.errors import InputError
 from repflow_mm.packed import rgb_inputs, score_and_label, to_frames, unpack_views
 from repflow_mm.visualization.flow_clip import even_steps
@@ -40,11 +41,9 @@ class PredictionPicturesHook(Hook):
         interval: int = 1,
         wait_time: float = 2,
     ) -> None:
-        if not isinstance(interval, int) or interval < 1:
-            raise InputError(f'interval must be an integer >= 1, got {interval!r}')
         self.out_dir = out_dir and Path(out_dir)
         self.show = show
-        self.interval = interval
+        self.interval = check_count('interval', interval)
         self.wait_time = wait_time
         self._seen = 0
 

@@ -7,11 +7,11 @@ from mmaction.evaluation import AccMetric
 from mmaction.registry import HOOKS
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import EMAHook, Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner, autocast
 from torch import nn
 
 from repflow_mm.checkpoint.fit import check_fit, weights
+from repflow_mm.engine.unwrap import unwrapped_model
 
 
 @HOOKS.register_module()
@@ -43,8 +43,7 @@ class RawAccuracyHook(Hook):
             InputError: If the raw weights in the checkpoint do not fit the model.
         """
         if isinstance(runner._test_loop, BaseLoop) and 'ema_state_dict' in checkpoint:
-            model = runner.model
-            model = copy.deepcopy(model.module if is_model_wrapper(model) else model)
+            model = copy.deepcopy(unwrapped_model(runner))
             file, state = f'checkpoint {runner._load_from}', model.state_dict()
             raw = weights(file, checkpoint, state, 'ema_state_dict')
             raw.pop('steps', None)  # the number of updates of the average

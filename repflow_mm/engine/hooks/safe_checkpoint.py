@@ -10,7 +10,7 @@ from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from repflow_mm.errors import InputError
+from repflow_mm.checks import check_count
 from repflow_mm.files import is_unfinished, write_bytes
 
 
@@ -58,11 +58,7 @@ class SafeCheckpointHook(CheckpointHook):
     ) -> None:
         backend_args = backend_args or dict(backend='atomic')
         super().__init__(*args, backend_args=backend_args, **kwargs)
-        if not isinstance(within_epoch, int) or within_epoch < 0:
-            raise InputError(
-                f'within_epoch must be an integer >= 0, got {within_epoch!r}'
-            )
-        self.within_epoch = within_epoch
+        self.within_epoch = check_count('within_epoch', within_epoch, 0)
 
     def before_train(self, runner: Runner) -> None:
         """Remove partial files left by a kill."""

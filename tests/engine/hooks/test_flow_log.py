@@ -204,5 +204,5 @@ def test_no_flow_layer_and_no_interval(plugin, tmp_path):
 @pytest.mark.parametrize('option', ['interval', 'picture_interval'])
 @pytest.mark.parametrize('value', [0, -1, 1.5])
 def test_a_wrong_interval(option, value):
-    with pytest.raises(ValueError, match=f'^{option} must be an integer >= 1'):
+    with pytest.raises(ValueError, match=f'^{option} must be '):
         FlowLogHook(**{option: value})
