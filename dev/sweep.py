@@ -221,7 +221,7 @@ def last_error(log: Path) -> str:
 
 def untrained(config: Path, path: Path) -> Path:
     """Write a checkpoint of the initial weights, for configs without a training."""
-    from repflow_mm.config.mistakes import building
+    from repflow_mm.config.building import building
 
     cfg = Config.fromfile(config)
     with building(cfg):

@@ -5,14 +5,13 @@
 
 import argparse
 import ast
-import difflib
 import importlib
 import sys
 from pathlib import Path
 
 from repflow_mm import commands
 from repflow_mm.commands._parser import Parser
-from repflow_mm.errors import InputError, command
+from repflow_mm.errors import InputError, command, suggestion
 
 _FOLDER = Path(commands.__path__[0])
 
@@ -34,9 +33,8 @@ def main() -> None:
         return
     name = sys.argv[1].removesuffix('.py')
     if name not in tools:
-        near = difflib.get_close_matches(name, tools, 1)
-        hint = f', did you mean {near[0]}?' if near else ''
-        raise InputError(f'there is no tool {name}{hint} (see repflow --help)')
+        hint = suggestion(name, tools)
+        raise InputError(f'there is no tool {name!r}{hint} (see repflow --help)')
     sys.argv[:2] = [f'repflow {name}']
     try:
         module = importlib.import_module(f'repflow_mm.commands.{name}')

@@ -3,12 +3,13 @@
 Only these are reported on one line. Anything else is a bug and keeps its traceback.
 """
 
+import difflib
 import errno
 import functools
 import os
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 # The disk is full or read-only, which is not a bug.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -127,3 +128,9 @@ def _own_words(error: InputError) -> str:
         return text
     kind = f'{type(error).__module__}.{type(error).__qualname__}'
     return text.rpartition(f'\n{kind}: ')[2].strip()
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`', did you mean ...?'`, or an empty string."""
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f', did you mean {near[0]!r}?' if near else ''

@@ -14,7 +14,7 @@ import repflow_mm.plugin  # noqa: F401  registers what configs name
 from repflow_mm.commands._config import add_cfg_options, add_config
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.config import read_config
-from repflow_mm.config.mistakes import building
+from repflow_mm.config.building import building
 from repflow_mm.datasets import ComputeFlow
 from repflow_mm.engine.unwrap import unwrapped_datasets
 from repflow_mm.errors import InputError, command

@@ -7,10 +7,11 @@ from typing import Any
 
 from mmengine.config import Config
 
+from repflow_mm.config.building import RUNNER_OPTIONS
 from repflow_mm.config.find import find_config
-from repflow_mm.config.mistakes import RUNNER_OPTIONS, reading_config, suggestion
+from repflow_mm.config.reading import reading_config
 from repflow_mm.config.variables import RECORDS, apply_variables
-from repflow_mm.errors import InputError, InputTypeError
+from repflow_mm.errors import InputError, InputTypeError, suggestion
 
 # Top-level config entries that are read by code: the Runner's, and others.
 _OPTIONS = RUNNER_OPTIONS.union(

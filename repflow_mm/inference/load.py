@@ -17,7 +17,7 @@ import repflow_mm.models  # noqa: F401  imported to register
 from repflow_mm.checkpoint.fit import check_fit, weights
 from repflow_mm.class_names import name_classes
 from repflow_mm.config import read_config, shipped_weights
-from repflow_mm.config.mistakes import building
+from repflow_mm.config.building import building
 from repflow_mm.errors import InputError
 from repflow_mm.inference.recognizer import Recognizer
 from repflow_mm.layers.memory_format import to_channels_last

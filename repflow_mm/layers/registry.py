@@ -1,9 +1,8 @@
 """Registry of motion layers: the types that `flow=dict(type=...)` can name."""
 
-import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from repflow_mm.errors import InputError, InputTypeError
+from repflow_mm.errors import InputError, InputTypeError, suggestion
 from repflow_mm.layers.base import MotionLayer
 
 _LAYERS: dict[str, type[MotionLayer]] = {}
@@ -90,8 +89,7 @@ def check_options(name: str, options: Iterable[str], known: Collection[str]) -> 
     """
     for option in options:
         if option not in known:
-            near = difflib.get_close_matches(option, known, 1)
-            hint = f', did you mean {near[0]!r}?' if near else ':'
+            hint = suggestion(option, known) or ':'
             raise InputError(
                 f'{name} has no option {option!r}{hint} it takes '
                 f'{", ".join(sorted(known))}'

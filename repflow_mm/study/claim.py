@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from repflow_mm.config.find import SHIPPED, find_config
-from repflow_mm.config.mistakes import reading_config, suggestion
-from repflow_mm.errors import InputError, MissingFileError
+from repflow_mm.config.reading import reading_config
+from repflow_mm.errors import InputError, MissingFileError, suggestion
 from repflow_mm.synthetic import KINDS, MotionSet
 
 FOLDER = SHIPPED / 'configs' / 'study'

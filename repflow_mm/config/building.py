@@ -1,19 +1,15 @@
-"""Distinguish mistakes in a config from bugs, by the type and origin of an error.
+"""Distinguish mistakes in a config from bugs, when objects are built from it.
 
-MMEngine executes configs and builds objects from them; any exception may result. An
-error is attributed to the config if its traceback contains no code of this package,
-other than constructors that pass arguments on to their base class.
+MMEngine builds objects from a config; any exception may result, and is judged by its
+type and origin. It is attributed to the config if its traceback contains no code of
+this package, other than constructors that pass arguments on to their base class.
 """
 
-import difflib
 import inspect
-import os
 import re
 import sys
-import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -22,15 +18,19 @@ from mmengine.registry import Registry
 from mmengine.registry.build_functions import build_from_cfg, build_scheduler_from_cfg
 from mmengine.runner import Runner
 
-from repflow_mm.errors import InputError, InputTypeError, MissingFileError, shorten
+from repflow_mm.config.tracebacks import in_words, is_ours, stack_of
+from repflow_mm.errors import InputError, InputTypeError, MissingFileError, suggestion
 
-_PACKAGE = os.path.join(Path(__file__).resolve().parents[1], '')
-_WORKAROUNDS = os.path.join(_PACKAGE, 'compat', '')
 # Errors that these raise while building are about their arguments.
 _LIBRARIES = ('mmengine', 'mmaction', 'mmcv', 'torch')
-_MISTAKES = (TypeError, ValueError, LookupError, AttributeError, AssertionError) + (
+_MISTAKES = (
+    AssertionError,
+    AttributeError,
     ImportError,
+    LookupError,
     OSError,
+    TypeError,
+    ValueError,
 )
 _BUILD = {function.__code__ for function in (build_from_cfg, build_scheduler_from_cfg)}
 _UNEXPECTED = re.compile(
@@ -47,29 +47,6 @@ RUNNER_OPTIONS = frozenset(inspect.signature(Runner.__init__).parameters) - {'se
 
 
 @contextmanager
-def reading_config(path: Path) -> Iterator[None]:
-    """Turn errors in a config file into `InputError` with the file and line.
-
-    Args:
-        path (Path): The file.
-
-    Raises:
-        InputError: For any exception raised by the config or MMEngine's reader.
-    """
-    try:
-        yield
-    except InputError as error:
-        raise type(error)(f'{path}: {error}') from None
-    except Exception as error:  # a config is a program and may raise anything
-        origin = error.__cause__ if isinstance(error, ImportError) else error
-        stack = _stack(origin or error)
-        begin = [i for i, f in enumerate(stack) if f.f_code is Config.fromfile.__code__]
-        if any(map(_is_ours, stack[begin[0] :] if begin else stack)):
-            raise
-        raise InputError(_reading_error(error, path)) from error
-
-
-@contextmanager
 def building(config: Config) -> Iterator[None]:
     """Turn config mistakes that occur while building into `InputError` with the entry.
 
@@ -83,7 +60,7 @@ def building(config: Config) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        stack = _stack(error)
+        stack = stack_of(error)
         builds = [i for i, frame in enumerate(stack) if frame.f_code in _BUILD]
         if builds and len(error.args) == 1:
             place = _place(stack[builds[-1]].f_locals['cfg'], config)
@@ -91,10 +68,10 @@ def building(config: Config) -> Iterator[None]:
         raise
     except _MISTAKES as error:
         # The Runner suppresses the original exception of a failed hook.
-        stack = _stack(error)
+        stack = stack_of(error)
         error.__suppress_context__ &= stack[-1].f_code.co_name != 'call_hook'
         hidden = None if error.__suppress_context__ else error.__context__
-        if hidden is not None and (inner := _stack(hidden)):
+        if hidden is not None and (inner := stack_of(hidden)):
             stack = _joined(stack, inner)
         message = _building_error(hidden or error, stack, config)
         if message is None:
@@ -108,39 +85,6 @@ def _kind(error: Exception) -> type[InputError]:
     return InputTypeError if isinstance(error, TypeError) else InputError
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """`', did you mean ...?'`, or an empty string."""
-    near = difflib.get_close_matches(word, list(known), 1)
-    return f', did you mean {near[0]!r}?' if near else ''
-
-
-def _reading_error(error: Exception, path: Path) -> str:
-    """Describe an error in a config file or one of its bases."""
-    frames = list(traceback.walk_tb(error.__traceback__))
-    read = [
-        frame.f_locals['filename']
-        for frame, _ in frames
-        if frame.f_code.co_name in ('_file2dict', '_is_lazy_import', 'fromfile')
-        and 'filename' in frame.f_locals
-    ]
-    file = read[-1] if read else str(path)
-    if isinstance(error, SyntaxError):
-        source = error.__context__ if error.lineno is None else error
-        where = f', line {source.lineno}' if getattr(source, 'lineno', None) else ''
-        return f'{file}{where}: {getattr(source, "msg", source)}'
-    if isinstance(error, FileNotFoundError) and not Path(file).exists():
-        by = next((name for name in reversed(read) if name != file), path)
-        return f'{by}: there is no {file}, which _base_ names'
-    if isinstance(error, ImportError) and error.__cause__ is not None:
-        return (
-            f'{path}: custom_imports cannot be imported ({error.__cause__}): start in '
-            'the folder that holds the module, or add it to PYTHONPATH'
-        )
-    lines = [line for frame, line in frames if frame.f_code.co_filename == file]
-    where = f', line {lines[-1]}' if lines else ''
-    return f'{file}{where}: {_in_words(error)}'
-
-
 def _building_error(
     error: BaseException, stack: list[FrameType], config: Config
 ) -> str | None:
@@ -150,7 +94,7 @@ def _building_error(
         return None
     build, inside = stack[builds[-1]], stack[builds[-1] + 1 :]
     if build.f_code not in _BUILD:
-        if any(map(_is_ours, inside)) or not _of_library(stack[-1]):
+        if any(map(is_ours, inside)) or not _of_library(stack[-1]):
             return None
         return _runner_error(error, build, config)
     cfg, args = build.f_locals['cfg'], build.f_locals.get('args', {})
@@ -164,7 +108,7 @@ def _building_error(
     if not all(
         _passes_on(frame, below)
         for frame, below in zip(inside, [*inside[1:], None], strict=False)
-        if _is_ours(frame)
+        if is_ours(frame)
     ):
         return None
     if isinstance(error, TypeError):
@@ -177,14 +121,14 @@ def _building_error(
             return f'{place}: {kind} needs {found[2]}'
     if inside and not _of_library(inside[-1]):
         return None
-    return f'{place}: {_in_words(error)}'
+    return f'{place}: {in_words(error)}'
 
 
 def _runner_error(error: BaseException, build: FrameType, config: Config) -> str:
     """The same for objects that the Runner builds directly, such as the DataLoader."""
     found = _UNEXPECTED.match(str(error))
     if found is None or not isinstance(error, TypeError):
-        return f'{_name(config)}: {_in_words(error)}'
+        return f'{_name(config)}: {in_words(error)}'
     called = build.f_globals
     for name in found[1].split('.'):
         called = called.get(name) if isinstance(called, dict) else getattr(called, name)
@@ -208,20 +152,10 @@ def _builds(frame: FrameType) -> bool:
     return code in _BUILD or bool(in_runner)
 
 
-def _stack(error: BaseException) -> list[FrameType]:
-    return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-
-
 def _joined(outer: list[FrameType], inner: list[FrameType]) -> list[FrameType]:
     """The stack of an exception that another one replaced where it was caught."""
     caught = inner[0]
     return [*outer[: outer.index(caught)], *inner] if caught in outer else inner
-
-
-def _is_ours(frame: FrameType) -> bool:
-    """Whether a frame runs our code, other than workarounds for libraries."""
-    file = frame.f_code.co_filename
-    return file.startswith(_PACKAGE) and not file.startswith(_WORKAROUNDS)
 
 
 def _of_library(frame: FrameType) -> bool:
@@ -309,11 +243,3 @@ def _entries(node: Any, key: str = '') -> Iterator[tuple[str, Mapping]]:
         return
     for name, child in children:
         yield from _entries(child, f'{key}.{name}'.removeprefix('.'))
-
-
-def _in_words(error: BaseException) -> str:
-    """Format an error on one line; `str()` of a `KeyError` would quote its message."""
-    text = error.args[0] if isinstance(error, KeyError) and error.args else error
-    if not str(text):  # a bare `assert`
-        text = traceback.extract_tb(error.__traceback__)[-1].line
-    return f'{type(error).__name__}: {shorten(" ".join(str(text).split()), 300)}'

@@ -5,7 +5,7 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 
 from repflow_mm.config import read_config
-from repflow_mm.config.mistakes import building
+from repflow_mm.config.building import building
 from repflow_mm.errors import InputError
 from tests.helpers.paths import ROOT
 
