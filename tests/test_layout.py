@@ -36,7 +36,7 @@ LAZY = {
     ('__init__', 'layers'),
     # MMEngine is imported when it is patched, not when faults are listed.
     ('compat.mmengine', 'checkpoint.load'),
-    ('compat.mmengine', 'config'),
+    ('compat.mmengine', 'config.find'),
     ('compat.mmaction2_flow', 'checkpoint.first_convolution'),
     # The doctor runs where these cannot be imported, and says why.
     ('commands.doctor', 'ops'),

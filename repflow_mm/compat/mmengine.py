@@ -79,7 +79,7 @@ def _find_our_configs() -> None:
     def patched(cfg_path, filename):
         if not cfg_path.startswith('repflow_mm::'):
             return get_cfg_path(cfg_path, filename)
-        from repflow_mm.config import find_config
+        from repflow_mm.config.find import find_config
 
         return str(find_config(cfg_path)), None
 

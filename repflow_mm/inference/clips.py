@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from repflow_mm.layers import FlowTap, normalise_clip
+from repflow_mm.layers import FlowTap
 from repflow_mm.ops import representation_flow
+from repflow_mm.ops.normalise import normalise_clip
 from repflow_mm.video import VideoError, VideoProcess
 from repflow_mm.visualization.flow_clip import FlowClip, Solver
 

@@ -10,7 +10,7 @@ from repflow_mm.layers.off import OFF
 from repflow_mm.layers.parameters import motion_prefixes, slow_parameters
 from repflow_mm.layers.pixel_flow import PixelFlow
 from repflow_mm.layers.registry import build_layer, register_layer
-from repflow_mm.layers.representation_flow import RepresentationFlow, normalise_clip
+from repflow_mm.layers.representation_flow import RepresentationFlow
 from repflow_mm.layers.shift import Shift
 from repflow_mm.layers.splice import add_motion
 from repflow_mm.layers.tap import FlowTap, motion_layers
@@ -40,7 +40,6 @@ __all__ = [
     'build_layer',
     'motion_layers',
     'motion_prefixes',
-    'normalise_clip',
     'register_layer',
     'slow_parameters',
 ]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from repflow_mm.errors import InputError, InputTypeError
-from repflow_mm.layers.representation_flow import normalise_clip
+from repflow_mm.ops.normalise import normalise_clip
 
 # What MMAction2's configs subtract and divide by, RGB in [0, 255].
 MEAN = (123.675, 116.28, 103.53)

@@ -10,6 +10,7 @@ from repflow_mm.layers.base import BottleneckMotion, named_arguments
 from repflow_mm.layers.pairs import of_pairs
 from repflow_mm.layers.registry import register_layer
 from repflow_mm.layers.tvl1 import TVL1
+from repflow_mm.ops.normalise import normalise_clip
 
 
 @register_layer('RepFlow')
@@ -116,26 +117,3 @@ class RepresentationFlow(BottleneckMotion):
         solve = partial(self.solver, n_iters=n_iters)
         u_x, u_y = of_pairs(solve, normalise_clip(full))
         return u_x.to(g.dtype), u_y.to(g.dtype)
-
-
-def normalise_clip(x: Tensor, eps: float = 1e-5) -> Tensor:
-    """Scale each clip to [0, 255] by its own minimum and maximum.
-
-    The range is that of one clip, over all channels and frames. The authors' code uses
-    the whole batch, which makes a prediction depend on the other clips.
-
-    Args:
-        x (Tensor): `(N, C, T, H, W)`.
-        eps (float): A clip whose range is below `eps` times its largest magnitude
-            counts as constant, so that rounding noise is not scaled up to 255.
-
-    Returns:
-        Tensor: Same shape and dtype, in [0, 255]. Zero, with zero gradient, for
-        a constant clip.
-    """
-    dims = (1, 2, 3, 4)
-    low, high = x.amin(dims, keepdim=True), x.amax(dims, keepdim=True)
-    span = high - low
-    constant = span <= eps * torch.maximum(low.abs(), high.abs()) + 1e-12
-    # Divide first: the derivative of 255 / span underflows for a large span.
-    return (x - low) / span.masked_fill(constant, torch.inf) * 255

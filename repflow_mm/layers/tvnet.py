@@ -13,9 +13,9 @@ from repflow_mm.layers.base import BottleneckMotion
 from repflow_mm.layers.grey import MEAN, STD, Grey
 from repflow_mm.layers.pairs import of_pairs
 from repflow_mm.layers.registry import register_layer
-from repflow_mm.layers.representation_flow import normalise_clip
 from repflow_mm.layers.tvl1 import WEIGHT_RANGE, clamped
 from repflow_mm.ops import sobel_kernels
+from repflow_mm.ops.normalise import normalise_clip
 from repflow_mm.ops.tvl1.coarse_to_fine import coarse_to_fine, initial_filters
 
 _CENTRAL = ((0.0, 0.0, 0.0), (-0.5, 0.0, 0.5), (0.0, 0.0, 0.0))

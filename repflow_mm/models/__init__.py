@@ -2,8 +2,9 @@
 
 import repflow_mm.compat.patched  # noqa: F401  before anything that imports MMAction2
 from repflow_mm.models import agreement  # wraps the recognizers' constructor
-from repflow_mm.models.action_flow_net import ActionFlowNet, FlowTarget
+from repflow_mm.models.action_flow_net import ActionFlowNet
 from repflow_mm.models.flow_augmented import FlowAugmented
+from repflow_mm.models.flow_target import FlowTarget
 from repflow_mm.models.late_fusion import LateFusion
 from repflow_mm.models.legacy_resnet import LegacyRepFlowResNet50
 from repflow_mm.models.necks import FcF, RepFlow

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from repflow_mm.layers import TVL1, RepresentationFlow, normalise_clip
+from repflow_mm.layers import TVL1, RepresentationFlow
 from repflow_mm.layers.tvl1 import LEARNABLE
+from repflow_mm.ops.normalise import normalise_clip
 from repflow_mm.ops.tvl1.custom_op import KERNELS
 
 FP64 = torch.rand(1, 1, 1, 1, dtype=torch.float64)

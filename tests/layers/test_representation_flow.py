@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from repflow_mm.layers import TVL1, RepresentationFlow, normalise_clip
+from repflow_mm.layers import TVL1, RepresentationFlow
+from repflow_mm.ops.normalise import normalise_clip
 
 
 def layer(**options) -> RepresentationFlow:

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from repflow_mm.errors import InputError
-from repflow_mm.layers import TVNet, build_layer, normalise_clip, slow_parameters
+from repflow_mm.layers import TVNet, build_layer, slow_parameters
 from repflow_mm.ops import representation_flow
+from repflow_mm.ops.normalise import normalise_clip
 
 X = torch.zeros(3, 3)
 X[1, 0], X[1, 2] = -0.5, 0.5

@@ -7,7 +7,8 @@ from mmaction.structures import ActionDataSample
 from mmengine.optim import OptimWrapper
 
 from repflow_mm.errors import InputError
-from repflow_mm.models.action_flow_net import ActionFlowNet, FlowTarget, _error
+from repflow_mm.models.action_flow_net import ActionFlowNet, _error
+from repflow_mm.models.flow_target import FlowTarget
 
 PREPROCESSOR = dict(
     type='FlowTarget',

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from repflow_mm.layers import normalise_clip
 from repflow_mm.ops import representation_flow
+from repflow_mm.ops.normalise import normalise_clip
 from repflow_mm.synthetic import ACCELERATION_CLASSES, CLASSES, MotionSet
 
 SET = MotionSet(seed=3, train_clips=2, val_clips=1, frames=6)
