@@ -24,7 +24,14 @@ Key = TypeVar('Key')
 
 @dataclass
 class Table:
-    """A titled table of measurements."""
+    """A titled table of measurements.
+
+    Args:
+        title (str): The heading.
+        columns (tuple[str, ...]): The head.
+        rows (list[tuple]): Cells, converted by `str`.
+        note (str): Text below the table. Defaults to none.
+    """
 
     title: str
     columns: tuple[str, ...]
@@ -41,7 +48,11 @@ class Table:
 
 @dataclass
 class Time:
-    """Seconds of a call over several runs."""
+    """The time of a call over several runs; printed as median and range.
+
+    Args:
+        runs (list[float]): Wall time of each run, in seconds.
+    """
 
     runs: list[float]
 

@@ -24,12 +24,18 @@ class NonLocal(BottleneckMotion):
         in_channels (int): Channels in and out, `C`.
         sub_sample (bool): Whether to take the maximum of keys and values over 2x2
             pixels, a fourth of the products. Defaults to True.
-        **bottleneck: Further arguments of :class:`BottleneckMotion`; `flow_channels`
+        **kwargs: Further arguments of :class:`BottleneckMotion`; `flow_channels`
             defaults to `C / 2`. With `temporal='valid'` all frames are attended to and
             the last is not returned.
 
     Shape:
-        As for :class:`MotionLayer`.
+        - Input: `(N, C, T, H, W)`, `T >= 2`.
+        - Output: `(N, C, T - 1, H, W)`, or `(N, C, T, H, W)` for `temporal='same'`, in
+          the dtype of the input, under autocast in its dtype.
+
+    Raises:
+        InputError: On a wrong value, and in `forward` on a wrong shape or fewer than
+            two frames.
     """
 
     reduce: nn.Conv3d
@@ -45,7 +51,7 @@ class NonLocal(BottleneckMotion):
         return 3 * channels
 
     def make_motion(self, channels: int, sub_sample: bool = True) -> int:
-        """Set the option."""
+        """See :meth:`BottleneckMotion.make_motion`."""
         check_flag('sub_sample', sub_sample)
         self.sub_sample = sub_sample
         return channels

@@ -39,11 +39,17 @@ class OFF(BottleneckMotion):
             that in y. The border is replicated. Defaults to `'sobel'`.
         dropout (float): Probability of dropping a spatial derivative in training; 0.8
             in the publication, which freezes the base network. Defaults to 0.
-        **bottleneck: Further arguments of :class:`BottleneckMotion`; `flow_channels`,
+        **kwargs: Further arguments of :class:`BottleneckMotion`; `flow_channels`,
             the maps with a derivative in time, defaults to 128.
 
     Shape:
-        As for :class:`MotionLayer`.
+        - Input: `(N, C, T, H, W)`, `T >= 2`.
+        - Output: `(N, C, T - 1, H, W)`, or `(N, C, T, H, W)` for `temporal='same'`, in
+          the dtype of the input, under autocast in its dtype.
+
+    Raises:
+        InputError: On a wrong value, and in `forward` on a wrong shape or fewer than
+            two frames.
     """
 
     kernels: Tensor

@@ -21,15 +21,21 @@ class Shift(BottleneckMotion):
         in_channels (int): Channels in and out, `C`.
         shift_div (int): One channel in `shift_div`, at least one, is taken from the
             next frame and as many from the one before. Defaults to 8.
-        **bottleneck: Further arguments of :class:`BottleneckMotion`; `flow_channels`
+        **kwargs: Further arguments of :class:`BottleneckMotion`; `flow_channels`
             defaults to 32.
 
     Shape:
-        As for :class:`MotionLayer`.
+        - Input: `(N, C, T, H, W)`, `T >= 2`.
+        - Output: `(N, C, T - 1, H, W)`, or `(N, C, T, H, W)` for `temporal='same'`, in
+          the dtype of the input, under autocast in its dtype.
+
+    Raises:
+        InputError: On a wrong value, and in `forward` on a wrong shape or fewer than
+            two frames.
     """
 
     def make_motion(self, channels: int, shift_div: int = 8) -> int:
-        """Count the shifted channels."""
+        """See :meth:`BottleneckMotion.make_motion`."""
         self.fold = max(1, channels // check_count('shift_div', shift_div))
         return channels
 

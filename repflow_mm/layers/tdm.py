@@ -27,11 +27,17 @@ class TDM(BottleneckMotion):
 
     Args:
         in_channels (int): Channels in and out, `C`.
-        **bottleneck: Arguments of :class:`BottleneckMotion`; `flow_channels` defaults
+        **kwargs: Arguments of :class:`BottleneckMotion`; `flow_channels` defaults
             to `C / 16`.
 
     Shape:
-        As for :class:`MotionLayer`.
+        - Input: `(N, C, T, H, W)`, `T >= 2`.
+        - Output: `(N, C, T - 1, H, W)`, or `(N, C, T, H, W)` for `temporal='same'`, in
+          the dtype of the input, under autocast in its dtype.
+
+    Raises:
+        InputError: On a wrong value, and in `forward` on a wrong shape or fewer than
+            two frames.
     """
 
     @classmethod

@@ -20,11 +20,17 @@ class TemporalDifference(BottleneckMotion):
         in_channels (int): Channels in and out, `C`.
         conv (bool): Whether to convolve the next frame; starts as the identity.
             Defaults to False.
-        **bottleneck: Further arguments of :class:`BottleneckMotion`; `flow_channels`
+        **kwargs: Further arguments of :class:`BottleneckMotion`; `flow_channels`
             defaults to 32.
 
     Shape:
-        As for :class:`MotionLayer`.
+        - Input: `(N, C, T, H, W)`, `T >= 2`.
+        - Output: `(N, C, T - 1, H, W)`, or `(N, C, T, H, W)` for `temporal='same'`, in
+          the dtype of the input, under autocast in its dtype.
+
+    Raises:
+        InputError: On a wrong value, and in `forward` on a wrong shape or fewer than
+            two frames.
     """
 
     conv: nn.Module
