@@ -204,7 +204,7 @@ def _layer(cfg: dict, channels: int) -> MotionLayer:
     return build_layer(cfg | shell, channels)
 
 
-def model_table(
+def network_table(
     families: Sequence[str], depths: Sequence[int], device: torch.device, repeats: int
 ) -> Table:
     """Whole networks on one clip of 32x224x224, with and without flow."""

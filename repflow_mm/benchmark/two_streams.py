@@ -20,7 +20,7 @@ CLIP = 32, 224  # frames, and their size
 STACK = 10, 2  # flows in a stack of a 2D network, and from a stack to the next
 
 
-def two_stream_table(repeats: int) -> Table:
+def optical_flow_table(repeats: int) -> Table:
     """Cost of a flow stream's input: OpenCV's optical flow of a clip."""
     table = Table(
         'Optical flow of one clip of 32x224x224, by OpenCV on the CPU',

@@ -5,7 +5,8 @@ in alternation within one process, so that load on the machine affects all of th
 """
 
 import json
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,55 +14,50 @@ import torch
 from mmengine.registry import init_default_scope
 
 from repflow_mm.allocator import keep_memory
-from repflow_mm.benchmark import tables
+from repflow_mm.benchmark.check_kernels import check_kernels
 from repflow_mm.benchmark.formats import formats_table
 from repflow_mm.benchmark.iteration import iteration_table
-from repflow_mm.benchmark.two_streams import run_times_table, two_stream_table
+from repflow_mm.benchmark.measure import Table
+from repflow_mm.benchmark.tables import (
+    layer_table,
+    motion_layers_table,
+    network_table,
+    scaling_table,
+    solver_table,
+)
+from repflow_mm.benchmark.two_streams import optical_flow_table, run_times_table
 from repflow_mm.commands._networks import add_networks
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import command
 from repflow_mm.files import check_file, write_text
 from repflow_mm.inference.load import choose_device
 from repflow_mm.machine import machine
-from repflow_mm.ops import representation_flow
 from repflow_mm.ops.tvl1.custom_op import KERNELS
 
 # Families that Table 9 has run times of.
 RUN_TIMES = '2D ResNet', 'R(2+1)D'
 
+# By name, from the options, the backends and the device.
+TABLES: dict[str, Callable[[Namespace, list[str], torch.device], Table]] = {
+    'solver': lambda args, names, device: solver_table(names, device, args.repeats),
+    'scaling': lambda args, names, device: scaling_table(
+        names[-1], device, args.repeats
+    ),
+    'layer': lambda args, names, device: layer_table(names, device, args.repeats),
+    'motion-layers': lambda args, _, device: motion_layers_table(device, args.repeats),
+    'models': lambda args, _, device: network_table(
+        args.families, args.depths, device, _few(args)
+    ),
+    'formats': lambda args, _, device: formats_table(device, _few(args)),
+    'iteration': lambda args, *_: iteration_table(_few(args)),
+    'optical-flow': lambda args, *_: optical_flow_table(_few(args)),
+    'run-times': lambda args, _, device: run_times_table(RUN_TIMES, device, _few(args)),
+}
 
-def check_kernels(names: Sequence[str], device: torch.device) -> None:
-    """Verify all kernels before timing them.
 
-    Raises:
-        RuntimeError: If outputs or gradients differ from the fp64 reference's by more
-            than 1e-10 (RMS of the error over RMS of the reference; 1e-4 for a kernel
-            that supports only fp32).
-    """
-    torch.manual_seed(0)
-    for size in ((1, 9), (28, 28), (57, 33)):
-        f1 = 255 * torch.rand(2, 3, *size, dtype=torch.float64)
-        f2 = f1 + 10 * torch.rand_like(f1)
-        cotangents = [torch.randn_like(f1) for _ in range(2)]
-        results = {}
-        for name in names:
-            pair = [f.to(device, copy=True) for f in (f1, f2)]
-            if name in KERNELS and KERNELS[name].reason(pair[0]):
-                pair = [f.float() for f in pair]
-            pair = [f.requires_grad_() for f in pair]
-            flow = representation_flow(*pair, backend=name)
-            g = [c.to(flow[0]) for c in cotangents]
-            results[name] = [*flow, *torch.autograd.grad(flow, pair, g)]
-        for name, values in results.items():
-            limit = 1e-10 if values[0].dtype == torch.float64 else 1e-4
-            for ours, theirs in zip(values, results['reference'], strict=True):
-                theirs = theirs.detach()
-                error = (ours.detach().double() - theirs).norm()
-                if not error <= limit * theirs.norm() + 1e-12:
-                    raise RuntimeError(
-                        f'backend {name!r} is wrong on maps of {size}: nothing is '
-                        'timed. Run python -m pytest tests/ops and report what fails'
-                    )
+def _few(args: Namespace) -> int:
+    """Repeats of networks, which take seconds."""
+    return min(args.repeats, 3)
 
 
 @command
@@ -72,15 +68,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv (Sequence[str], optional): The command line. Defaults to `sys.argv`.
     """
     parser = Parser(description='Benchmark the solver, the layer and complete networks')
-    names_of_tables = (
-        'solver', 'scaling', 'layer', 'motion-layers', 'models', 'formats',
-        'iteration', 'two-stream', 'run-times',
-    )  # fmt: skip
     parser.add_argument(
         '--tables',
         nargs='+',
-        choices=names_of_tables,
-        default=names_of_tables,
+        choices=TABLES,
+        default=list(TABLES),
         metavar='TABLE',
         help='tables to measure',
     )
@@ -114,24 +106,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         ),
     ]
     check_kernels(names, device)
-    few = min(args.repeats, 3)  # networks take seconds
-    makers = {
-        'solver': lambda: tables.solver_table(names, device, args.repeats),
-        'scaling': lambda: tables.scaling_table(names[-1], device, args.repeats),
-        'layer': lambda: tables.layer_table(names, device, args.repeats),
-        'motion-layers': lambda: tables.motion_layers_table(device, args.repeats),
-        'models': lambda: tables.model_table(args.families, args.depths, device, few),
-        'formats': lambda: formats_table(device, few),
-        'iteration': lambda: iteration_table(few),
-        'two-stream': lambda: two_stream_table(few),
-        'run-times': lambda: run_times_table(RUN_TIMES, device, few),
-    }
     about = machine(device)
     print(', '.join(f'{key} {value}' for key, value in about.items()), end='\n\n')
     print('Median and range of the runs.\n')
     made = []
     for name in args.tables:
-        made.append(makers[name]())
+        made.append(TABLES[name](args, names, device))
         print(made[-1].markdown(), flush=True)
     if args.json:
         rows = [

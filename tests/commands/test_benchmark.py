@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from repflow_mm.benchmark import formats, iteration, tables, two_streams
+from repflow_mm.benchmark import check_kernels, formats, iteration, tables, two_streams
 from repflow_mm.benchmark.measure import Time
 from repflow_mm.commands import benchmark as run
 from repflow_mm.ops.tvl1 import cpu
@@ -113,7 +113,7 @@ def test_a_step_in_the_memory_of_another_process(plugin, monkeypatch):
 def test_a_network_beside_its_rgb_baseline(plugin, monkeypatch):
     small = torch.rand(1, 3, 8, 32, 32)
     monkeypatch.setattr(tables.torch, 'rand', lambda *size, **options: small)
-    table = tables.model_table(['2D ResNet'], [18], torch.device('cpu'), 1)
+    table = tables.network_table(['2D ResNet'], [18], torch.device('cpu'), 1)
     names = [row[0] for row in table.rows]
     flows = ('', ' + RepFlow', ' + FcF', ' + narrow FcF')
     assert names == [f'2D ResNet-18{flow}' for flow in flows]
@@ -159,13 +159,13 @@ def test_run_times_of_table_9(plugin, monkeypatch):
 
 @pytest.mark.skipif(bool(cpu.reason()), reason=cpu.reason())
 def test_a_wrong_kernel_is_not_timed(plugin, monkeypatch, capsys):
-    right = run.representation_flow
+    right = check_kernels.representation_flow
 
     def wrong(*args, backend, **options):
         u_x, u_y = right(*args, backend=backend, **options)
         return u_x * (1 + 1e-6 * (backend == 'cpu')), u_y
 
-    monkeypatch.setattr(run, 'representation_flow', wrong)
+    monkeypatch.setattr(check_kernels, 'representation_flow', wrong)
     with pytest.raises(RuntimeError, match="backend 'cpu' is wrong"):
         run.main(['--tables', 'solver', '--device', 'cpu'])
     assert '##' not in capsys.readouterr().out
