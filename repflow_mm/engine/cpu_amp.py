@@ -10,6 +10,8 @@ from mmaction.registry import OPTIM_WRAPPERS
 from mmengine.optim import OptimWrapper
 from torch import nn
 
+from repflow_mm.errors import InputError
+
 
 @OPTIM_WRAPPERS.register_module()
 class CPUAmpOptimWrapper(OptimWrapper):
@@ -17,7 +19,18 @@ class CPUAmpOptimWrapper(OptimWrapper):
 
     bf16 has the range of fp32, so losses are not scaled. The solver of motion layers
     computes in fp32 throughout. `--amp` selects this wrapper where no GPU is found.
+
+    Raises:
+        InputError: If there is a GPU, on which nothing would be computed in bf16.
     """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if torch.cuda.is_available():
+            raise InputError(
+                'CPUAmpOptimWrapper is for CPUs, and there is a GPU: set '
+                "optim_wrapper.type='AmpOptimWrapper' (train --amp does)"
+            )
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:

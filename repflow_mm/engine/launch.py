@@ -92,4 +92,4 @@ def _distribute_over_cpus(cfg: Config) -> None:
         find_unused_parameters=cfg.get('find_unused_parameters', False),
         device_ids=None,
     )
-    cfg.setdefault('model_wrapper_cfg', wrapper)
+    cfg.model_wrapper_cfg = {**wrapper, **(cfg.get('model_wrapper_cfg') or {})}

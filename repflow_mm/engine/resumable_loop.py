@@ -21,6 +21,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import Dataset, Sampler
 
 from repflow_mm.engine.hooks.safe_checkpoint import SafeCheckpointHook
+from repflow_mm.engine.optimizer_state import match_parameters
 from repflow_mm.engine.preemption import (
     Preempted,
     Preemption,
@@ -37,7 +38,9 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     `--resume` from the checkpoint of any iteration leads to the same weights, averages,
     optimizer state and losses as an uninterrupted run: bitwise identical on a CPU, and
     on a GPU with `--deterministic` as far as PyTorch's kernels are deterministic. A run
-    that was interrupted during validation repeats the validation first.
+    that was interrupted during validation repeats the validation first. Gradients that
+    are being accumulated are not in a checkpoint: where `accumulative_counts` does not
+    divide the iterations of an epoch, resuming from its end warns of that.
 
     With a :class:`SafeCheckpointHook`, SIGTERM and SIGUSR1 end training with a
     checkpoint after the current iteration (several processes: that or the next one, the
@@ -70,6 +73,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             # A run without a seed of its own uses that of the run it resumes.
             self.dataloader.sampler.seed = self._seed
         self._check_resumed()
+        match_parameters(runner.optim_wrapper)
         savers = [h for h in runner.hooks if isinstance(h, SafeCheckpointHook)]
         self._saver = savers[0] if savers else None
         for loop in (self, runner.val_loop):
@@ -143,6 +147,14 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
                 'the list as they were, or start anew from its weights (load_from)'
             )
         hub.update_info('iters_per_epoch', length)
+        counts = getattr(self.runner.optim_wrapper, '_accumulative_counts', 1)
+        lost = self._iter % counts
+        if lost and self._iter < self._max_iters:
+            self.runner.logger.warning(
+                f'resumed at iteration {self._iter}, where gradients are accumulated '
+                f'over {counts}: those of the last {lost} are not in the checkpoint, '
+                'so results will differ from those of an uninterrupted run'
+            )
 
     def _validate_if_due(self) -> None:
         self._decide_current_val_interval()

@@ -53,7 +53,7 @@ def _install() -> None:
         given = self.paramwise_cfg
         rejected = next((r for k, r in _REJECTED.items() if isinstance(self, k)), None)
         if not slow and not rejected:
-            return build(self, model)
+            return _with_plain_groups(build(self, model))
 
         def add_params(params: list[dict], module: nn.Module, **kwargs) -> None:
             del self.add_params  # constructors call themselves for child modules
@@ -77,13 +77,20 @@ def _install() -> None:
         # If it is empty, add_params is not called.
         self.paramwise_cfg = given or dict(custom_keys={})
         try:
-            return build(self, model)
+            return _with_plain_groups(build(self, model))
         finally:
             self.paramwise_cfg = given
             vars(self).pop('add_params', None)
 
     call.__module__ = __name__
     DefaultOptimWrapperConstructor.__call__ = call
+
+
+def _with_plain_groups(wrapper: OptimWrapper) -> OptimWrapper:
+    """Turn `ConfigDict`s into dicts: `torch.compile` cannot trace a step over them."""
+    groups = wrapper.optimizer.param_groups
+    groups[:] = [{**group} for group in groups]
+    return wrapper
 
 
 _OURS = dict(lr_mult=LR_MULT, decay_mult=DECAY_MULT)

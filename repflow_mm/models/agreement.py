@@ -39,6 +39,8 @@ def _install() -> None:
             backbone = _counted(backbone, head['num_segments'])
         build(self, backbone, cls_head, neck, *args, **kwargs)
         _check(self)
+        if hasattr(self.backbone, 'frozen_stages'):
+            self.backbone.train()  # freezes them before DDP asks what learns
 
     __init__.__module__ = __name__
     BaseRecognizer.__init__ = __init__

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from repflow_mm import compat
+from repflow_mm.errors import InputError
 from tests.helpers.compat import fault
 
 
@@ -27,6 +28,15 @@ def test_a_step_computes_in_bf16_and_updates_in_fp32(plugin):
     assert model[0].weight.dtype == torch.float32
     assert not torch.equal(model[0].weight, before)
     assert model(torch.rand(2, 3, 8, 8)).dtype == torch.float32
+
+
+def test_it_is_refused_beside_a_gpu(plugin, monkeypatch):
+    from mmengine.optim import build_optim_wrapper
+
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    cfg = dict(type='CPUAmpOptimWrapper', optimizer=dict(type='SGD', lr=0.1))
+    with pytest.raises(InputError, match='AmpOptimWrapper'):
+        build_optim_wrapper(nn.Linear(1, 1), cfg)
 
 
 @pytest.mark.parametrize('average', ['prob', 'score', None])

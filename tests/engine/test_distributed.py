@@ -29,8 +29,14 @@ def test_two_processes_train_and_test_as_one(in_double, motion_set, tmp_path):
     base = runs.write_config(tmp_path, motion_set, workers=0)
     one = ddp.write_config(tmp_path, base, batch_size=4)
     two = ddp.write_config(tmp_path, base, batch_size=2)
-    for config in (one, two):  # DDP made its buckets before the weights changed
-        config.write_text(config.read_text() + 'channels_last = True\n')
+    # DDP lays out its buckets before the weights change, and for the whole run if it
+    # looks for unused parameters.
+    more = """
+channels_last = True
+model_wrapper_cfg = dict(type='MMDistributedDataParallel', find_unused_parameters=True)
+"""
+    for config in (one, two):
+        config.write_text(config.read_text() + more)
     both = ddp.torchrun('train.py', two, f'--work-dir={tmp_path}/2', '--seed=5')
     runs.train_here(one, tmp_path / '1', '--seed=5')
     _finish(both)

@@ -140,3 +140,19 @@ def test_the_first_start_with_resume_takes_the_weights_it_is_given(
         for path in (uncut / 'epoch_2.pth', tmp_path / 'work' / 'epoch_1.pth')
     )
     assert torch.equal(wanted, given)
+
+
+@pytest.mark.slow
+def test_gradients_that_are_lost_are_named(uncut, motion_set, tmp_path, capsys):
+    config = write_config(tmp_path, motion_set, workers=0)
+    train_here(
+        config,
+        tmp_path / 'work',
+        f'--resume={uncut / "epoch_2.pth"}',
+        '--cfg-options',
+        'train_cfg.max_epochs=3',
+        'optim_wrapper.accumulative_counts=3',
+    )
+    shown = capsys.readouterr()
+    line = 'resumed at iteration 8, where gradients are accumulated over 3: those of'
+    assert line in shown.out + shown.err

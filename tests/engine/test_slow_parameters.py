@@ -38,6 +38,8 @@ def rates(model, constructor='DefaultOptimWrapperConstructor', **paramwise):
     ]
     assert len(found) == len(dict(found)) == len(names)  # each once
     assert all(group['momentum'] == 0.9 for group in optimizer.param_groups)
+    # torch.compile cannot trace a step over MMEngine's ConfigDict.
+    assert all(type(group) is dict for group in optimizer.param_groups)
     return dict(found)
 
 

@@ -80,3 +80,23 @@ def test_other_necks_and_configs_are_left_alone(plugin):
     build(**cfg)
     assert cfg == before
     assert not build(head).with_neck
+
+
+def test_frozen_stages_are_frozen_when_ddp_asks(plugin):
+    from mmaction.registry import MODELS
+
+    backbone = dict(
+        type='ResNet3d',
+        depth=18,
+        pretrained=None,
+        pretrained2d=False,
+        conv_cfg=dict(type='Conv3d'),
+        norm_cfg=dict(type='BN3d'),
+        inflate=(1, 1, 1, 1),
+        frozen_stages=1,
+    )
+    head = dict(type='I3DHead', num_classes=2, in_channels=512)
+    model = MODELS.build(dict(type='Recognizer3D', backbone=backbone, cls_head=head))
+    stages = model.backbone.conv1, model.backbone.layer1, model.backbone.layer2
+    learn = [[p.requires_grad for p in stage.parameters()] for stage in stages]
+    assert not any(learn[0] + learn[1]) and all(learn[2])

@@ -64,7 +64,8 @@ class PredictionPicturesHook(Hook):
         for views, sample in zip(inputs, outputs, strict=True):
             # Samples are dealt out to processes in turn.
             number = self._seen * get_world_size() + get_rank()
-            if number % self.interval == 0:
+            padding = number >= len(runner.test_dataloader.dataset)
+            if number % self.interval == 0 and not padding:
                 self._draw(views, sample, number)
             self._seen += 1
 
