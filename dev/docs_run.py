@@ -24,9 +24,9 @@ import repflow_mm.plugin  # noqa: F401  patches the stack before anything else
 from repflow_mm.class_names import class_names
 from repflow_mm.config import find_config, shipped_weights
 from repflow_mm.synthetic import MotionSet
+from tests.helpers.configs import shrink
 from tests.helpers.docs_pages import PAGES, Command, commands
 from tests.helpers.paths import ROOT
-from tests.test_configs import shrink
 
 # Words that exclude a command from running here, and the reason.
 NOT_RUN = {

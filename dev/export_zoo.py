@@ -18,8 +18,8 @@ import repflow_mm.plugin  # noqa: F401  patches and registers
 from repflow_mm.export.deployable import Deployable
 from repflow_mm.export.onnx import export_onnx, relative_error
 from repflow_mm.models.complexity import FAMILIES
+from tests.helpers.recognizers import NO_NECK, ZOO, config_of, spliced, with_neck
 from tests.helpers.steps import ops_without_shift
-from tests.models.test_zoo import NO_NECK, ZOO, config_of, spliced, with_neck
 
 FLOW = dict(flow_channels=4, n_iters=2, zero_init_residual=False)
 HEAD = dict(type='I3DHead', num_classes=10, average_clips='prob')

@@ -11,30 +11,8 @@ from mmengine.optim import build_optim_wrapper
 from repflow_mm.layers import build_layer
 from repflow_mm.preparation.datasets import DATASETS
 from repflow_mm.synthetic import KINDS
-from tests.helpers.configs import FOLDER, PATHS, config, name, steps
+from tests.helpers.configs import FOLDER, PATHS, config, name, shrink, steps
 from tests.helpers.paths import ROOT
-
-
-def shrink(pipeline: list[dict]) -> list[dict]:
-    """The same steps on five frames of 32x32."""
-    sizes = {
-        'Resize': lambda t: t.update(scale=(-1, 36) if t.scale[0] == -1 else (32, 32)),
-        'ComputeFlow': lambda t: t.update(method='dis', size=None),
-        'ComputeFlowOfFlow': lambda t: t.update(method='dis'),
-        'StackFlow': lambda t: t.update(length=2),
-        'MultiScaleCrop': lambda t: t.update(input_size=32),
-        'RandomCrop': lambda t: t.update(size=32),
-        'CenterCrop': lambda t: t.update(crop_size=32),
-        'ThreeCrop': lambda t: t.update(crop_size=36),
-        'SampleFrames': lambda t: t.update(
-            clip_len=5, frame_interval=1, num_clips=min(t.num_clips, 2)
-        ),
-    }
-    pipeline = copy.deepcopy(pipeline)
-    for transform in pipeline:
-        kind = transform.type.replace('FlowResize', 'Resize')
-        sizes.get(kind, lambda t: None)(transform)
-    return pipeline
 
 
 def small(path) -> Config:

@@ -1,5 +1,6 @@
 """Our configs, each read once. They are shared: copy them before modifying."""
 
+import copy
 import functools
 from pathlib import Path
 
@@ -27,3 +28,25 @@ def name(path: Path) -> str:
 
 def steps(pipeline: list[dict], kind: str) -> list[dict]:
     return [step for step in pipeline if step['type'] == kind]
+
+
+def shrink(pipeline: list[dict]) -> list[dict]:
+    """The same steps on five frames of 32x32."""
+    sizes = {
+        'Resize': lambda t: t.update(scale=(-1, 36) if t.scale[0] == -1 else (32, 32)),
+        'ComputeFlow': lambda t: t.update(method='dis', size=None),
+        'ComputeFlowOfFlow': lambda t: t.update(method='dis'),
+        'StackFlow': lambda t: t.update(length=2),
+        'MultiScaleCrop': lambda t: t.update(input_size=32),
+        'RandomCrop': lambda t: t.update(size=32),
+        'CenterCrop': lambda t: t.update(crop_size=32),
+        'ThreeCrop': lambda t: t.update(crop_size=36),
+        'SampleFrames': lambda t: t.update(
+            clip_len=5, frame_interval=1, num_clips=min(t.num_clips, 2)
+        ),
+    }
+    pipeline = copy.deepcopy(pipeline)
+    for transform in pipeline:
+        kind = transform.type.replace('FlowResize', 'Resize')
+        sizes.get(kind, lambda t: None)(transform)
+    return pipeline
