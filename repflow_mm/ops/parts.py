@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from repflow_mm.ops.recorded import recorded
+from repflow_mm.ops.exporting import is_exporting
 
 
 def in_parts(
@@ -28,7 +28,7 @@ def in_parts(
     Returns:
         tuple[Tensor, ...]: Its results, `(N, ...)`.
     """
-    if recorded():
+    if is_exporting():
         return function(*maps)
     if torch.is_grad_enabled():
         function = partial(

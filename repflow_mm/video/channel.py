@@ -176,7 +176,7 @@ class Channel:
             self.process.kill()
             code = self.process.wait()
             self.close()
-            if watchdog.barked:
+            if watchdog.expired:
                 reason = f'the decoder hangs (no answer in {self.timeout:g} s)'
                 raise ChannelError(reason, hung=True) from None
             reason = f'the decoder crashes (exit status {code})'
@@ -196,7 +196,7 @@ class _Watchdog:
     """
 
     def __init__(self, function: Callable[[], None]) -> None:
-        self.barked = False
+        self.expired = False
         self._function, self._deadline = function, float('inf')
         self._stopped = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -210,7 +210,7 @@ class _Watchdog:
     def _watch(self) -> None:
         while not self._stopped.wait(_SECONDS_PER_LOOK):
             if time.monotonic() > self._deadline:
-                self.barked = True
+                self.expired = True
                 self._function()
                 return
 

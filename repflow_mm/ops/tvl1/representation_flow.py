@@ -8,7 +8,7 @@ from torch import Tensor
 
 from repflow_mm.checks import check_choice, check_count
 from repflow_mm.errors import InputError
-from repflow_mm.ops.recorded import recorded
+from repflow_mm.ops.exporting import is_exporting
 from repflow_mm.ops.tvl1 import custom_op, reference
 from repflow_mm.ops.tvl1.backend import Problem
 
@@ -114,7 +114,7 @@ def _solver(
     """The fastest solver that supports this call."""
     flow_kernels = reference.sobel_kernels(1.0) if flow_grad == 'sobel' else None
     plain = partial(reference.representation_flow, flow_kernels=flow_kernels)
-    if backend == 'reference' or recorded():
+    if backend == 'reference' or is_exporting():
         return plain
     unfused = ''
     if flow_grad != 'forward':

@@ -18,7 +18,7 @@ LARGEST = 4096
 INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
 
 
-def _install() -> str:
+def _missing() -> str:
     """What is missing from the installation; empty if nothing is."""
     if not importlib.util.find_spec('triton'):
         return 'Triton is not installed'
@@ -36,7 +36,7 @@ def _install() -> str:
     return ''
 
 
-_NOT_INSTALLED = _install()
+_NOT_INSTALLED = _missing()
 
 
 def reason(f: Tensor | None = None) -> str:

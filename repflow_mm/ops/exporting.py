@@ -11,6 +11,6 @@ _EXPORTING = next(
 )
 
 
-def recorded() -> bool:
+def is_exporting() -> bool:
     """Whether `torch.export`, `torch.onnx` or `torch.jit.trace` records this call."""
     return getattr(torch.compiler, _EXPORTING) or torch.jit.is_tracing()
