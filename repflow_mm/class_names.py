@@ -58,7 +58,7 @@ def numbered_classes(count: int) -> tuple[str, ...]:
 
 def _read(source: str) -> list[str]:
     if Path(source).is_file():
-        return Path(source).read_text(encoding='utf-8').splitlines()
+        return Path(source).read_text(encoding='utf-8-sig').splitlines()
     try:
         return class_names(source)
     except FileNotFoundError:

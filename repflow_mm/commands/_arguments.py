@@ -83,7 +83,7 @@ def videos_of(args: argparse.Namespace) -> dict[Path, Path]:
 
 def _listed(path: Path, root: Path) -> dict[Path, Path]:
     try:
-        lines = path.read_text(encoding='utf-8').splitlines()
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
     except UnicodeDecodeError:
         raise InputError(
             f'{path} is not UTF-8 text: a list has a path per line'

@@ -110,7 +110,8 @@ class _Reader:
         self.other_decoder = ''
         self._files = ExitStack()
         self._fetch()
-        self.info = self._of_this_video(process.open, self._path)
+        with process.lock:
+            self.info = self._of_this_video(process.open, self._path)
 
     def frames(self, indices: np.ndarray) -> np.ndarray:
         with self._files:  # removes the downloaded copy
@@ -124,9 +125,10 @@ class _Reader:
 
     def _fetch(self) -> None:
         try:
-            self._path = self._files.enter_context(
+            path = self._files.enter_context(
                 get_local_path(self.filename, backend_args=self._backend_args)
             )
+            self._path = os.path.abspath(path)  # the folder may change
         except (OSError, HTTPException) as error:
             message = f'cannot be fetched ({error!r})'
             raise VideoError(self.filename, message) from None
@@ -134,12 +136,13 @@ class _Reader:
     def _frames(self, indices: np.ndarray) -> np.ndarray:
         if not os.path.exists(self._path):  # frames were read, and the copy removed
             self._fetch()
-        if self._process.path != self._path:
-            self._of_this_video(self._process.open, self._path)
         indices = np.atleast_1d(indices)
-        frames = self._of_this_video(self._process.frames, indices, False)
-        if self._process.fell_back:
-            self.other_decoder = self._process.used
+        with self._process.lock:
+            if self._process.path != self._path:
+                self._of_this_video(self._process.open, self._path)
+            frames = self._of_this_video(self._process.frames, indices, False)
+            if self._process.fell_back:
+                self.other_decoder = self._process.used
         height, width = frames.shape[1:3]
         if max(height, width) > _MAX_ASPECT * min(height, width):
             raise VideoError(self.filename, f'is {width}x{height} pixels')

@@ -113,9 +113,8 @@ def clip_shape(cfg: Mapping) -> tuple[int, int, int]:
         steps[str(step.get('type')).rpartition('.')[2]] = step
     sampling = next((s for n, s in steps.items() if 'SampleFrames' in n), {})
     frames, size = sampling.get('clip_len'), None
-    if steps.get('FormatShape', {}).get('input_format') == 'NCHW':
-        # Frame by frame: one clip is all segments.
-        frames = frames and frames * sampling.get('num_clips', 1)
+    if frames == 1 and steps.get('FormatShape', {}).get('input_format') == 'NCHW':
+        frames = sampling.get('num_clips', 1)  # frame by frame: a clip is all segments
     for step in steps.values():  # the last one that sets the size
         if 'crop_size' in step:
             size = step['crop_size']

@@ -60,10 +60,13 @@ class Sampling:
         frames (int): Frames per window.
         interval (int): Step between sampled frames; 0 if the config spreads segments
             over the whole video, in which case a window is ten seconds.
+        target_fps (float, optional): Frame rate that the video is taken to have.
+            Defaults to its own.
     """
 
     frames: int
     interval: int
+    target_fps: float | None = None
 
     @classmethod
     def of(cls, sampler: Mapping) -> 'Sampling':
@@ -71,7 +74,7 @@ class Sampling:
         length = sampler.get('clip_len', 1)
         if length == 1:
             return cls(sampler.get('num_clips', 1), 0)
-        return cls(length, sampler.get('frame_interval', 1))
+        return cls(length, sampler.get('frame_interval', 1), sampler.get('target_fps'))
 
     def windows(self, total: int, fps: float) -> list[np.ndarray]:
         """Frame indices of each window; the last window ends with the video.
@@ -87,7 +90,11 @@ class Sampling:
         Raises:
             InputError: If more than half of the only window would be padding.
         """
-        if self.interval:
+        if self.interval and self.target_fps:  # as SampleFrames
+            length = max(self.frames * self.interval * fps / self.target_fps, 1)
+            steps = np.linspace(0, length - 1, self.frames).astype(int)
+            span = int(np.ceil(length))
+        elif self.interval:
             span = self.frames * self.interval
             steps = np.arange(self.frames) * self.interval
         else:

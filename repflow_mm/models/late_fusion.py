@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
@@ -59,6 +58,12 @@ class LateFusion(BaseModel):
         classes = {head.num_classes for head in heads}
         if len(classes) > 1:
             raise InputError(f'the streams have different classes: {sorted(classes)}')
+        kinds = {getattr(head, 'average_clips', None) for head in heads}
+        if len(kinds) > 1:
+            raise InputError(
+                f'the streams have different scores, cls_head.average_clips of '
+                f'{" and ".join(sorted(map(repr, kinds)))}: give all the same'
+            )
         self._loaded = [file is not None for file in files]
         for stream, file in zip(self.streams, files, strict=True):
             if file is not None:
@@ -113,8 +118,9 @@ class LateFusion(BaseModel):
             data_samples = stream(clips, data_samples, mode='predict')
             scores.append([sample.pred_score for sample in data_samples])
         for sample, *parts in zip(data_samples or (), *scores, strict=True):
-            weight = parts[0].new_tensor(self.weights)
-            score = torch.tensordot(weight, torch.stack(parts), dims=1)
+            # Not a matrix product, which autocast would compute in half precision.
+            weighted = zip(self.weights, parts, strict=True)
+            score = sum(weight * part for weight, part in weighted)
             sample.set_pred_score(score)
             sample.set_pred_label(score.argmax(-1, keepdim=True))
         return data_samples

@@ -4,6 +4,7 @@ import importlib
 import inspect
 from collections.abc import Callable
 from functools import lru_cache, partial
+from threading import get_ident
 
 import cv2
 import numpy as np
@@ -35,11 +36,11 @@ def opencv_tvl1(first: np.ndarray, second: np.ndarray) -> np.ndarray:
             "OpenCV's TV-L1 is in its contributed modules: pip uninstall opencv-python "
             'opencv-python-headless, then pip install opencv-contrib-python-headless'
         )
-    return _tvl1_solver(first.shape).calc(first, second, None)
+    return _tvl1_solver(first.shape, get_ident()).calc(first, second, None)
 
 
 @lru_cache(maxsize=16)
-def _tvl1_solver(shape: tuple[int, int]):
+def _tvl1_solver(shape: tuple[int, int], thread: int):
     # One for each size: a solver that saw a small picture keeps its few scales.
     return cv2.optflow.DualTVL1OpticalFlow_create()
 
@@ -51,11 +52,11 @@ def farneback(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def dis(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """OpenCV's dense inverse search, preset `MEDIUM`; see `opencv_tvl1`."""
-    return _dis_solver().calc(first, second, None)
+    return _dis_solver(get_ident()).calc(first, second, None)
 
 
-@lru_cache(maxsize=1)
-def _dis_solver() -> cv2.DISOpticalFlow:
+@lru_cache(maxsize=16)
+def _dis_solver(thread: int) -> cv2.DISOpticalFlow:
     return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
 

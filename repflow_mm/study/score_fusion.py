@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,12 +88,18 @@ def read_scores(path: str | Path) -> Scores:
         ) from error
     if scores.ndim != 2 or not np.isfinite(scores).all():
         raise InputError(f'{path} holds scores that are not finite numbers per class')
-    if None in names:
-        names = []
-    elif len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f'{path} has two scores of {twice}')
+    names = [] if None in names else _numbered(names)
     return Scores(str(path), tuple(names), scores, labels)
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """The names, from the second time on with a number: a list may repeat a video."""
+    times: Counter[str] = Counter()
+    numbered = []
+    for name in names:
+        times[name] += 1
+        numbered.append(name if times[name] == 1 else f'{name} ({times[name]})')
+    return numbered
 
 
 def aligned(tests: Sequence[Scores]) -> list[Scores]:

@@ -1,6 +1,7 @@
 """Decoding videos in a separate process, each with a decoder that can read it."""
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from stat import S_ISREG
 from typing import NamedTuple
@@ -64,6 +65,9 @@ class VideoProcess:
     Attributes:
         path (str, optional): The open video.
         used (str): The decoder that reads it.
+        fell_back (bool): Whether another decoder had to take over.
+        lock (threading.RLock): To be held by a thread that shares the process, from
+            opening a video to reading its frames.
 
     Raises:
         InputError: If the decoder is unknown or not installed.
@@ -72,6 +76,7 @@ class VideoProcess:
     def __init__(
         self, decoder: str = 'auto', timeout: float = 60.0, max_videos: int = 1000
     ) -> None:
+        self.lock = threading.RLock()  # for threads that share the process
         self._candidates = candidates(decoder)
         self.decoder = decoder
         self.max_videos = max_videos

@@ -2,6 +2,7 @@
 
 import functools
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -48,6 +49,30 @@ def test_two_videos_open_at_once(plugin, motion_set, clip):
     for results, filename in ((first, clip), (second, other)):
         wanted = frames_of(filename, open_video, decode)['imgs'][0]
         np.testing.assert_array_equal(decode(results)['imgs'][0], wanted)
+
+
+def test_threads_share_a_decoder(plugin, motion_set, clip):
+    other = str(motion_set / 'videos_train' / 'zoom_in' / '0000.mp4')
+    open_video, decode = VideoInit(), VideoDecode()
+    wanted = {f: frames_of(f, open_video, decode)['imgs'][0] for f in (clip, other)}
+
+    def same(filename: str) -> bool:
+        found = frames_of(filename, open_video, decode)['imgs'][0]
+        return bool((found == wanted[filename]).all())
+
+    with ThreadPoolExecutor(2) as pool:
+        assert all(pool.map(same, [clip, other] * 20))
+
+
+def test_a_video_stays_the_same_in_another_folder(plugin, motion_set, monkeypatch):
+    open_video, decode = VideoInit(), VideoDecode()
+    videos = motion_set / 'videos_train'
+    monkeypatch.chdir(videos / 'still')
+    first = open_video(dict(filename='0000.mp4', frame_inds=np.array([0])))
+    monkeypatch.chdir(videos / 'zoom_in')
+    open_video(dict(filename='0000.mp4', frame_inds=np.array([0])))
+    expected = frames_of(str(videos / 'still' / '0000.mp4'), open_video, decode)
+    np.testing.assert_array_equal(decode(first)['imgs'][0], expected['imgs'][0])
 
 
 class Frames:

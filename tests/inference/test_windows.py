@@ -12,6 +12,16 @@ def windows(plugin):
     return windows
 
 
+def test_a_frame_rate_is_that_of_the_test(windows, plugin):
+    from mmaction.registry import TRANSFORMS
+
+    cfg = dict(type='SampleFrames', clip_len=8, num_clips=1, target_fps=10)
+    clip = dict(total_frames=100, avg_fps=25.0, start_index=0)
+    wanted = TRANSFORMS.build(dict(cfg, test_mode=True))(clip)['frame_inds']
+    found = windows.Sampling.of(cfg).windows(100, 25.0)[0]
+    assert np.diff(found).tolist() == np.diff(wanted).tolist() and 2 in np.diff(found)
+
+
 @pytest.mark.parametrize(
     ('sampler', 'total', 'count'),
     [
@@ -40,7 +50,7 @@ def test_a_short_video_ends_in_its_last_frame(windows):
     sampling = windows.Sampling.of(dict(clip_len=8, frame_interval=2))
     (indices,) = sampling.windows(10, 25.0)
     assert indices.tolist() == [0, 2, 4, 6, 8, 9, 9, 9]
-    with pytest.raises(ValueError, match='6 frames, and the config samples 8, every'):
+    with pytest.raises(ValueError, match='6 frames, and the config samples 8, 2 apart'):
         sampling.windows(6, 25.0)
 
 

@@ -158,6 +158,13 @@ def test_maps_that_come_channels_last_stay_so(name, fusion, two_threads):
     )
 
 
+def test_samples_one_by_one_under_vmap():
+    layer = build_layer(dict(type='RepFlow', n_iters=2, backend='reference'), 4).eval()
+    clips = torch.rand(3, 4, 3, 5, 6)
+    found = torch.vmap(lambda clip: layer(clip[None])[0])(clips)
+    torch.testing.assert_close(found, layer(clips), rtol=1e-4, atol=1e-5)
+
+
 def test_slow_parameters_and_prefixes():
     model = nn.ModuleDict(
         dict(a=FlowOfFlow(6, **SMALL), b=FrameDifference(6, flow_channels=4))

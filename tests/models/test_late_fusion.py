@@ -6,6 +6,8 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper
 
+from repflow_mm.errors import InputError
+
 
 def config(streams: int = 2) -> dict:
     stream = dict(
@@ -64,6 +66,26 @@ def test_scores_of_each_view_are_fused_by_stream(plugin):
             for stream in model.streams
         )
     torch.testing.assert_close(fused.pred_score, (first + 3 * second) / 4)
+
+
+def test_scores_are_fused_in_fp32_under_autocast(plugin):
+    from mmaction.registry import MODELS
+
+    model = MODELS.build(config()).eval()
+    data = dict(inputs=list(torch.rand(1, 1, 3, 4, 64, 64)), data_samples=samples(1))
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        (sample,) = model.test_step(data)
+    assert sample.pred_score.dtype == torch.float32
+    assert float(sample.pred_score.sum()) == pytest.approx(1, abs=1e-5)
+
+
+def test_scores_of_two_kinds_are_not_averaged(plugin):
+    from mmaction.registry import MODELS
+
+    cfg = config()
+    cfg['streams'][0]['cls_head']['average_clips'] = 'score'
+    with pytest.raises(InputError, match="'prob' and 'score': give all the same"):
+        MODELS.build(cfg)
 
 
 def test_every_stream_learns(plugin):

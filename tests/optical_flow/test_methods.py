@@ -1,5 +1,7 @@
 """Methods of optical flow on known motions."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
@@ -33,6 +35,18 @@ def test_a_small_picture_leaves_no_trace_in_the_flow_of_a_large_one():
     before = opencv_tvl1(*large)
     opencv_tvl1(*(p[:20, :20].copy() for p in large))
     np.testing.assert_array_equal(opencv_tvl1(*large), before)
+
+
+@pytest.mark.parametrize('name', GREY)
+def test_threads_do_not_disturb_each_other(name):
+    if name == 'tvl1' and not hasattr(cv2, 'optflow'):
+        pytest.skip('OpenCV without contrib')
+    _, method = find_method(name)
+    pairs = [pair(1, 0, 48), pair(0, -1, 48)]
+    wanted = [method(*frames) for frames in pairs]
+    with ThreadPoolExecutor(2) as pool:
+        for number, flow in enumerate(pool.map(lambda p: method(*p), pairs * 6)):
+            np.testing.assert_allclose(flow, wanted[number % 2], atol=1e-4)
 
 
 def right(first, second):

@@ -121,7 +121,7 @@ def test_what_is_refused(tests, tmp_path, capsys, monkeypatch):
         ([rgb, other], 'of different clips: 2 are in one alone (first: c)'),
         ([rgb, label], 'have different labels'),
         ([rgb, classes], 'different numbers of classes: 2 and 3'),
-        ([rgb, twice], 'has two scores of b'),
+        ([rgb, twice], 'of different clips: 2 are in one alone (first: b (2))'),
         ([rgb, nameless], 'one does not name its clips'),
         ([rgb, nan], 'not finite numbers'),
         ([rgb, 'text.pkl'], 'holds no scores'),
