@@ -41,4 +41,4 @@ contrasts = {
         ('MotionSqueeze', 'MotionSqueeze'),
     )
 }
-scales = dict(quick=dict(sets=['aperture', 'transparent']), paper=dict(seeds=7))
+scales = dict(paper=dict(seeds=7))
