@@ -87,7 +87,7 @@ def test_the_tools_run_in_an_empty_folder(installed, tmp_path):
         capture_output=True,
         text=True,
     )
-    assert wrong.returncode == 2 and 'did you mean train?' in wrong.stderr
+    assert wrong.returncode == 2 and "did you mean 'train'?" in wrong.stderr
     test = ['-m', 'repflow_mm', 'test', 'rgb_r18_motion', 'none.pth']
     result = subprocess.run(
         [sys.executable, *test], cwd=tmp_path, env=env, capture_output=True, text=True
