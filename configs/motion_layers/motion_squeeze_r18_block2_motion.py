@@ -1,5 +1,5 @@
 # MotionSqueeze in the place of the demo's RepFlow, with as many parameters.
 _base_ = '../_base_/r18_motion.py'
 
-# The authors' smaller window, for maps of 14x14 and below: 7 would be all of the map.
+# Its authors use less than 7 on small maps. On this one, 14x14, 7 is all of it.
 model = dict(backbone=dict(flow=dict(type='MotionSqueeze', budget='equal', radius=3)))
