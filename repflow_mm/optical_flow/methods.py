@@ -3,8 +3,7 @@
 import importlib
 import inspect
 from collections.abc import Callable
-from functools import lru_cache, partial
-from threading import get_ident
+from functools import partial
 
 import cv2
 import numpy as np
@@ -36,13 +35,9 @@ def opencv_tvl1(first: np.ndarray, second: np.ndarray) -> np.ndarray:
             "OpenCV's TV-L1 is in its contributed modules: pip uninstall opencv-python "
             'opencv-python-headless, then pip install opencv-contrib-python-headless'
         )
-    return _tvl1_solver(first.shape, get_ident()).calc(first, second, None)
-
-
-@lru_cache(maxsize=16)
-def _tvl1_solver(shape: tuple[int, int], thread: int):
-    # One for each size: a solver that saw a small picture keeps its few scales.
-    return cv2.optflow.DualTVL1OpticalFlow_create()
+    # A solver of its own for each pair: it keeps the few scales of a small picture,
+    # and its buffers are not for two threads.
+    return cv2.optflow.DualTVL1OpticalFlow_create().calc(first, second, None)
 
 
 def farneback(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -52,12 +47,9 @@ def farneback(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def dis(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """OpenCV's dense inverse search, preset `MEDIUM`; see `opencv_tvl1`."""
-    return _dis_solver(get_ident()).calc(first, second, None)
-
-
-@lru_cache(maxsize=16)
-def _dis_solver(thread: int) -> cv2.DISOpticalFlow:
-    return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    # A solver of its own for each pair, as for TV-L1.
+    solver = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return solver.calc(first, second, None)
 
 
 def repflow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
