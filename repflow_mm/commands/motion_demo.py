@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         '--epochs',
         type=at_least(1),
-        default=4,
+        default=3,
         metavar='N',
         help='epochs to train',
     )
