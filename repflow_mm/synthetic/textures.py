@@ -7,11 +7,11 @@ SIZE = 256  # pixels
 
 def waves(rng: np.random.Generator) -> np.ndarray:
     """Three maps of band-limited noise, `(3, SIZE, SIZE)`, of variance 1."""
-    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(SIZE), np.fft.fftfreq(SIZE)))
+    frequency = np.hypot(np.fft.fftfreq(SIZE)[:, None], np.fft.rfftfreq(SIZE))
     slope, cutoff = rng.uniform(0.8, 1.6), rng.uniform(0.08, 0.14)
     spectrum = np.exp(-((frequency / cutoff) ** 2)) / (frequency + 0.01) ** slope
     noise = rng.standard_normal((3, SIZE, SIZE))
-    maps = np.fft.ifft2(np.fft.fft2(noise) * spectrum).real
+    maps = np.fft.irfft2(np.fft.rfft2(noise) * spectrum)
     maps /= maps.std(axis=(1, 2), keepdims=True)
     return maps
 
