@@ -46,10 +46,21 @@ def farneback(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def dis(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """OpenCV's dense inverse search, preset `MEDIUM`; see `opencv_tvl1`."""
+    """OpenCV's dense inverse search, preset `MEDIUM`; see `opencv_tvl1`.
+
+    Raises:
+        InputError: If the pictures are too small or too narrow for it.
+    """
     # A solver of its own for each pair, as for TV-L1.
     solver = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return solver.calc(first, second, None)
+    try:
+        return solver.calc(first, second, None)
+    except cv2.error:
+        height, width = first.shape
+        raise InputError(
+            f'pictures of {width}x{height} pixels are too small or too narrow for '
+            "OpenCV's DIS: choose another method, such as tvl1"
+        ) from None
 
 
 def repflow(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from repflow_mm.errors import InputError
 from repflow_mm.optical_flow.methods import GREY, find_method
 from repflow_mm.optical_flow.quantize import quantize, rescaled
 from repflow_mm.synthetic.known_motion import moved_textures
@@ -60,6 +61,13 @@ def test_functions_and_their_names():
     name, method = find_method(right)
     assert name == f'{__name__}.right' == find_method(name)[0]
     assert (method(*pair(0, 0)) == 1).all()
+
+
+@pytest.mark.parametrize('shape', [(10, 10), (12, 400)])
+def test_pictures_too_small_for_dis(shape):
+    picture = np.zeros((*shape, 3), np.uint8)
+    with pytest.raises(InputError, match=f'{shape[1]}x{shape[0]} pixels are too small'):
+        find_method('dis')[1](picture, picture)
 
 
 @pytest.mark.parametrize('method', ['tv-l1', 'no.such.function', '', 3])
