@@ -33,12 +33,10 @@ def installed(tmp_path_factory) -> Path:
     tmp = tmp_path_factory.mktemp('packaging')
     clone = tmp / 'clone'
     clone.mkdir()
-    git = subprocess.run(
-        ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
-        cwd=ROOT,
-        capture_output=True,
-    )
-    if git.returncode:
+    listing = 'git ls-files -z --cached --others --exclude-standard'.split()
+    try:
+        git = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True)
+    except (FileNotFoundError, subprocess.CalledProcessError):
         pytest.skip('the files of the project are known from git alone')
     for name in filter(None, git.stdout.decode().split('\0')):
         if (ROOT / name).is_file():
