@@ -108,6 +108,23 @@ def _bytes() -> bytes:
     return b''
 
 
+class _TensorType:
+    """Stands in for `torch.Tensor`, which would build buffers of any size."""
+
+    def __init__(self, *args) -> None:
+        raise forbidden('torch.Tensor(...)')
+
+
+def _rebuild_from_type(rebuild: Callable, kind: type, args: tuple, state: Any) -> Any:
+    """`_rebuild_from_type_v2`: a tensor that has attributes, which are dropped.
+
+    `torch.compile` marks those of an optimizer.
+    """
+    if rebuild is not torch._utils._rebuild_tensor_v2 or kind is not _TensorType:
+        raise forbidden('torch._tensor._rebuild_from_type_v2')
+    return rebuild(*args)
+
+
 _STAND_INS: dict[str, Callable] = {
     '_codecs.encode': _encode,
     'numpy.dtype': _Dtype,
@@ -115,6 +132,8 @@ _STAND_INS: dict[str, Callable] = {
     'mmengine.logging.history_buffer.HistoryBuffer': _History,
     'builtins.bytes': _bytes,
     'builtins.getattr': _getattr,
+    'torch.Tensor': _TensorType,
+    'torch._tensor._rebuild_from_type_v2': _rebuild_from_type,
 }
 for _module in ('numpy.core.multiarray', 'numpy._core.multiarray'):  # numpy renamed it
     _STAND_INS |= {f'{_module}._reconstruct': _Array, f'{_module}.scalar': _scalar}

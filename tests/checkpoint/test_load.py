@@ -16,6 +16,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner.checkpoint import CheckpointLoader
+from torch._tensor import _rebuild_from_type_v2
 
 from repflow_mm.checkpoint import load_checkpoint
 from repflow_mm.errors import InputError
@@ -69,6 +70,19 @@ def test_what_mmengine_saves_loads(loaders, tmp_path, zipped):
         assert list(checkpoint['meta']['dataset_meta']['classes']) == ['a', 'b']
 
 
+@pytest.mark.parametrize('zipped', [True, False])
+def test_attributes_of_tensors_are_dropped(loaders, tmp_path, zipped):
+    """As `torch.compile` marks the tensors of an optimizer."""
+    path = tmp_path / 'compiled.pth'
+    average = torch.arange(3.0)
+    average._dynamo_static_input_type = 'guarded'
+    checkpoint = dict(state_dict=dict(a=torch.ones(1)), optimizer=dict(state=average))
+    torch.save(checkpoint, path, _use_new_zipfile_serialization=zipped)
+    for load in loaders:
+        found = load(path)['optimizer']['state']
+        assert torch.equal(found, torch.arange(3.0)) and not vars(found)
+
+
 def test_what_an_older_numpy_saved_loads(loaders, tmp_path):
     path = tmp_path / 'old.pth'
     torch.save(as_mmengine_saves(), path, _use_new_zipfile_serialization=False)
@@ -90,6 +104,8 @@ def test_what_an_older_numpy_saved_loads(loaders, tmp_path):
         (getattr, (np.ndarray, 'tofile'), 'builtins.getattr'),
         (partial, (eval, 'open({trace!r}, "w")'), 'functools.partial'),
         (shutil.rmtree, '{trace}', 'shutil.rmtree'),
+        (torch.Tensor, (1 << 40,), 'torch.Tensor'),
+        (_rebuild_from_type_v2, (set, torch.Tensor, ((),), {}), '_rebuild_from_type'),
     ],
 )
 def test_anything_else_is_refused_by_name(
