@@ -76,6 +76,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not args.claims and not args.page:
         raise InputError(f'name a claim: {", ".join(shipped_claims())}')
     claims = [read_claim(name) for name in args.claims or shipped_claims()]
+    names = [claim.name for claim in claims]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f'two claims are named {name}: results are told apart by the name, so '
+                'name each once, and rename files of your own'
+            )
     results = args.results or args.out / 'results'
     if args.page:
         for name in ('scale', 'seeds', 'part', 'jobs'):
@@ -98,7 +105,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     console = Console(highlight=False)
     if args.part:
         index, count = args.part
-        if failures := _perform(trials[index::count], None, args.jobs, console):
+        folders = list(dict.fromkeys(trial.folder for trial in trials))  # one training
+        ours = [t for t in trials if t.folder in folders[index::count]]
+        if failures := _perform(ours, results, args.jobs, console, write=False):
             console.print('Failed:\n- ' + '\n- '.join(failures), markup=False)
             raise SystemExit(1)
         return
@@ -127,21 +136,24 @@ def _part(text: str) -> tuple[int, int]:
 
 
 def _perform(
-    trials: Sequence[Trial], results: Path | None, jobs: int, console: Console
+    trials: Sequence[Trial],
+    results: Path,
+    jobs: int,
+    console: Console,
+    write: bool = True,
 ) -> list[str]:
     """Perform what has no row yet, and write a row for each run that ends.
 
-    Without a folder of results, the results stay in the folders of the runs, where a
-    later call finds them: processes that share the folder would overwrite rows. Returns
-    a line for each run that failed.
+    If rows are not written, the results stay in the folders of the runs, where a later
+    call finds them. Returns a line for each run that failed.
     """
 
     def keep(trial: Trial, outcome) -> None:
-        if results is not None:
+        if write:
             row = row_of(trial, outcome)
             write_rows(results / f'{trial.claim}.jsonl', [row])
 
-    files = {results / f'{trial.claim}.jsonl' for trial in trials if results}
+    files = {results / f'{trial.claim}.jsonl' for trial in trials}
     rows = current([row for file in files for row in read_rows(file)], trials)
     done = {row.key for row in rows if row.state == 'done'}
     waiting = []

@@ -150,6 +150,12 @@ def _claim(name: str, cfg: dict) -> Claim:
         if not cfg.get(entry):
             raise InputError(f'a claim needs {entry}; see configs/study')
     arms, sets = cfg['arms'], cfg['sets']
+    for one in (*arms, *sets):
+        if re.search('/| [@+>-] ', one):
+            raise InputError(
+                f'{one!r} is no name of an arm or a set: "/", " @ ", " + ", " - " and '
+                '" > " are those of contrasts'
+            )
     for arm, entry in arms.items():
         if not isinstance(entry, Mapping) or 'config' not in entry:
             raise InputError(f'arm {arm!r} needs config, a config file or its name')

@@ -85,7 +85,7 @@ def _section(report: Report, page: Path) -> list[str]:
         for name in ('PyTorch', 'mmaction2', 'mmengine', 'Python')
         if name in about
     )
-    commits = sorted({row.machine['commit'] for row in report.rows})
+    commits = sorted({row.machine.get('commit', 'unknown') for row in report.rows})
     options = '' if scale == 'quick' else f' --scale {scale}'
     parts = [
         f'### {scale}: {report.state()}',
@@ -96,8 +96,9 @@ def _section(report: Report, page: Path) -> list[str]:
     if failures := report.failures():
         parts.append('Failed:\n\n- ' + '\n- '.join(failures))
     parts.append(
-        f'`python tools/study.py {claim.name}{options}`; {about["device"]}, threads: '
-        f'{about["threads"]}, {versions}, commit {", ".join(commits)}, {last.date}.'
+        f'`python tools/study.py {claim.name}{options}`; '
+        f'{about.get("device", "unknown")}, threads: {about.get("threads", "unknown")}, '
+        f'{versions}, commit {", ".join(commits)}, {last.date}.'
     )
     return parts
 

@@ -13,6 +13,7 @@ from multiprocessing import connection
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 
 from repflow_mm.allocator import keep_memory
 from repflow_mm.errors import DivergenceError, InputError, command
@@ -94,7 +95,10 @@ def _perform(run: Run, log: Path, threads: int, keep_checkpoint: bool) -> None:
 def _result_or_divergence(run: Run, keep_checkpoint: bool) -> int:
     """Exit status: that of a mistake would be 2."""
     try:
-        run.perform(keep_checkpoint)
+        # Another call may train it, too: its result is as good.
+        with FileLock(run.folder / '.lock'):
+            if run.result() is None:
+                run.perform(keep_checkpoint)
     except DivergenceError as error:
         print(error, file=sys.stderr)
         return 1

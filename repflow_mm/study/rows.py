@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from repflow_mm.errors import InputError
 from repflow_mm.files import write_text
 from repflow_mm.study.run import Result, about_machine
@@ -109,6 +111,8 @@ def read_rows(path: Path) -> list[Row]:
 def write_rows(path: Path, new: Iterable[Row]) -> None:
     """Add rows to a file, in place of earlier ones of the same runs.
 
+    Several processes may do so at the same time. Rows of another config are kept.
+
     Args:
         path (Path): The file.
         new (Iterable[Row]): The rows.
@@ -117,9 +121,11 @@ def write_rows(path: Path, new: Iterable[Row]) -> None:
         InputError: If the file holds something else.
         OutputError: If it cannot be written.
     """
-    rows = {row.key: row for row in [*read_rows(path), *new]}
-    lines = (json.dumps(asdict(rows[key])) for key in sorted(rows))
-    write_text(path, ''.join(f'{line}\n' for line in lines))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f'.{path.stem}.lock')):
+        rows = {(row.key, row.digest): row for row in [*read_rows(path), *new]}
+        lines = (json.dumps(asdict(rows[key])) for key in sorted(rows))
+        write_text(path, ''.join(f'{line}\n' for line in lines))
 
 
 def current(rows: Sequence[Row], trials: Sequence[Trial]) -> list[Row]:

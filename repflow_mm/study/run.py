@@ -129,9 +129,8 @@ class Run:
         folder, started = self.folder, time.monotonic()
         pointer = folder / 'last_checkpoint'
         resume = pointer.is_file()
-        self._train(resume)
-        checkpoint = Path(pointer.read_text().strip())
-        metrics, clips = self._test(checkpoint)
+        self._train(self._pointed(pointer) if resume else None)
+        metrics, clips = self._test(self._pointed(pointer))
         if METRIC not in metrics:
             raise InputError(
                 f'{self.config}: its test gives {", ".join(metrics) or "no metric"} '
@@ -145,11 +144,18 @@ class Run:
             for path in (*folder.glob('*.pth'), pointer):
                 path.unlink()
 
-    def _train(self, resume: bool) -> None:
+    def _pointed(self, pointer: Path) -> Path:
+        # The folder may have been moved since.
+        return self.folder / Path(pointer.read_text().strip()).name
+
+    def _train(self, checkpoint: Path | None) -> None:
         cfg = self.read_config()
-        cfg.work_dir, cfg.launcher, cfg.resume = str(self.folder), 'none', resume
-        if resume:
-            cfg.load_from = None  # else MMEngine resumes from there
+        cfg.work_dir, cfg.launcher = str(self.folder), 'none'
+        cfg.resume = checkpoint is not None
+        if checkpoint is not None:
+            cfg.load_from = str(checkpoint)
+        if hook := (cfg.get('default_hooks') or {}).get('checkpoint'):
+            hook.update(out_dir=None, save_last=True)
         cfg.randomness = {**(cfg.get('randomness') or {}), 'seed': self.seed}
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         launch(cfg, 'train', 0)

@@ -1,6 +1,7 @@
 """The runs of a claim: each arm on each set with each seed."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from repflow_mm.study.score_fusion import Scores, read_scores
 from repflow_mm.synthetic import KINDS, MotionSet
 
 NLL = 'nll'  # of the true class, in nats
-# Entries of a config that change its accuracy; the others are hooks, logs and folders.
+# Entries of a config that change its accuracy; most others are hooks, logs and folders.
 _MATTERS = (
     'model',
     'train_dataloader',
@@ -110,7 +111,8 @@ def plan(claim: Claim, scale: str, seeds: int | None, root: Path) -> list[Trial]
         list[Trial]: All runs, whether done or not.
 
     Raises:
-        InputError: If a config, an option or a set is wrong.
+        InputError: If a config, an option or a set is wrong, or if two arms differ only
+            in what a study does not tell apart.
     """
     size, root = claim.scales[scale], root.resolve()
     configs = {
@@ -118,9 +120,11 @@ def plan(claim: Claim, scale: str, seeds: int | None, root: Path) -> list[Trial]
         for name in size.sets
         for arm in claim.arms
     }
+    for name in size.sets:
+        _check_apart({arm: configs[name, arm] for arm in claim.arms})
     trials = []
     for seed in range(seeds or size.seeds):
-        for (name, arm), (options, matters) in configs.items():
+        for (name, arm), (options, matters, _) in configs.items():
             videos = _videos(claim, scale, name, seed)
             folder = root / 'sets' / f'{videos.kind}-{_digest(videos)}'
             trial = Trial(
@@ -140,22 +144,40 @@ def plan(claim: Claim, scale: str, seeds: int | None, root: Path) -> list[Trial]
     return trials
 
 
-def _options(claim: Claim, scale: str, name: str, arm: str) -> tuple[dict, list]:
-    """Overrides for an arm on a set, and the entries of its config that matter."""
+def _check_apart(arms: Mapping[str, tuple[dict, list, dict]]) -> None:
+    """Raise if runs of two arms would be one, though their configs differ."""
+    first: dict[str, str] = {}
+    for arm, (_, matters, cfg) in arms.items():
+        other = first.setdefault(_digest(matters), arm)
+        theirs = arms[other][2]
+        differ = [k for k in {**cfg, **theirs} if cfg.get(k) != theirs.get(k)]
+        if differ:
+            raise InputError(
+                f'arms {other!r} and {arm!r} differ only in {", ".join(differ)}, which '
+                'a study does not tell apart in two configs: override it in the arm'
+            )
+
+
+def _options(claim: Claim, scale: str, name: str, arm: str) -> tuple[dict, list, dict]:
+    """Overrides for an arm on a set, what of its config matters, and its config."""
     entry, videos = claim.arms[arm], claim.sets[name]
+    own = {key: entry[key] for key in entry if key != 'config'}
     options = {
         **claim.options,
         'kind': videos.get('kind', 'motion'),
         **claim.scales[scale].options,
         **videos.get('options', {}),
-        **{key: entry[key] for key in entry if key != 'config'},
+        **own,
     }
     try:
         cfg = read_config(entry['config'], options)
     except InputError as error:
         raise type(error)(f'arm {arm!r} of {claim.name}: {error}') from None
-    matters = [cfg.to_dict().get(key) for key in _MATTERS]
-    return options, matters + [cfg.load_from] * bool(cfg.get('load_from'))
+    content = cfg.to_dict()
+    matters = [content.get(key) for key in _MATTERS]
+    matters += [cfg.load_from] * bool(cfg.get('load_from'))
+    further = {k: own[k] for k in sorted(own) if k.partition('.')[0] not in _MATTERS}
+    return options, matters + [further] * bool(further), content
 
 
 def _videos(claim: Claim, scale: str, name: str, seed: int) -> MotionSet:

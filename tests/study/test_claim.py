@@ -91,6 +91,29 @@ def test_a_run_is_known_by_what_matters_wherever_it_is(write, tmp_path):
     assert digests('a', {'max_epochs=1': "load_from='a.pth', max_epochs=1"}) != first
 
 
+ONE_CONFIG = "flow=dict(config='repflow_r18_block2_motion'),"
+
+
+def test_overrides_of_an_arm_tell_it_apart(write, tmp_path):
+    arm = "flow={'config': 'rgb_r18_motion', 'compile': True},"
+    claim = read_claim(write({ONE_CONFIG: arm}))
+    digests = {trial.digest for trial in plan(claim, 'quick', 1, tmp_path)}
+    assert len(digests) == 4
+
+
+def test_two_configs_that_only_a_hook_tells_apart(write, tmp_path):
+    text = "_base_ = 'repflow_mm::rgb_r18_motion.py'\n"
+    same, hook = tmp_path / 'same.py', tmp_path / 'hook.py'
+    same.write_text(text)
+    hook.write_text(f'{text}default_hooks = dict(timer=dict(interval=7))\n')
+    claim = read_claim(write({ONE_CONFIG: f'flow=dict(config={str(same)!r}),'}))
+    digests = [trial.digest for trial in plan(claim, 'quick', 1, tmp_path)]
+    assert digests[::2] == digests[1::2]
+    claim = read_claim(write({ONE_CONFIG: f'flow=dict(config={str(hook)!r}),'}))
+    with pytest.raises(InputError, match="'rgb' and 'flow' differ only in default_ho"):
+        plan(claim, 'quick', 1, tmp_path)
+
+
 def test_contrasts_name_arms_and_sets(write):
     text = "'flow @ ten/strong - flow @ ten - rgb @ four + rgb @ four > -2'"
     claim = read_claim(write({"'flow - rgb'": text}))
@@ -115,6 +138,8 @@ def test_contrasts_name_arms_and_sets(write):
         ("kind='flicker'", "kid='flicker'", "no 'kid'"),
         ("config='rgb_r18_motion'", 'depth=18', "arm 'rgb' needs config"),
         ("baseline = 'rgb'", "baseline = 'none'", "no 'none'"),
+        ('dict(ten=', "dict(**{'a/b': dict()}, ten=", "'a/b' is no name of an arm"),
+        ('    rgb=', "    **{'a - b': dict()}, rgb=", "'a - b' is no name"),
         ('seeds=2', 'seeds=0', 'seeds, an integer'),
         ('seeds=2', 'seeds=2, set=dict(sise=52)', "scale quick, set: .* no 'sise'"),
         ('seeds=2', 'seeds=2, set=dict(train_clips=3)', "there is no 'train_clips'"),

@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,8 @@ class Pretended(Run):
         print('begun')
         if self.stem == 'killed':
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.stem == 'slow':
+            time.sleep(10)  # until the other call has begun, too
         if self.stem == 'bug':
             raise RuntimeError('ours')
         if self.stem == 'diverged':
@@ -54,6 +59,23 @@ def test_equal_runs_are_one_training(tmp_path):
     found = list(perform_all(runs, jobs=2))
     assert [run for run, _ in found] == runs
     assert (tmp_path / 'fine' / 'output.txt').read_text().count('begun') == 1
+
+
+def test_two_calls_train_a_run_once(tmp_path):
+    calls = [
+        subprocess.Popen([sys.executable, '-c', CALL, str(tmp_path)]) for _ in '12'
+    ]
+    assert [call.wait() for call in calls] == [0, 0]
+    assert (tmp_path / 'slow' / 'output.txt').read_text().count('begun') == 1
+
+
+CALL = """
+import sys
+from pathlib import Path
+from tests.study.test_processes import outcomes
+if __name__ == '__main__':
+    assert outcomes(Path(sys.argv[1]), 'slow')['slow'].clips == 1
+"""
 
 
 def test_a_users_mistake_stops_all(tmp_path):

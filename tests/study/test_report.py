@@ -91,6 +91,8 @@ def test_rows_are_kept_in_a_file_and_replaced_by_later_ones(rows, trials, tmp_pa
     assert json.loads(path.read_text().splitlines()[0])['claim'] == 'own'
     changed = dataclasses.replace(rows[0], digest='other')
     assert current([changed, rows[1]], trials) == [rows[1]]
+    write_rows(path, [changed])  # such as that of a copy of the claim
+    assert all(row in read_rows(path) for row in (changed, better))
     path.write_text('{"claim": "own"}\n')
     with pytest.raises(InputError, match='line 1: this is no result'):
         read_rows(path)
@@ -110,6 +112,7 @@ def test_the_page_has_a_section_per_claim(claim, rows, tmp_path):
     assert 'a processor, threads: 1, PyTorch 2.13, commit abc, 2026-01-02' in text
     assert (tmp_path / 'study' / 'own_quick.png').stat().st_size > 10_000
     # Rows of a config that has changed since are not shown.
+    (results / 'own.jsonl').unlink()
     write_rows(
         results / 'own.jsonl', [dataclasses.replace(r, digest='x') for r in rows]
     )
