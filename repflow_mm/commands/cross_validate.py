@@ -6,6 +6,8 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmaction.registry import DATASETS
+from mmengine.registry import init_default_scope
 from rich.console import Console
 
 import repflow_mm.plugin  # noqa: F401  registers what configs name
@@ -80,6 +82,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 'rename one, or cross-validate them in another --work-dir'
             )
     trained = [_runs(config, args) for config in args.configs]
+    for runs in trained:
+        _check_lists(runs)
     arms = [Arm(runs) for runs in trained]
     if any(arm.splits != arms[0].splits for arm in arms):
         raise InputError('the configs have different splits: say which with --splits')
@@ -127,8 +131,21 @@ def _runs(config: str, args: argparse.Namespace) -> list[Run]:
         for seed in dict.fromkeys(args.seeds)
         for split in dict.fromkeys(splits)
     ]
-    runs[0].read_config()  # wrong splits and options, before anything is trained
     return runs
+
+
+def _check_lists(runs: list[Run]) -> None:
+    """Read the lists of every split, before anything is trained."""
+    init_default_scope('mmaction')
+    for run in runs:
+        if run.seed != runs[0].seed or run.result() is not None:
+            continue
+        cfg = run.read_config()
+        for part in ('train', 'test'):
+            try:
+                DATASETS.build(cfg[f'{part}_dataloader'].dataset)
+            except InputError as error:
+                raise type(error)(f'{run}: {error}') from None
 
 
 def _places(names: Sequence[str], configs: Sequence[str]) -> list[int]:
@@ -145,8 +162,24 @@ def _places(names: Sequence[str], configs: Sequence[str]) -> list[int]:
     return [known.index(name) for name in wanted]
 
 
+def _check_clips(arms: list[Arm]) -> None:
+    """Raise if a split was not tested on the same videos by all."""
+    first: dict[str | None, tuple[Run | FusedRun, int]] = {}
+    for run in (run for arm in arms for run in arm.runs):
+        result = run.result()
+        if result is None:
+            continue
+        other, clips = first.setdefault(run.split, (run, result.clips))
+        if clips != result.clips:
+            raise InputError(
+                f'{other} was tested on {clips} videos, {run} on {result.clips}: the '
+                'lists have changed in between; take another --work-dir'
+            )
+
+
 def _write(folder: Path, arms: list[Arm], failed: list[str]) -> str:
     """Write the results so far; returns the table."""
+    _check_clips(arms)
     rows = io.StringIO()
     writer = csv.writer(rows, lineterminator='\n')
     writer.writerow(['config', 'split', 'seed', 'clips', 'seconds', 'metric', 'value'])

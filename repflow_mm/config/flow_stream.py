@@ -25,7 +25,8 @@ def set_flow(cfg: dict, length: int | None = None, **options: Any) -> None:
             flow of that flow (none).
 
     Raises:
-        InputError: If a pipeline decodes no video.
+        InputError: If a pipeline decodes no video, or if `method` is a function that a
+            config cannot name.
     """
     compute, stack, channels = _steps(length, options)
     _replace_pipelines(cfg, lambda steps: _flow_pipeline(steps, compute, stack))
@@ -62,6 +63,8 @@ def set_two_streams(cfg: dict, length: int | None = None, **options: Any) -> Non
 def _steps(length: int | None, options: dict) -> tuple[dict, list[dict], int]:
     """ComputeFlow; what follows in front of FormatShape; the number of channels."""
     stride, twice = options.pop('stride', 1), options.pop('twice', None)
+    if callable(options.get('method')):
+        options['method'] = _dotted(options['method'])
     compute, stack = dict(type='ComputeFlow', **options), []
     flows = 2 if twice == 'components' else 1  # at a time
     if twice:
@@ -71,6 +74,17 @@ def _steps(length: int | None, options: dict) -> tuple[dict, list[dict], int]:
     if length > 1:
         stack.append(dict(type='StackFlow', length=length, stride=stride * flows))
     return compute, stack, 2 * length
+
+
+def _dotted(method: Callable) -> str:
+    """The name of a function; a config is written to a file, and read again."""
+    name = f'{method.__module__}.{getattr(method, "__qualname__", "<object>")}'
+    if '<' in name:
+        raise InputError(
+            f'method is {name}, which a config cannot name: write a function in a '
+            "module, and give its path, 'package.module.function'"
+        )
+    return name
 
 
 def _replace_pipelines(cfg: dict, change: Callable[[list], list]) -> None:

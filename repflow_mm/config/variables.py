@@ -208,7 +208,7 @@ def _kind(cfg: dict, before: str, now: str) -> Iterator[_Place]:
 
 def _datasets(cfg: dict) -> Iterator[dict]:
     """Yield all dictionaries in data loaders, those of datasets among them."""
-    nodes = [cfg[f'{part}_dataloader'] for part in ('train', 'val', 'test')]
+    nodes = [cfg.get(f'{part}_dataloader') for part in ('train', 'val', 'test')]
     while nodes:
         node = nodes.pop()
         if isinstance(node, dict):

@@ -19,6 +19,7 @@ from repflow_mm.optical_flow.cache import FlowCache
 from repflow_mm.optical_flow.methods import Method, find_method
 from repflow_mm.optical_flow.quantize import BOUND, ZERO, check_bound, quantize
 from repflow_mm.synthetic.motion_set import MotionSet
+from repflow_mm.video import VideoError
 
 
 @TRANSFORMS.register_module()
@@ -89,6 +90,7 @@ class ComputeFlow(BaseTransform):
                 'tell what it computes: give a function of a module'
             )
         self.keep_rgb = keep_rgb
+        self._damaged: set[str | None] = set()  # videos that cannot be stored
 
     def transform(self, results: dict) -> dict:
         """Replace `imgs`; see the class."""
@@ -131,7 +133,7 @@ class ComputeFlow(BaseTransform):
 
     def _computed(self, results: dict, pairs: np.ndarray) -> np.ndarray:
         """The computed or cached flow, `(pairs, H, W, 2)`, uint8."""
-        whole = self.whole_video(results)
+        whole = self._stored(results)
         if whole is None and self.cache and self.cache.full():
             warnings.warn(
                 f'{self.cache.folder} has {self.cache.max_gb} GB: the flow of other '
@@ -162,6 +164,20 @@ class ComputeFlow(BaseTransform):
             elif i != j:
                 flow[:] = self._flow(frames[i], frames[j])
         return flows
+
+    def _stored(self, results: dict) -> np.ndarray | None:
+        """The flow of a whole video; None if a frame of it is damaged.
+
+        The frames that a sample needs may be sound, as without a cache.
+        """
+        video = results.get('filename')
+        if video in self._damaged:
+            return None
+        try:
+            return self.whole_video(results)
+        except VideoError:
+            self._damaged.add(video)
+            return None
 
     def whole_video(self, results: dict) -> np.ndarray | None:
         """The flow of a whole video from the cache, stored there before if needed.

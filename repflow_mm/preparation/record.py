@@ -44,17 +44,27 @@ class Record:
         Returns:
             dict | None: The result, or None if there is none or the file has changed.
         """
-        return self._results.get(_key(file, how))
+        try:
+            return self._results.get(_key(file, how))
+        except OSError:  # it has vanished
+            return None
+
+    def operations(self) -> set[tuple[str, str]]:
+        """All files, as absolute paths, and what was done to them."""
+        return {(file, how) for file, *_, how in self._results}
 
     def add(self, file: str, how: str, result: dict) -> None:
-        """Record a result.
+        """Record a result, unless the file has vanished.
 
         Args:
             file (str): The file.
             how (str): As for :meth:`find`.
             result (dict): JSON-serializable result.
         """
-        key = _key(file, how)
+        try:
+            key = _key(file, how)
+        except OSError:
+            return
         self._results[key] = result
         self._file.write(json.dumps([*key, result]) + '\n')
         self._file.flush()

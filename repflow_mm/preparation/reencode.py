@@ -6,6 +6,8 @@ import subprocess
 import threading
 from pathlib import Path, PurePosixPath
 
+from filelock import FileLock, Timeout
+
 from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.preparation.parallel import run_all
 from repflow_mm.preparation.plan import Plan, Problem, Sample, make_folder
@@ -13,22 +15,25 @@ from repflow_mm.preparation.record import Record
 
 _RECORD = 'reencoded.jsonl'
 _HALF_MADE = '.half_made'
+_LOCK = '.lock'
 _LONGEST = 3600  # seconds; ffmpeg needs a few per clip
 
 
-def find_ffmpeg(source: Path, target: Path) -> str:
+def find_ffmpeg(source: Path, target: Path, short_side: int) -> str:
     """Verify, before hours of checking videos, that re-encoding can start.
 
     Args:
         source (Path): The folder of the videos.
         target (Path): The folder of the copies.
+        short_side (int): Short side of the copies in pixels.
 
     Returns:
         str: Path of ffmpeg.
 
     Raises:
         MissingFileError: If ffmpeg is not found.
-        InputError: If the folder of the copies holds files of other origin.
+        InputError: If the folder of the copies holds other files, or copies of other
+            videos or of another size, which other lists may name.
     """
     ffmpeg = shutil.which('ffmpeg')
     if not ffmpeg:
@@ -44,12 +49,29 @@ def find_ffmpeg(source: Path, target: Path) -> str:
     if target.exists() and not target.is_dir():
         raise InputError(f'{target} is no folder: give --reencode-to another')
     there = set(os.listdir(target)) if target.is_dir() else set()
-    if there - {_HALF_MADE} and _RECORD not in there:
+    if there - {_HALF_MADE, _LOCK} and _RECORD not in there:
         raise InputError(
             f'{target} holds files that this command did not make: give --reencode-to '
             'a new folder'
         )
+    if _RECORD in there:
+        with Record(target / _RECORD) as record:
+            made = record.operations()
+        for file, how in made:
+            if how != _how(short_side) or not _is_below(file, source):
+                raise InputError(
+                    f'{target} holds copies of others, such as {file} ({how}): give '
+                    '--reencode-to a folder of its own'
+                )
     return ffmpeg
+
+
+def _how(short_side: int) -> str:
+    return f'short side {short_side}'
+
+
+def _is_below(file: str, folder: Path) -> bool:
+    return Path(file).is_relative_to(os.path.abspath(folder))
 
 
 def reencode_plan(
@@ -69,7 +91,23 @@ def reencode_plan(
 
     Returns:
         Plan: The same lists for the copies, without videos that ffmpeg cannot convert.
+
+    Raises:
+        InputError: If another process is making copies there.
     """
+    make_folder(target)
+    try:
+        with FileLock(target / _LOCK, timeout=0):
+            return _reencode(plan, ffmpeg, source, target, short_side, workers)
+    except Timeout:
+        raise InputError(
+            f'another process is making copies in {target}: wait until it has ended'
+        ) from None
+
+
+def _reencode(
+    plan: Plan, ffmpeg: str, source: Path, target: Path, short_side: int, workers: int
+) -> Plan:
     copies, problems, owners = {}, [], {}
     for sample in plan.samples():
         copy = _copy_of(sample, source, target)
@@ -105,7 +143,7 @@ def reencode_plan(
         else:
             record.add(file, how, dict(bytes=os.path.getsize(copies[file].file)))
 
-    how, failed = f'short side {short_side}', {}
+    how, failed = _how(short_side), {}
     with Record(target / _RECORD) as record:
         todo = [
             file

@@ -46,7 +46,7 @@ def run(dataset: Preparation, args: argparse.Namespace) -> None:
 
 def _usable(dataset: Preparation, args: argparse.Namespace) -> Plan:
     if args.reencode_to:
-        ffmpeg = find_ffmpeg(args.videos, args.reencode_to)
+        ffmpeg = find_ffmpeg(args.videos, args.reencode_to, args.short_side)
     plan = _check(dataset.plan(args), args)
     if args.reencode_to:
         plan = reencode_plan(

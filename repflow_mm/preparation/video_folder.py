@@ -54,11 +54,16 @@ class VideoFolder(Preparation):
         )
 
     def check_arguments(self, args: argparse.Namespace) -> None:
-        """Check that the share is between 0 and 1."""
+        """Check the share, and that the lists do not lie among the classes."""
         if not 0 < args.val_share < 1:
             raise InputError(
                 '--val-share has to be between 0 and 1, such as 0.2, got '
                 f'{args.val_share}'
+            )
+        if args.videos.resolve() in args.out.resolve().parents:
+            raise InputError(
+                f'--out {args.out} is in {args.videos} and would be a class: give '
+                'a folder beside it'
             )
 
     def plan(self, args: argparse.Namespace) -> Plan:
@@ -124,9 +129,13 @@ def plan(videos: Path) -> Plan:
                 'look like the same class: merge them or rename one'
             )
     labels = {name: label for label, name in enumerate(classes)}
-    samples = []
+    samples, first = [], {}
     for path in found:
-        if '/' in path:
+        # In two formats it could be in both parts.
+        other = first.setdefault(path.rpartition('.')[0], path)
+        if other != path:
+            problems.append(Problem('there twice', path, f'it is {other}, too'))
+        elif '/' in path:
             samples.append(Sample(videos, path, labels[path.split('/')[0]]))
         else:
             why = f'it lies in {videos} itself'

@@ -79,7 +79,7 @@ def _section(report: Report, page: Path) -> list[str]:
     draw_accuracies(_panels(report), claim.baseline, plot)
     shown = plot.relative_to(page.parent).as_posix()
     last = max(report.rows, key=lambda row: row.date)
-    about = last.machine
+    about = {'device': 'unknown', 'threads': 'unknown', **last.machine}
     versions = ', '.join(
         f'{name} {about[name]}'
         for name in ('PyTorch', 'mmaction2', 'mmengine', 'Python')
@@ -96,9 +96,8 @@ def _section(report: Report, page: Path) -> list[str]:
     if failures := report.failures():
         parts.append('Failed:\n\n- ' + '\n- '.join(failures))
     parts.append(
-        f'`python tools/study.py {claim.name}{options}`; '
-        f'{about.get("device", "unknown")}, threads: {about.get("threads", "unknown")}, '
-        f'{versions}, commit {", ".join(commits)}, {last.date}.'
+        f'`python tools/study.py {claim.name}{options}`; {about["device"]}, threads: '
+        f'{about["threads"]}, {versions}, commit {", ".join(commits)}, {last.date}.'
     )
     return parts
 

@@ -102,7 +102,11 @@ class Run:
     @cached_property
     def folder(self) -> Path:
         """Where the run writes: a changed config has another folder."""
-        text = repr(read_config(self.config, self.options).to_dict())
+        cfg = read_config(self.config, self.options)
+        if self.split is not None and cfg.get('splits'):
+            # Whichever split the config has by itself, or by the environment.
+            cfg = read_config(self.config, {**self.options, 'split': cfg.splits[0]})
+        text = repr(cfg.to_dict())
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         split = '' if self.split is None else f'{self.split}-'
         return self.root / f'{self.stem}-{digest}' / f'{split}seed{self.seed}'

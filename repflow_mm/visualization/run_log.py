@@ -1,6 +1,7 @@
 """Read the MMEngine logs of a training run, including all resumptions."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ def read_run(work_dir: Path) -> dict[str, Curve]:
 
     Each start or `--resume` writes a log of its own. From the step at which a later log
     begins, values of earlier logs are discarded, since those iterations were repeated.
+    A training that was not resumed begins anew: earlier logs are of another one.
 
     Args:
         work_dir (Path): Work directory that contains `*/vis_data/scalars.json`.
@@ -47,6 +49,8 @@ def read_run(work_dir: Path) -> dict[str, Curve]:
     in_iterations = set()
     in_epochs = False
     for log in logs:
+        if _begins_anew(log):
+            curves.clear()
         sitting: dict[str, dict[int, float]] = {}
         for row in _rows(log):
             step = row.pop('step')
@@ -74,6 +78,14 @@ def read_run(work_dir: Path) -> dict[str, Curve]:
         )
         for name, points in curves.items()
     }
+
+
+def _begins_anew(log: Path) -> bool:
+    config = log.with_name('config.py')  # written by MMEngine
+    if not config.is_file():
+        return False
+    text = config.read_text(encoding='utf-8')
+    return re.search('^resume = False$', text, re.MULTILINE) is not None
 
 
 def _rows(log: Path) -> Iterator[dict]:

@@ -1,8 +1,11 @@
 """`cross_validate`: two configs on two splits, interrupted, continued; mistakes."""
 
+import json
 import shutil
 
 import pytest
+
+from repflow_mm.errors import InputError
 
 CONFIG = """_base_ = 'repflow_mm::{base}.py'
 split = 'a'
@@ -84,3 +87,24 @@ def test_mistakes_end_in_one_line(run_python, configs, tmp_path):
     line = error('--splits', 'c')
     assert 'rgb, split c, seed 0: ' in line and 'motion_train_split_c_list.txt' in line
     assert 'there is no config' in error('nowhere.py')
+    # Before the first split is trained.
+    (tmp_path / 'data' / 'motion_val_split_b_list.txt').unlink()
+    assert 'rgb, split b, seed 0: no annotation list at' in error()
+    assert not (tmp_path / 'x').exists()
+
+
+def test_lists_that_have_changed_in_between(plugin, tmp_path):
+    from repflow_mm.commands.cross_validate import _check_clips
+    from repflow_mm.study.run import Run
+    from repflow_mm.study.table import Arm
+
+    arms = []
+    for name, clips in (('rgb_r18_motion', 20), ('repflow_r18_block2_motion', 5)):
+        run = Run(name, {}, None, 0, tmp_path)
+        run.folder.mkdir(parents=True)
+        result = dict(metrics={}, clips=clips, seconds=1)
+        (run.folder / 'result.json').write_text(json.dumps(result))
+        arms.append(Arm([run]))
+    _check_clips(arms[:1])
+    with pytest.raises(InputError, match='was tested on 20 videos, .* on 5: the lists'):
+        _check_clips(arms)

@@ -6,6 +6,7 @@ import pytest
 
 from repflow_mm.config import apply_variables, set_flow
 from repflow_mm.errors import InputError
+from repflow_mm.optical_flow.methods import opencv_tvl1
 from tests.helpers.configs import config
 
 WEIZMANN = 'real/{}_r18_weizmann.py'
@@ -62,6 +63,17 @@ def test_pipelines_of_mmaction2_in_a_wrapper():
     with pytest.raises(InputError, match=r'has neither: .*RawFrameDecode'):
         cfg.test_dataloader.dataset.pipeline = [dict(type='RawFrameDecode')]
         set_flow(cfg)
+
+
+def test_a_function_is_known_by_its_path():
+    cfg = config('rgb_r18_motion.py')
+    set_flow(cfg, length=3, method=opencv_tvl1)
+    name = 'repflow_mm.optical_flow.methods.opencv_tvl1'
+    assert {s['method'] for s in cfg.train_pipeline if s['type'] == 'ComputeFlow'} == {
+        name
+    }
+    with pytest.raises(InputError, match='<lambda>, which a config cannot name'):
+        set_flow(cfg, method=lambda first, second: first)
 
 
 def test_flow_of_flow_doubles_the_channels_of_its_components():

@@ -192,6 +192,12 @@ def test_a_video_that_does_not_decode_leaves_nothing_in_the_cache(clip, tmp_path
         raise VideoError(clip, 'frame 2 does not decode')
 
     results['video_reader'].every_frame = broken
+    cached = Flow(cache=str(tmp_path / 'flow'))
     with pytest.raises(VideoError, match='frame 2 does not decode'):
-        Flow(cache=str(tmp_path / 'flow'))(results)
+        cached.whole_video(results)
     assert list((tmp_path / 'flow').iterdir()) == []
+    # The frames that are needed decode.
+    found = cached(dict(results))['imgs']
+    np.testing.assert_array_equal(found, Flow()(dict(results))['imgs'])
+    results['video_reader'].every_frame = None  # not tried again
+    np.testing.assert_array_equal(cached(results)['imgs'], found)

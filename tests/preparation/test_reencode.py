@@ -7,7 +7,9 @@ from pathlib import Path
 
 import cv2
 import pytest
+from filelock import FileLock
 
+from repflow_mm.errors import InputError
 from repflow_mm.preparation.plan import Plan, Sample
 from repflow_mm.preparation.reencode import find_ffmpeg, reencode_plan
 from tests.preparation.test_check_videos import encode
@@ -70,7 +72,7 @@ def test_sizes_paths_and_resuming(tmp_path, ffmpeg, capsys):
     ]
     (problem,) = made.problems
     assert problem.kind == 'not re-encoded' and 'ffmpeg: ' in problem.why
-    assert not list(target.glob('.*'))
+    assert {path.name for path in target.glob('.*')} <= {'.lock'}
 
     copies = state(target / 'train')
     assert run() == made and state(target / 'train') == copies
@@ -100,19 +102,42 @@ def test_two_videos_never_share_a_copy(tmp_path, ffmpeg):
 def test_where_copies_cannot_be(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, 'which', lambda name: None)
     with pytest.raises(FileNotFoundError, match='no ffmpeg on the PATH: install it'):
-        find_ffmpeg(tmp_path, tmp_path / 'small')
+        find_ffmpeg(tmp_path, tmp_path / 'small', 64)
     monkeypatch.setattr(shutil, 'which', lambda name: name)
     videos = tmp_path / 'videos'
     (videos / 'deep').mkdir(parents=True)
     for target in (videos, videos / 'deep' / 'small', videos / 'deep' / '..'):
         with pytest.raises(ValueError, match='cannot be in .*, the folder of the vid'):
-            find_ffmpeg(videos, target)
+            find_ffmpeg(videos, target, 64)
     (tmp_path / 'mine').mkdir()
     (tmp_path / 'mine' / 'film.mp4').touch()
     with pytest.raises(ValueError, match='mine holds files that this command did not'):
-        find_ffmpeg(videos, tmp_path / 'mine')
+        find_ffmpeg(videos, tmp_path / 'mine', 64)
     with pytest.raises(ValueError, match='is no folder: give --reencode-to another'):
-        find_ffmpeg(videos, tmp_path / 'mine' / 'film.mp4')
+        find_ffmpeg(videos, tmp_path / 'mine' / 'film.mp4', 64)
     # Killed before the record was begun.
     (tmp_path / 'small' / '.half_made').mkdir(parents=True)
-    assert find_ffmpeg(videos, tmp_path / 'small') == 'ffmpeg'
+    assert find_ffmpeg(videos, tmp_path / 'small', 64) == 'ffmpeg'
+
+
+def test_copies_that_other_lists_may_name_are_not_replaced(tmp_path, ffmpeg):
+    for folder in ('train', 'test'):
+        encode(tmp_path / folder / 'run' / '1.mp4')
+    small = tmp_path / 'small'
+    plan = Plan({'x': [Sample(tmp_path / 'train', 'run/1.mp4', 0)]})
+    find_ffmpeg(tmp_path / 'train', small, 16)
+    reencode_plan(plan, ffmpeg, tmp_path / 'train', small, 16, 1)
+    assert find_ffmpeg(tmp_path / 'train', small, 16) == ffmpeg
+    for source, short_side in (('test', 16), ('train', 32)):
+        with pytest.raises(
+            InputError, match=r'of others.*1.mp4 \(short side 16'
+        ):
+            find_ffmpeg(tmp_path / source, small, short_side)
+
+
+def test_one_process_at_a_time_makes_copies(tmp_path, ffmpeg):
+    source, small = tmp_path / 'videos', tmp_path / 'small'
+    small.mkdir()
+    with FileLock(small / '.lock'):
+        with pytest.raises(InputError, match='another process is making copies in'):
+            reencode_plan(Plan({'x': []}), ffmpeg, source, small, 16, 1)

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from repflow_mm.errors import InputError
-from repflow_mm.preparation.plan import lines, write_texts
+from repflow_mm.preparation.plan import Problem, lines, write_texts
 from repflow_mm.preparation.video_files import find_videos
 from repflow_mm.preparation.video_folder import plan, split
 
@@ -81,6 +81,16 @@ def test_a_class_of_one_and_what_is_no_class(tmp_path):
         ('not a class', 'empty'),
     }
     assert 'a/000.mp4 0' in lines(made.lists['train.txt'])
+
+
+def test_a_clip_in_two_formats_is_listed_once(tmp_path):
+    for name in ('run/7.avi', 'run/7.mp4', 'run/8.mp4', 'walk/7.mp4'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = plan(tmp_path)
+    assert [s.path for s in found.samples()] == ['run/7.avi', 'run/8.mp4', 'walk/7.mp4']
+    (problem,) = found.problems
+    assert problem == Problem('there twice', 'run/7.mp4', 'it is run/7.avi, too')
 
 
 def test_wrong_folders(tmp_path):

@@ -51,6 +51,17 @@ def test_resumed_logs_are_joined_and_later_values_win(runs):
     assert log['flow/backbone.flow/tau'].unit == 'iteration'
 
 
+def test_a_training_that_was_not_resumed_begins_anew(tmp_path):
+    for day, resume in enumerate((False, True, False, True), 1):
+        name = f'2026010{day}_000000'
+        sitting(tmp_path, name, range(5 * day, 5 * day + 2), [1], value=100.0 * day)
+        config = tmp_path / name / 'vis_data' / 'config.py'
+        config.write_text(f'randomness = dict(seed=0)\nresume = {resume}\n')
+    log = read_run(tmp_path)
+    assert log['loss'].steps == [15, 16, 20, 21]
+    assert log['acc/top1'].values == [400.1]
+
+
 def test_a_panel_for_each_key_and_a_line_for_each_run(runs, tmp_path, capsys):
     logs = {str(run): read_run(run) for run in runs}
     defaults = ['loss', 'acc/top1', 'lr', 'flow/backbone.flow/tau']
