@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from repflow_mm.commands._parser import Parser
-from repflow_mm.errors import command
+from repflow_mm.errors import InputError, command
 from repflow_mm.visualization.learning_curves import KEYS, choose_keys, draw_curves
 from repflow_mm.visualization.run_log import read_run
 
@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         f'{" ".join(KEYS)}, where they were logged)',
     )
     args = parser.parse_args(argv)
+    if args.out.suffix.lower() != '.png':
+        raise InputError(f'--out {args.out}: name a file that ends in .png')
     runs = {
         name: read_run(folder)
         for name, folder in zip(_names(args.runs), args.runs, strict=True)

@@ -114,7 +114,8 @@ def aligned(tests: Sequence[Scores]) -> list[Scores]:
         list[Scores]: The same, in one order.
 
     Raises:
-        InputError: If they are of different clips, labels or numbers of classes.
+        InputError: If they are of different clips, labels or numbers of classes, or if
+            one holds probabilities and another logits.
     """
     first, result = tests[0], [tests[0]]
     for test in tests[1:]:
@@ -144,8 +145,17 @@ def aligned(tests: Sequence[Scores]) -> list[Scores]:
         if test.scores.shape != first.scores.shape:
             classes = f'{first.scores.shape[1]} and {test.scores.shape[1]}'
             raise InputError(f'{which} have different numbers of classes: {classes}')
+        if _are_probabilities(test) != _are_probabilities(first):
+            raise InputError(
+                f'of {which}, one holds probabilities and one logits: test both with '
+                'the same average_clips'
+            )
         result.append(test)
     return result
+
+
+def _are_probabilities(test: Scores) -> bool:
+    return test.scores.min() >= 0 and np.allclose(test.scores.sum(1), 1, atol=1e-3)
 
 
 def fused(tests: Sequence[Scores], weights: Sequence[float], probabilities: bool):

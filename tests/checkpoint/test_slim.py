@@ -172,6 +172,11 @@ def test_weights_as_they_are_stored(tmp_path):
             'in.pth: it holds only raw weights (training with EMAHook writes both',
         ),
         (dict(a=torch.ones(1)), ['.'], 'is a folder: name a file in it'),
+        (
+            dict(a=torch.ones(1)),
+            ['x-v1.2'],
+            'end in .pth, .pt or .safetensors, not in .2',
+        ),
     ],
 )
 def test_what_cannot_be_published(

@@ -112,6 +112,7 @@ def test_what_is_refused(tests, tmp_path, capsys, monkeypatch):
     )
     twice = dump(tmp_path / 'twice.pkl', [[1, 0]] * 3, [0, 1, 1], ['a', 'b', 'b'])
     nameless = dump(tmp_path / 'nameless.pkl', [[1, 0]] * 3, [0, 1, 1])
+    logits = dump(tmp_path / 'logits.pkl', [[2, -1]] * 3, [0, 1, 1], ['a', 'b', 'c'])
     nan = dump(tmp_path / 'nan.pkl', [[1, float('nan')]] * 3, [0, 1, 1])
     for name, content in (('text', 'x'), ('evil', Evil())):
         (tmp_path / f'{name}.pkl').write_bytes(pickle.dumps(content))
@@ -124,6 +125,7 @@ def test_what_is_refused(tests, tmp_path, capsys, monkeypatch):
         ([rgb, twice], 'of different clips: 2 are in one alone (first: b (2))'),
         ([rgb, nameless], 'one does not name its clips'),
         ([rgb, nan], 'not finite numbers'),
+        ([rgb, logits], 'one holds probabilities and one logits'),
         ([rgb, 'text.pkl'], 'holds no scores'),
         ([rgb, 'evil.pkl'], 'it pickles posix.mkdir'),
         ([rgb, flow, '--weights', '1'], '--weights takes 2 numbers'),
