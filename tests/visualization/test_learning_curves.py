@@ -91,4 +91,7 @@ def test_what_cannot_be_drawn(runs, tmp_path, capsys):
         error = capsys.readouterr().err
         assert message in error and error.startswith('error: ')
         assert error.count('\n') == 1
-    assert not (tmp_path / 'curves.png').exists()
+    with pytest.raises(SystemExit):
+        main([str(runs[0]), '--out', str(tmp_path / 'curves.pdf')])
+    assert 'name a file that ends in .png' in capsys.readouterr().err
+    assert not list(tmp_path.glob('curves*'))
