@@ -150,8 +150,8 @@ def _check_apart(arms: Mapping[str, tuple[dict, list, dict]]) -> None:
     for arm, (_, matters, cfg) in arms.items():
         other = first.setdefault(_digest(matters), arm)
         theirs = arms[other][2]
-        differ = [k for k in {**cfg, **theirs} if cfg.get(k) != theirs.get(k)]
-        if differ:
+        differ = {k for k in {**cfg, **theirs} if cfg.get(k) != theirs.get(k)}
+        if differ := sorted(differ - {'work_dir'}):
             raise InputError(
                 f'arms {other!r} and {arm!r} differ only in {", ".join(differ)}, which '
                 'a study does not tell apart in two configs: override it in the arm'
