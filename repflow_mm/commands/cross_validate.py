@@ -82,14 +82,14 @@ def main(argv: Sequence[str] | None = None) -> None:
                 'rename one, or cross-validate them in another --work-dir'
             )
     trained = [_runs(config, args) for config in args.configs]
-    for runs in trained:
-        _check_lists(runs)
     arms = [Arm(runs) for runs in trained]
     if any(arm.splits != arms[0].splits for arm in arms):
         raise InputError('the configs have different splits: say which with --splits')
     for names in args.fuse:
         streams = [trained[place] for place in _places(names, args.configs)]
         arms.append(Arm([FusedRun(runs) for runs in zip(*streams, strict=True)]))
+    for runs in trained:
+        _check_lists(runs)
 
     console = Console(highlight=False)
     # Seed by seed, so that an interrupted comparison has whole seeds.
