@@ -126,12 +126,11 @@ def _runs(config: str, args: argparse.Namespace) -> list[Run]:
             'configs/_base_/datasets/hmdb51.py does'
         )
     splits = args.splits or cfg.get('splits') or [None]
-    runs = [
+    return [
         Run(config, options, split, seed, args.work_dir)
         for seed in dict.fromkeys(args.seeds)
         for split in dict.fromkeys(splits)
     ]
-    return runs
 
 
 def _check_lists(runs: list[Run]) -> None:
