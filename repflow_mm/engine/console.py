@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import mmengine
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 
 _MMENGINE = Path(mmengine.__file__).parent
 _OPENMMLAB = tuple(
@@ -55,6 +56,7 @@ class Screen(AbstractContextManager):
         """A subclass of a runner class that attaches its logger once it is built."""
 
         def build_logger(runner: Runner, *args, **kwargs) -> MMLogger:
+            runner._experiment_name = _unused(runner._experiment_name)
             logger = kind.build_logger(runner, *args, **kwargs)
             self.attach(logger)
             return logger
@@ -69,6 +71,18 @@ class Screen(AbstractContextManager):
             self._early.append(text)
         else:
             self._logger.warning(text, extra=dict(screen=False))
+
+
+def _unused(name: str) -> str:
+    """A name under which MMEngine keeps nothing of an earlier run of this process.
+
+    It finds the logger, message hub and visualizer of a run by a name that ends in the
+    second of its start, so that a second run within it would write to the first one's.
+    """
+    kept = (MMLogger, MessageHub, Visualizer)
+    while any(kind.check_instance_created(name) for kind in kept):
+        name += '_again'
+    return name
 
 
 def _is_shown(record: logging.LogRecord) -> bool:

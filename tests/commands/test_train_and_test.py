@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
+from mmengine.runner import Runner
 
 from repflow_mm.checkpoint.load import load_checkpoint
 from repflow_mm.commands import test, train
@@ -142,6 +143,28 @@ def test_only_the_first_process_decides_about_amp(monkeypatch):
     monkeypatch.setenv('RANK', '1')
     train._enable_amp(cfg)
     assert cfg.optim_wrapper.type == 'CPUAmpOptimWrapper'
+
+
+@pytest.mark.slow
+def test_two_runs_within_a_second(argv, tmp_path, plugin, monkeypatch):
+    setup_env = Runner.setup_env
+
+    def within_a_second(runner, env_cfg):
+        setup_env(runner, env_cfg)
+        runner._timestamp = '20260101_000000'
+
+    monkeypatch.setattr(Runner, 'setup_env', within_a_second)
+    few = [f'{loader}_dataloader.dataset.indices=4' for loader in ('train', 'val')]
+    argv = [arg for arg in argv if not arg.startswith('train_cfg.')]
+    for epochs in (1, 2):
+        argv[1] = str(tmp_path / f'epochs{epochs}')
+        train.main([str(REPFLOW), *argv, *few, f'train_cfg.max_epochs={epochs}'])
+    for epochs in (1, 2):
+        (scalars,) = (tmp_path / f'epochs{epochs}').glob('*/vis_data/scalars.json')
+        rows = [json.loads(line) for line in scalars.open()]
+        assert sum('acc/top1' in row for row in rows) == epochs
+        (log,) = (tmp_path / f'epochs{epochs}').glob('*/*.log')
+        assert log.read_text().count('Epoch(val)') == epochs
 
 
 @pytest.mark.slow
