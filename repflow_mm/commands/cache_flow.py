@@ -1,7 +1,7 @@
 """Fill the cache of optical flow that a config names, or clean it."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -15,6 +15,7 @@ from repflow_mm.commands._config import add_cfg_options, add_config
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.config import read_config
 from repflow_mm.config.building import building
+from repflow_mm.config.flow_stream import flow_steps
 from repflow_mm.datasets import ComputeFlow
 from repflow_mm.engine.unwrap import unwrapped_datasets
 from repflow_mm.errors import InputError, command
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             step.cache.folder: step.cache
             for step in map(
                 TRANSFORMS.build,
-                _flow_steps([cfg.get(f'{part}_dataloader') for part in PARTS]),
+                flow_steps([cfg.get(f'{part}_dataloader') for part in PARTS]),
             )
             if step.cache is not None
         }
@@ -103,17 +104,6 @@ def _as_is(outcome: str) -> str:
     return outcome
 
 
-def _flow_steps(node: Any) -> Iterator[dict]:
-    """Configs of ComputeFlow anywhere in a part of a config."""
-    if isinstance(node, dict):
-        if node.get('type') == 'ComputeFlow':
-            yield node
-        node = list(node.values())
-    if isinstance(node, list | tuple):
-        for each in node:
-            yield from _flow_steps(each)
-
-
 class _Videos(Dataset):
     """Caches the flow of a video when it is indexed; gives an error message or ''."""
 
@@ -121,7 +111,7 @@ class _Videos(Dataset):
         self.work: dict[tuple, tuple] = {}
         for part in PARTS:
             loader = cfg.get(f'{part}_dataloader')
-            if not any(step.get('cache') for step in _flow_steps(loader)):
+            if not any(step.get('cache') for step in flow_steps(loader)):
                 continue
             for dataset in unwrapped_datasets(DATASETS.build(loader['dataset'])):
                 self._add(dataset)

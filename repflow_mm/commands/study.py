@@ -13,9 +13,10 @@ from repflow_mm.errors import InputError, command
 from repflow_mm.files import check_file, check_folder
 from repflow_mm.study.claim import SCALES, read_claim, shipped_claims
 from repflow_mm.study.page import write_page
+from repflow_mm.study.plan import plan
 from repflow_mm.study.report import Report
 from repflow_mm.study.rows import current, read_rows, row_of, write_rows
-from repflow_mm.study.trial import Trial, plan
+from repflow_mm.study.trial import FusedTrial, Trial
 
 _EPILOG = f'claims: {", ".join(shipped_claims())}'
 
@@ -105,14 +106,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     console = Console(highlight=False)
     if args.part:
         index, count = args.part
-        folders = list(dict.fromkeys(trial.folder for trial in trials))  # one training
-        ours = [t for t in trials if t.folder in folders[index::count]]
+        runs = [trial for trial in trials if isinstance(trial, Trial)]
+        folders = list(dict.fromkeys(run.folder for run in runs))  # one training
+        ours = [run for run in runs if run.folder in folders[index::count]]
         if failures := _perform(ours, results, args.jobs, console, write=False):
             console.print('Failed:\n- ' + '\n- '.join(failures), markup=False)
             raise SystemExit(1)
         return
-    _perform(trials, results, args.jobs, console)
-    failed = False
+    failed = bool(_perform(trials, results, args.jobs, console))
     for claim in claims:
         ours = [trial for trial in trials if trial.claim == claim.name]
         rows = current(read_rows(results / f'{claim.name}.jsonl'), ours)
@@ -121,7 +122,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         text = [f'\n{claim.title} ({args.scale}, {report.state()})', report.table()]
         text.append(report.statements())
         if failures := report.failures():
-            failed = True
             text.append('Failed:\n- ' + '\n- '.join(failures))
         console.print('\n\n'.join(text), markup=False, soft_wrap=True)
     if failed:
@@ -136,7 +136,7 @@ def _part(text: str) -> tuple[int, int]:
 
 
 def _perform(
-    trials: Sequence[Trial],
+    trials: Sequence[Trial | FusedTrial],
     results: Path,
     jobs: int,
     console: Console,
@@ -148,7 +148,7 @@ def _perform(
     call finds them. Returns a line for each run that failed.
     """
 
-    def keep(trial: Trial, outcome) -> None:
+    def keep(trial: Trial | FusedTrial, outcome) -> None:
         if write:
             row = row_of(trial, outcome)
             write_rows(results / f'{trial.claim}.jsonl', [row])
@@ -156,9 +156,12 @@ def _perform(
     files = {results / f'{trial.claim}.jsonl' for trial in trials}
     rows = current([row for file in files for row in read_rows(file)], trials)
     done = {row.key for row in rows if row.state == 'done'}
-    waiting = []
+    waiting, fusions = [], []
     for trial in trials:
         if trial.key in done:
+            continue
+        if isinstance(trial, FusedTrial):
+            fusions.append(trial)
             continue
         if (result := trial.result()) is not None:  # killed before its row was written
             keep(trial, result)
@@ -166,7 +169,7 @@ def _perform(
             waiting.append(trial)
     runs = perform_shown(
         waiting,
-        len(trials),
+        sum(isinstance(trial, Trial) for trial in trials),
         jobs,
         console,
         prepare=_write_videos,
@@ -177,6 +180,18 @@ def _perform(
         keep(trial, outcome)
         if isinstance(outcome, str):
             failures.append(f'{trial}: {outcome}')
+    for fusion in fusions:
+        if (result := fusion.result()) is not None:
+            keep(fusion, result)
+            continue
+        known = [run for run in fusion.runs if run.key in done]
+        if lacking := [run.arm for run in known if run.result() is None]:
+            failures.append(
+                f'{fusion}: there are no scores of {" and ".join(lacking)} in '
+                f'{fusion.runs[0].root}, though there are results: give the --out that '
+                'has them, or a new folder for --results to train again'
+            )
+            console.print(failures[-1], markup=False, soft_wrap=True)
     return failures
 
 

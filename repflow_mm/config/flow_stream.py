@@ -60,6 +60,24 @@ def set_two_streams(cfg: dict, length: int | None = None, **options: Any) -> Non
     )
 
 
+def flow_steps(node: Any) -> Iterator[dict]:
+    """Find optical flow in a config.
+
+    Args:
+        node (Any): Any part of a config.
+
+    Yields:
+        dict: Each `ComputeFlow` of its pipelines.
+    """
+    if isinstance(node, dict):
+        if node.get('type') == 'ComputeFlow':
+            yield node
+        node = list(node.values())
+    if isinstance(node, list | tuple):
+        for each in node:
+            yield from flow_steps(each)
+
+
 def _steps(length: int | None, options: dict) -> tuple[dict, list[dict], int]:
     """ComputeFlow; what follows in front of FormatShape; the number of channels."""
     stride, twice = options.pop('stride', 1), options.pop('twice', None)

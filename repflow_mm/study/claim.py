@@ -89,7 +89,8 @@ class Claim:
             `--cfg-options`.
         sets (Mapping[str, Mapping[str, Any]]): By name, `kind` and other options of
             :class:`MotionSet`, and `options`, overrides for the runs on this set.
-        arms (Mapping[str, Mapping[str, Any]]): By name, `config` and overrides.
+        arms (Mapping[str, Mapping[str, Any]]): By name, `config` and overrides; or
+            `fuse`, the names of arms whose mean scores are this arm's.
         baseline (str): The arm that the others are compared with.
         paper (Mapping[str, float]): The paper's figures by arm, top-1 in %.
         contrasts (tuple[Contrast, ...]): What is tested.
@@ -156,9 +157,7 @@ def _claim(name: str, cfg: dict) -> Claim:
                 f'{one!r} is no name of an arm or a set: "/", " @ ", " + ", " - " and '
                 '" > " are those of contrasts'
             )
-    for arm, entry in arms.items():
-        if not isinstance(entry, Mapping) or 'config' not in entry:
-            raise InputError(f'arm {arm!r} needs config, a config file or its name')
+    _check_arms(arms)
     for one, entry in sets.items():
         kind = entry.get('kind', 'motion')
         if kind not in KINDS:
@@ -199,6 +198,23 @@ def _claim(name: str, cfg: dict) -> Claim:
         contrasts=contrasts,
         scales=scales,
     )
+
+
+def _check_arms(arms: Mapping[str, Any]) -> None:
+    fused = {
+        arm: entry
+        for arm, entry in arms.items()
+        if isinstance(entry, Mapping) and 'fuse' in entry
+    }
+    trained = {arm: arms[arm] for arm in arms if arm not in fused}
+    for arm, entry in trained.items():
+        if not isinstance(entry, Mapping) or 'config' not in entry:
+            raise InputError(f'arm {arm!r} needs config, a config file or its name')
+    for arm, entry in fused.items():
+        _check_names(f'arm {arm!r}, beside fuse', entry, ['fuse'])
+        if isinstance(entry['fuse'], str) or len(entry['fuse']) < 2:
+            raise InputError(f'arm {arm!r}: fuse names two arms or more')
+        _check_names(f'arm {arm!r}, fuse', entry['fuse'], trained)
 
 
 def tests_of(name: str, entry: Mapping[str, Any]) -> list[str]:

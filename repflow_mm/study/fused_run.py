@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from repflow_mm.study.run import METRIC, Result, Run
-from repflow_mm.study.score_fusion import aligned, fused, read_scores
+from repflow_mm.study.score_fusion import Scores, aligned, fused, read_scores
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,27 @@ class FusedRun:
         return self.runs[0].seed
 
     def result(self) -> Result | None:
-        """The result, if all runs have finished; its seconds are those of all."""
+        """The result, if all runs have finished; its seconds are those of all.
+
+        Date, hardware and versions are those of the last run.
+        """
         return self._result if all(run.result() for run in self.runs) else None
 
     @cached_property
     def _result(self) -> Result:
         tests = aligned([read_scores(run.predictions) for run in self.runs])
-        accuracy = fused(tests, [1] * len(tests), probabilities=False).accuracy()
-        times = [result.seconds for run in self.runs if (result := run.result())]
-        known = [seconds for seconds in times if seconds is not None]
+        scores = fused(tests, [1] * len(tests), probabilities=False)
+        results = [result for run in self.runs if (result := run.result())]
+        known = [r.seconds for r in results if r.seconds is not None]
+        last = max(results, key=lambda result: result.date)
         return Result(
-            metrics={METRIC: accuracy['top-1'], 'acc/mean1': accuracy['mean class']},
-            clips=len(tests[0].labels),
-            seconds=round(sum(known), 1) if len(known) == len(times) else None,
+            metrics=self._metrics(scores),
+            clips=len(scores.labels),
+            seconds=round(sum(known), 1) if len(known) == len(results) else None,
+            date=last.date,
+            machine=last.machine,
         )
+
+    def _metrics(self, scores: Scores) -> dict[str, float]:
+        accuracy = scores.accuracy()
+        return {METRIC: accuracy['top-1'], 'acc/mean1': accuracy['mean class']}

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from repflow_mm.files import write_text
 from repflow_mm.study.claim import Claim
+from repflow_mm.study.plan import plan
 from repflow_mm.study.report import Report
 from repflow_mm.study.rows import Row, current, read_rows
 from repflow_mm.study.statistics import estimate
 from repflow_mm.study.table import markdown
-from repflow_mm.study.trial import plan
 from repflow_mm.synthetic import KINDS
 from repflow_mm.visualization.accuracies import Panel, draw_accuracies
 

@@ -11,7 +11,7 @@ from filelock import FileLock
 from repflow_mm.errors import InputError
 from repflow_mm.files import write_text
 from repflow_mm.study.run import Result, about_machine
-from repflow_mm.study.trial import Trial
+from repflow_mm.study.trial import FusedTrial, Trial
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class Row:
         return self.claim, self.scale, self.set, self.arm, self.seed
 
 
-def row_of(trial: Trial, outcome: Result | str) -> Row:
+def row_of(trial: Trial | FusedTrial, outcome: Result | str) -> Row:
     """The row of a run that has ended.
 
     Args:
-        trial (Trial): The run.
+        trial (Trial | FusedTrial): The run.
         outcome (Result | str): Its result, or why it failed.
 
     Returns:
@@ -67,6 +67,8 @@ def row_of(trial: Trial, outcome: Result | str) -> Row:
     failed = isinstance(outcome, str)
     today = datetime.date.today().isoformat()
     reason = outcome.partition(' (log: ')[0] if failed else ''
+    if isinstance(trial, Trial):
+        reason = reason.replace(f'{trial.folder}/', '')
     return Row(
         claim=trial.claim,
         scale=trial.scale,
@@ -74,7 +76,7 @@ def row_of(trial: Trial, outcome: Result | str) -> Row:
         arm=trial.arm,
         seed=trial.seed,
         state='failed' if failed else 'done',
-        reason=reason.replace(f'{trial.folder}/', ''),
+        reason=reason,
         metrics={} if failed else _rounded(outcome.metrics),
         clips=0 if failed else outcome.clips,
         seconds=None if failed else outcome.seconds,
@@ -128,7 +130,7 @@ def write_rows(path: Path, new: Iterable[Row]) -> None:
         write_text(path, ''.join(f'{line}\n' for line in lines))
 
 
-def current(rows: Sequence[Row], trials: Sequence[Trial]) -> list[Row]:
+def current(rows: Sequence[Row], trials: Sequence[Trial | FusedTrial]) -> list[Row]:
     """The rows of planned runs whose config and set have not changed since."""
     planned = {(trial.key, trial.digest) for trial in trials}
     return [row for row in rows if (row.key, row.digest) in planned]

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -19,6 +20,7 @@ sets = dict(motion=dict(kind='motion'))
 arms = dict(
     rgb=dict(config='rgb_r18_motion'),
     flow=dict(config='repflow_r18_block2_motion'),
+    both=dict(fuse=('rgb', 'flow')),
     fails={'config': 'rgb_r18_motion', 'optim_wrapper.optimizer.lr': 1e30},
 )
 baseline = 'rgb'
@@ -61,15 +63,20 @@ def test_a_study_that_was_killed_gives_the_same_table(study, capsys, tmp_path):
     assert '(quick, n = 0 to 1 of 1)' in shown and '| motion | flow |' in shown
 
     # The run whose loss is NaN failed, and says so.
-    assert [row.arm for row in whole] == ['fails', 'flow', 'rgb']
+    assert [row.arm for row in whole] == ['both', 'fails', 'flow', 'rgb']
     for row in whole:
         if row.arm == 'fails':
             assert row.state == 'failed' and 'lower the learning rate' in row.reason
         else:
             assert row.state == 'done' and row.clips == 10 and row.seconds > 0
-            assert set(row.metrics) == {'acc/top1', 'acc/top5', 'acc/mean1', 'nll'}
+            top5 = set() if row.arm == 'both' else {'acc/top5'}
+            assert set(row.metrics) == {'acc/top1', 'acc/mean1', 'nll'} | top5
     assert 'fails, on motion, seed 0: ' in shown
-    assert whole[1].metrics['nll'] != whole[2].metrics['nll']
+    both, _, flow, rgb = whole
+    assert flow.metrics['nll'] != rgb.metrics['nll']
+    # -log of a mean is below the mean of -log.
+    assert both.metrics['nll'] < (flow.metrics['nll'] + rgb.metrics['nll']) / 2
+    assert both.seconds == pytest.approx(flow.seconds + rgb.seconds)
 
     chance = random.Random(0)
     for _ in range(3):
@@ -101,7 +108,7 @@ def test_a_study_that_was_killed_gives_the_same_table(study, capsys, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_array_of_jobs_gives_the_same_rows(study, capsys):
+def test_an_array_of_jobs_gives_the_same_rows(study, capsys, tmp_path):
     whole = study('whole')
     with pytest.raises(SystemExit) as stop:
         study('parts', '--part', '0/2')
@@ -113,6 +120,15 @@ def test_an_array_of_jobs_gives_the_same_rows(study, capsys):
     # Only the run that failed is tried again.
     assert capsys.readouterr().out.count('seed 0: ') == 2  # its line, and in the report
     assert [r.metrics for r in parts] == [r.metrics for r in whole]
+
+    # Scores cannot be fused on a machine that has only the rows.
+    rows = tmp_path / 'parts' / 'results' / 'own.jsonl'
+    lines = [line for line in rows.open() if '"both"' not in line]
+    rows.write_text(''.join(lines))
+    shutil.rmtree(tmp_path / 'parts' / 'runs')
+    study('parts')
+    said = capsys.readouterr().out
+    assert 'both, on motion, seed 0: there are no scores of rgb and flow in' in said
 
 
 @pytest.mark.parametrize(

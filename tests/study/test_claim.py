@@ -4,7 +4,8 @@ import pytest
 
 from repflow_mm.errors import InputError, MissingFileError
 from repflow_mm.study.claim import Term, read_claim, shipped_claims
-from repflow_mm.study.trial import plan
+from repflow_mm.study.plan import plan
+from repflow_mm.study.trial import FusedTrial
 
 TEN_LINES = """_base_ = 'repflow_mm::_base_/study.py'
 title = 'Flow is better than none'
@@ -41,6 +42,8 @@ def test_the_networks_of_a_claim_build(name, plugin, tmp_path):
 
     claim = read_claim(name)
     for trial in plan(claim, 'quick', 1, tmp_path)[: len(claim.arms)]:
+        if isinstance(trial, FusedTrial):
+            continue
         with torch.device('meta'):
             MODELS.build(trial.read_config().model)
 
@@ -137,6 +140,17 @@ def test_contrasts_name_arms_and_sets(write):
         ("kind='flicker'", "kind='flick'", "no kind 'flick'"),
         ("kind='flicker'", "kid='flicker'", "no 'kid'"),
         ("config='rgb_r18_motion'", 'depth=18', "arm 'rgb' needs config"),
+        (
+            '    rgb=',
+            "    both=dict(fuse=('rgb', 'flw')), rgb=",
+            "both', fuse: .* 'flw'",
+        ),
+        ('    rgb=', "    both=dict(fuse='rgb'), rgb=", "'both': fuse names two arms"),
+        (
+            '    rgb=',
+            "    b=dict(fuse=('rgb', 'flow'), depth=8), rgb=",
+            "fuse: .* 'depth'",
+        ),
         ("baseline = 'rgb'", "baseline = 'none'", "no 'none'"),
         ('dict(ten=', "dict(**{'a/b': dict()}, ten=", "'a/b' is no name of an arm"),
         ('    rgb=', "    **{'a - b': dict()}, rgb=", "'a - b' is no name"),

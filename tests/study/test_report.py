@@ -8,10 +8,11 @@ import pytest
 from repflow_mm.errors import InputError
 from repflow_mm.study.claim import read_claim
 from repflow_mm.study.page import MARK, write_page
+from repflow_mm.study.plan import plan
 from repflow_mm.study.report import Report
 from repflow_mm.study.rows import current, read_rows, row_of, write_rows
 from repflow_mm.study.run import METRIC, Result
-from repflow_mm.study.trial import NLL, further_metrics, plan
+from repflow_mm.study.trial import NLL, further_metrics
 from tests.study.test_claim import TEN_LINES
 
 MACHINE = dict(device='a processor', threads='1', commit='abc', PyTorch='2.13')
