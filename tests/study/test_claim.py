@@ -117,6 +117,32 @@ def test_two_configs_that_only_a_hook_tells_apart(write, tmp_path):
         plan(claim, 'quick', 1, tmp_path)
 
 
+def test_a_fused_arm_is_known_by_its_parts(write, tmp_path):
+    both = "both=dict(fuse=('rgb', 'flow')), " + ONE_CONFIG
+    changed = "both=dict(fuse=('rgb', 'flow')), flow=dict(config='rgb_r18_motion'),"
+    digests = set()
+    for text in (both, changed):
+        trials = plan(read_claim(write({ONE_CONFIG: text})), 'quick', 1, tmp_path)
+        assert [t.arm for t in trials] == ['rgb', 'flow'] * 2 + ['both'] * 2
+        assert [t.arm for t in trials[-1].runs] == ['rgb', 'flow']
+        assert {t.set for t in trials[-1].runs} == {trials[-1].set} == {'four'}
+        digests.add(trials[-1].digest)
+    assert len(digests) == 2
+
+
+def test_optical_flow_is_cached_beside_the_videos(write, tmp_path):
+    stream = "flow=dict(config='two_stream/flow_r18_motion'),"
+    trial = plan(read_claim(write({ONE_CONFIG: stream})), 'quick', 1, tmp_path)[1]
+    cfg = trial.read_config()
+    caches = {
+        step['cache']
+        for loader in (cfg.train_dataloader, cfg.test_dataloader)
+        for step in loader.dataset.pipeline
+        if step['type'] == 'ComputeFlow'
+    }
+    assert caches == {str(trial.clips / 'flow')}
+
+
 def test_contrasts_name_arms_and_sets(write):
     text = "'flow @ ten/strong - flow @ ten - rgb @ four + rgb @ four > -2'"
     claim = read_claim(write({"'flow - rgb'": text}))
