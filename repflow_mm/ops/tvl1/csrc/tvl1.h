@@ -175,28 +175,37 @@ class Solver {
         }
     }
 
-    // Eq. 5: p of the next state from p of this one and u of the next.
+    // Eq. 5: p of the next state from p of this one and u of the next. Both fields in one
+    // loop, for they share a division: with the roots, divisions are what limits it.
     void dual(T *from, T *to) const {
-        for (int c = 0; c < 2; ++c) {
-            dual_rows<false>(from, to, c, 0, n - w);
-            dual_rows<true>(from, to, c, n - w, n);
-        }
+        dual_rows<false>(from, to, 0, n - w);
+        dual_rows<true>(from, to, n - w, n);
     }
 
     template <bool LAST_ROW>
-    void dual_rows(T *from, T *to, int c, long first, long last) const {
-        const T *u = at(to, UX + c), *column = at(constants, COLUMN);
-        const T *px = at(from, P + 2 * c), *py = at(from, P + 2 * c + 1);
-        T *next_x = at(to, P + 2 * c), *next_y = at(to, P + 2 * c + 1);
+    void dual_rows(T *from, T *to, long first, long last) const {
+        const T *ux = at(to, UX), *uy = at(to, UY), *column = at(constants, COLUMN);
+        const T *xx = at(from, P), *xy = at(from, P + 1);
+        const T *yx = at(from, P + 2), *yy = at(from, P + 3);
+        T *next_xx = at(to, P), *next_xy = at(to, P + 1);
+        T *next_yx = at(to, P + 2), *next_yy = at(to, P + 3);
         const T r = rate;
         const long w = this->w;
         LOOP
         for (long i = first; i < last; ++i) {
-            const T qx = column[i] != 0 ? u[i + 1] - u[i] : T(0);
-            const T qy = LAST_ROW ? T(0) : u[i + w] - u[i];
-            const T scale = T(1) / (T(1) + r * root(qx * qx + qy * qy + TINY));
-            next_x[i] = (px[i] + r * qx) * scale;
-            next_y[i] = (py[i] + r * qy) * scale;
+            const bool inside = column[i] != 0;
+            const T qxx = inside ? ux[i + 1] - ux[i] : T(0);
+            const T qxy = LAST_ROW ? T(0) : ux[i + w] - ux[i];
+            const T qyx = inside ? uy[i + 1] - uy[i] : T(0);
+            const T qyy = LAST_ROW ? T(0) : uy[i + w] - uy[i];
+            const T mx = T(1) + r * root(qxx * qxx + qxy * qxy + TINY);
+            const T my = T(1) + r * root(qyx * qyx + qyy * qyy + TINY);
+            const T both = T(1) / (mx * my);
+            const T scale_x = my * both, scale_y = mx * both;
+            next_xx[i] = (xx[i] + r * qxx) * scale_x;
+            next_xy[i] = (xy[i] + r * qxy) * scale_x;
+            next_yx[i] = (yx[i] + r * qyx) * scale_y;
+            next_yy[i] = (yy[i] + r * qyy) * scale_y;
         }
     }
 
