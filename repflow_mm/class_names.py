@@ -58,7 +58,12 @@ def numbered_classes(count: int) -> tuple[str, ...]:
 
 def _read(source: str) -> list[str]:
     if Path(source).is_file():
-        return Path(source).read_text(encoding='utf-8-sig').splitlines()
+        try:
+            return Path(source).read_text(encoding='utf-8-sig').rstrip().splitlines()
+        except UnicodeDecodeError:
+            raise InputError(
+                f'class_names of the config is {source}, which is not UTF-8 text'
+            ) from None
     try:
         return class_names(source)
     except FileNotFoundError:

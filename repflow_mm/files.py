@@ -76,11 +76,19 @@ def check_folder(folder: str | os.PathLike) -> None:
         raise OutputError(f'cannot write into {folder}: no permission for {there}')
 
 
-def check_file(path: str | os.PathLike) -> None:
-    """The same for one file, which may be there already but must not be a folder."""
-    if Path(path).is_dir():
+def check_file(
+    path: str | os.PathLike, source: str | os.PathLike | None = None
+) -> None:
+    """The same for one file; it may be there already, but is no folder.
+
+    Nor is it `source`, the file that it is made from.
+    """
+    path = Path(path)
+    if path.is_dir():
         raise OutputError(f'{path} is a folder: name a file in it')
-    check_folder(Path(path).parent)
+    if source and path.exists() and Path(source).exists() and path.samefile(source):
+        raise OutputError(f'{path} would be overwritten: name another file')
+    check_folder(path.parent)
 
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:

@@ -54,6 +54,8 @@ def videos_of(args: argparse.Namespace) -> dict[Path, Path]:
     """
     if args.out is not None:
         check_folder(args.out)
+    if args.root and not any(path.suffix == '.txt' for path in args.videos):
+        raise InputError('--root is for the paths in a list (.txt), and none is given')
     found: dict[Path, Path] = {}
     for path in args.videos:
         if path.is_dir():

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         'target', type=Path, metavar='OUT', help='file to write, e.g. authors.pth'
     )
     args = parser.parse_args(argv)
-    check_file(args.target)
+    check_file(args.target, args.source)
     theirs = weights(str(args.source), load_checkpoint(args.source), {})
     try:
         state_dict = convert_authors_weights(theirs)

@@ -142,7 +142,9 @@ def _watch(
     with ExitStack() as stack:
         writer = None
         if out is not None:
-            fps = video.fps / np.diff(video.indices[0]).max(initial=1)
+            first = video.indices[0]
+            step = np.ptp(first) / max(len(first) - 1, 1)
+            fps = video.fps / step if step else video.fps
             writer = stack.enter_context(DemoVideo(out, fps))
         progress = stack.enter_context(
             Progress(

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     keep_memory()
     if args.size and len(args.size) > 2:
         raise InputError(f'--size takes a side, or height and width, got {args.size}')
-    check_file(args.out)
+    check_file(args.out, args.checkpoint)
     model = load(args.config, args.checkpoint, 'cpu').model
     size = args.size and (args.size[0], args.size[-1])
     clip = (args.frames, *size) if args.frames and size else clip_shape(model.cfg)

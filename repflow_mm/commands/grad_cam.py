@@ -114,7 +114,7 @@ def _glow(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
 def _label(asked: str, names: Sequence[str]) -> int:
     if asked in names:
         return names.index(asked)
-    if asked.isdigit() and int(asked) < len(names):
+    if asked.isdecimal() and int(asked) < len(names):
         return int(asked)
     raise InputError(
         f'--label {asked!r} is no class: give a number below {len(names)}, or a name '

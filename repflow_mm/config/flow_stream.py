@@ -109,17 +109,25 @@ def _replace_pipelines(cfg: dict, change: Callable[[list], list]) -> None:
     for part in ('train', 'val', 'test'):
         if cfg.get(f'{part}_pipeline'):
             cfg[f'{part}_pipeline'] = change(cfg[f'{part}_pipeline'])
-        for dataset in _datasets((cfg.get(f'{part}_dataloader') or {}).get('dataset')):
+        loader = cfg.get(f'{part}_dataloader') or {}
+        for dataset in datasets_of(loader.get('dataset')):
             dataset['pipeline'] = change(dataset['pipeline'])
 
 
-def _datasets(node: Any) -> Iterator[dict]:
-    """Datasets with a pipeline, also inside MMEngine's wrappers."""
+def datasets_of(node: Any) -> Iterator[dict]:
+    """Find the datasets of a loader, also inside MMEngine's wrappers.
+
+    Args:
+        node (Any): The loader's `dataset`, or a list of them.
+
+    Yields:
+        dict: Each dataset with a pipeline.
+    """
     for dataset in node if isinstance(node, list | tuple) else [node]:
         if dataset and 'pipeline' in dataset:
             yield dataset
         elif dataset:
-            yield from _datasets(dataset.get('dataset') or dataset.get('datasets'))
+            yield from datasets_of(dataset.get('dataset') or dataset.get('datasets'))
 
 
 def _flow_pipeline(steps: list[dict], compute: dict, stack: list[dict]) -> list[dict]:

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from repflow_mm.config.building import unknown_type
+from repflow_mm.config.segments import check_segments
 from repflow_mm.errors import InputError, OutputError
 
 _NEEDS = dict(
@@ -42,6 +43,14 @@ def check_config(cfg: Config, what: str) -> None:
             # Without workers, PyTorch rejects these settings.
             loader.persistent_workers = False
             loader.pop('prefetch_factor', None)
+    check_segments(cfg)
+    test_cfg = (cfg.get('model') or {}).get('test_cfg') or {}
+    batch = (cfg.get('test_dataloader') or {}).get('batch_size', 1)
+    if what == 'test' and test_cfg.get('max_testing_views') and batch > 1:
+        raise InputError(
+            f'{cfg.filename}: model.test_cfg.max_testing_views is for one video at a '
+            f'time, and test_dataloader.batch_size is {batch}: set it to 1'
+        )
     lowest = dict(max_epochs=1, max_iters=1, val_begin=0, val_interval=1)
     for name, least in lowest.items():
         value = (cfg.get('train_cfg') or {}).get(name)

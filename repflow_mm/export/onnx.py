@@ -74,6 +74,12 @@ def export_onnx(
     path = Path(path)
     if not path.parent.is_dir():
         raise MissingFileError(f'there is no folder {path.parent} to write into')
+    for name, weight in model.named_parameters():
+        if weight.dtype != torch.float32:
+            raise InputError(
+                f'the model has {name} in {str(weight.dtype).removeprefix("torch.")}: '
+                'model.float() first, logits are fp32'
+            )
     deployable = Deployable(model)
     batches = [_clips(count, clip) for count in (1, 3)]
     on_step('running PyTorch')
@@ -85,6 +91,12 @@ def export_onnx(
                 f'the model cannot take clips of {"x".join(map(str, clip))} (frames, '
                 f'height, width): {_first_line(error)}; set --frames and --size'
             ) from error
+    for frames, logits in zip(batches, expected, strict=True):
+        if len(logits) != len(frames):
+            raise InputError(
+                f'{len(frames)} clips of {clip[0]} frames give {len(logits)} rows of '
+                'logits: the network takes clips of num_segments frames; set --frames'
+            )
     on_step('recording the graph')
     program = record(deployable, clip)
     on_step('translating to ONNX')

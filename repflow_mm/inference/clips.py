@@ -17,13 +17,16 @@ from repflow_mm.visualization.flow_clip import FlowClip, Solver
 _ITERATIONS = 20  # the layer's default
 
 
-def layer_solvers(tap: FlowTap, views: int, frames: int) -> dict[str, Solver]:
-    """The flow of each layer for the last view of the network's input.
+def layer_solvers(
+    tap: FlowTap, views: int, view: int, frames: int
+) -> dict[str, Solver]:
+    """The flow of each layer for one view of the network's input.
 
     Args:
-        tap (FlowTap): The tap after the forward pass; of its inputs, those of the last
-            view are kept.
+        tap (FlowTap): The tap after the forward pass; of its inputs, those of this view
+            are kept.
         views (int): Number of crops of the window.
+        view (int): Index of the view.
         frames (int): Frames per crop, `T`. After a temporal stride, several share the
             same flow, divided by the stride.
 
@@ -34,23 +37,26 @@ def layer_solvers(tap: FlowTap, views: int, frames: int) -> dict[str, Solver]:
     for name, clips in tap.inputs.items():
         # A neck without `num_segments` treats all crops as one clip.
         together = len(clips) == 1 and views > 1
-        tap.inputs[name] = clips[-1:].clone() if len(clips) > 1 else clips
+        tap.inputs[name] = clips[view, None].clone() if len(clips) > 1 else clips
         count = clips.shape[2] // views if together else clips.shape[2]
         if not before or count > before:  # the first layer, or that of another stream
             stride = max(round(frames / count), 1)
         elif before - count > 1:  # a layer before it removes one frame at most
             stride *= max(round((before - 1) / count), 1)
         before = count
-        solvers[name] = _solver(tap, name, count, stride, frames)
+        first = view * count if together else 0
+        solvers[name] = _solver(tap, name, first, count, stride, frames)
     return solvers
 
 
-def _solver(tap: FlowTap, name: str, count: int, stride: int, frames: int) -> Solver:
+def _solver(
+    tap: FlowTap, name: str, first: int, count: int, stride: int, frames: int
+) -> Solver:
     def solve(n_iters: int | None) -> np.ndarray | None:
         flow = tap.flow(name, n_iters)
         if flow is None:
             return None
-        flow = flow[0].transpose(0, 1).cpu().numpy()[-max(count - 1, 1) :]
+        flow = flow[0].transpose(0, 1).cpu().numpy()[first:][: max(count - 1, 1)]
         step = np.arange(frames) // stride
         return flow[np.minimum(step, len(flow) - 1)] / np.float32(stride)
 

@@ -35,19 +35,26 @@ def grad_cam(
 
     Returns:
         tuple[dict[str, np.ndarray], int]: By stage, `(T, H, W)` fp32 in [0, 1] over the
-        clip, at the size of the frames; and the label. Only the last crop, which is the
-        one in the pictures, is passed to the network.
+        clip, at the size of the frames; and the label. Only the crop in the pictures is
+        passed to the network.
 
     Raises:
-        InputError: If a sub-module does not exist or outputs no maps, or the score does
-            not depend on it.
+        InputError: If there is no stage, a sub-module does not exist or outputs no
+            maps, the score does not depend on it, or there is no such class.
     """
+    if not stages:
+        raise InputError('name at least one stage, such as backbone.layer4')
     inputs = window.packed['inputs']
     if isinstance(inputs, Tensor):
-        shown = _last_view(inputs, window.views)
+        shown = _view(inputs, window)
     else:
-        shown = {k: _last_view(each, window.views) for k, each in inputs.items()}
+        shown = {name: _view(each, window) for name, each in inputs.items()}
     packed = window.packed | dict(inputs=shown)
+    with torch.no_grad():
+        likely = model.test_step(pseudo_collate([packed]))[0].pred_score
+    label = int(likely.argmax()) if label is None else label
+    if not 0 <= label < len(likely):
+        raise InputError(f'there is no class {label}: they are 0 to {len(likely) - 1}')
     maps: dict[str, Tensor] = {}
     handles = [
         _module(model, stage).register_forward_hook(_keep(maps, stage))
@@ -59,7 +66,6 @@ def grad_cam(
     finally:
         for handle in handles:
             handle.remove()
-    label = int(score.argmax()) if label is None else label
     wrong = [stage for stage in stages if stage not in maps]
     if wrong:
         raise InputError(
@@ -76,10 +82,11 @@ def grad_cam(
     return heats, label
 
 
-def _last_view(inputs: Tensor, views: int) -> Tensor:
-    """The last of `(views, C, T, H, W)` or `(views * T, C, H, W)`."""
+def _view(inputs: Tensor, window: Window) -> Tensor:
+    """The crop that is shown, of `(views, C, T, H, W)` or `(views * T, C, H, W)`."""
+    view = inputs.unflatten(0, (window.views, -1))[window.view]
     # They require gradients, so that stages with frozen weights have them too.
-    return inputs[-(len(inputs) // views) :].float().requires_grad_()
+    return view.float().requires_grad_()
 
 
 def _heat(activation: Tensor, slope: Tensor, size: tuple[int, int, int]) -> np.ndarray:

@@ -18,6 +18,7 @@ from repflow_mm.checkpoint.fit import check_fit, weights
 from repflow_mm.class_names import name_classes
 from repflow_mm.config import read_config, shipped_weights
 from repflow_mm.config.building import building
+from repflow_mm.config.segments import check_segments
 from repflow_mm.errors import InputError
 from repflow_mm.inference.recognizer import Recognizer
 from repflow_mm.layers.memory_format import to_channels_last
@@ -63,10 +64,13 @@ def load(
         checkpoint = shipped_weights(config)
     single = checkpoint is None or isinstance(checkpoint, str | Path)
     files = [checkpoint] if single else list(checkpoint)
+    if not files:
+        raise InputError('an empty list of checkpoints: give a file, or None')
     joined = ' and '.join(map(str, files))
     named = f'checkpoint {joined}'
     if len(files) > 1:
         set_checkpoints(cfg.model, [str(file) for file in files])
+    check_segments(cfg)
     try:
         with building(cfg):
             model = init_recognizer(cfg, device=device)
@@ -120,6 +124,8 @@ def choose_device(device: str | torch.device | None) -> torch.device:
         device = torch.device(device or ('cuda' if gpus else 'cpu'))
     except RuntimeError:
         raise InputError(f'device is cpu, cuda or cuda:1, got {device!r}') from None
+    if device.type not in ('cpu', 'cuda'):
+        raise InputError(f'device is cpu, cuda or cuda:1, got {str(device)!r}')
     if device.type == 'cuda' and not gpus:
         raise InputError(f'device {device} needs a GPU, and PyTorch finds none')
     if device.type == 'cuda' and (device.index or 0) >= gpus:

@@ -87,8 +87,8 @@ class Recognizer:
         """Run the network on a video, window by window.
 
         Yields:
-            FlowClip: One window: frames and flow of its last crop, which is the centre
-            one of three; scores averaged over crops.
+            FlowClip: One window: frames and flow of its centre crop; scores averaged
+            over crops.
         """
         video = self.open(video)
         for window in video:
@@ -99,9 +99,10 @@ class Recognizer:
                     self.model, window.packed, lambda data: data
                 )
             times = window.indices / video.fps
+            found = layer_solvers(tap, window.views, window.view, count)
             solvers = {
                 name: solver
-                for name, solver in layer_solvers(tap, window.views, count).items()
+                for name, solver in found.items()
                 if not self._sees_flow(name, window)
             }
             if window.flow is not None:

@@ -60,12 +60,13 @@ class Strips:
         if self.flow is None:
             raise InputError(f'{self.layer} has no flow to draw')
         count = self.flow.shape[1]
-        wrong = [c for c in channels or () if not 0 <= c < count]
+        channels = [] if channels is None else [int(c) for c in channels]
+        wrong = [c for c in channels if not 0 <= c < count]
         if wrong:
             raise InputError(
                 f'{self.layer} has channels 0 to {count - 1}, got {wrong[0]}'
             )
-        self.channels = list(channels or most_active(self.flow, top))
+        self.channels = channels or most_active(self.flow, top)
         self._columns = columns
         self._arrows = arrows
         self._frames = columns + TAIL

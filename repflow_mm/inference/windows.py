@@ -5,6 +5,7 @@ may be of any length.
 """
 
 import copy
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +40,9 @@ class Window:
         indices (np.ndarray): Frame indices in the video, `(T,)`.
         packed (dict): As packed by the pipeline: `inputs` and `data_samples`.
         views (int): Number of crops.
-        frames (np.ndarray): `(T, H, W, 3)`, uint8 RGB, of the last crop, which is the
-            centre one of three.
+        view (int): Which of them is shown: the centre one, of three or ten; never a
+            mirrored one, in which motion is mirrored, too.
+        frames (np.ndarray): `(T, H, W, 3)`, uint8 RGB, of this crop.
         flow (np.ndarray, optional): Optical flow that the pipeline computed for these
             frames, `(T - 1, H, W, 2)` or `(T, H, W, 2)`, fp32 pixels. Defaults to none.
     """
@@ -48,6 +50,7 @@ class Window:
     indices: np.ndarray
     packed: dict
     views: int
+    view: int
     frames: np.ndarray
     flow: np.ndarray | None = None
 
@@ -155,6 +158,8 @@ class WindowedVideo:
         form = next((n for n, kind in enumerate(kinds) if kind in _FORM), len(kinds))
         steps = [_shown(step) for step in pipeline]
         self._see, self._pack = Compose(steps[2:form]), Compose(steps[form:])
+        # The centre crop is the last one; of TenCrop's, the last but its mirror image.
+        self._mirrored = int('TenCrop' in kinds)
         self._sampling = Sampling.of(pipeline[1])
         self.fps = float(self._opened.get('avg_fps') or _FPS)
         total = int(self._opened['total_frames'])
@@ -175,6 +180,8 @@ class WindowedVideo:
         Raises:
             VideoError: If no window begins after it.
         """
+        if not math.isfinite(second):
+            raise InputError(f'start is a time in seconds, got {second}')
         frame = second * self.fps - 0.5
         last = self.indices[-1][0]
         if last < frame:
@@ -204,24 +211,28 @@ class WindowedVideo:
             if self._flow is None:
                 packed = self._pack(results)
                 views = unpack_views(packed['inputs'], len(indices))
-                frames = to_frames(views[-1]).numpy()
-                yield Window(indices, packed, len(views), frames)
+                view = len(views) - 1 - self._mirrored
+                frames = to_frames(views[view]).numpy()
+                yield Window(indices, packed, len(views), view, frames)
             else:
                 yield self._with_flow(indices, results)
 
     def _with_flow(self, indices: np.ndarray, results: dict) -> Window:
         flow = [picture for picture in results['imgs'] if is_flow(picture)]
         frames = [picture for picture in results['imgs'] if not is_flow(picture)]
-        count = results['flow_len']
-        shown = np.stack(frames[-len(indices) :]), np.stack(flow[-count:])
+        length, count = len(indices), results['flow_len']
+        views = len(flow) // count
+        view = views - 1 - self._mirrored
+        shown = np.stack(flow[view * count :][:count])
         if not self._flow.get('keep_rgb'):  # for us
             results |= dict(imgs=flow, clip_len=count, modality='Flow')
         return Window(
             indices,
             self._pack(results),
-            len(flow) // count,
-            shown[0],
-            dequantize(shown[1], self._flow.get('bound', BOUND)),
+            views,
+            view,
+            np.stack(frames[view * length :][:length]),
+            dequantize(shown, self._flow.get('bound', BOUND)),
         )
 
 
@@ -250,9 +261,10 @@ def _shown(step: dict) -> dict:
 def _checked(video: Frames) -> np.ndarray:
     try:
         frames = np.asarray(video)
-    except (TypeError, ValueError):  # on a GPU, or of several sizes
+    except (TypeError, ValueError, RuntimeError):  # on a GPU, or of several sizes
         raise InputError(f'a video is {_A_VIDEO}, got {type(video).__name__}') from None
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
+    right = frames.dtype == np.uint8 and frames.ndim == 4 and frames.shape[-1] == 3
+    if not right or 0 in frames.shape[1:]:
         raise InputError(
             f'a video is {_A_VIDEO}, got an array {frames.shape} of {frames.dtype}'
         )

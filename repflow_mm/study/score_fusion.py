@@ -33,12 +33,15 @@ class Scores:
             record them, as MMAction2's.
         scores (np.ndarray): `(n, classes)`.
         labels (np.ndarray): `(n,)`.
+        unreadable (np.ndarray): `(n,)`, bool: videos that could not be read and count
+            as wrong; the label has the lowest score.
     """
 
     file: str
     names: tuple[str, ...]
     scores: np.ndarray
     labels: np.ndarray
+    unreadable: np.ndarray
 
     def accuracy(self) -> dict[str, float]:
         """Top-1, top-5 and mean class accuracy, in [0, 1]."""
@@ -80,6 +83,7 @@ def read_scores(path: str | Path) -> Scores:
         scores = np.stack([np.asarray(s['pred_score'], np.float64) for s in samples])
         labels = np.array([int(s['gt_label']) for s in samples])
         names = [s.get('filename') for s in samples]
+        unreadable = np.array([bool(s.get('bad_videos')) for s in samples])
     except Exception as error:  # any, from a damaged file
         what = shorten(str(error) or type(error).__name__).splitlines()[0]
         raise InputError(
@@ -89,7 +93,7 @@ def read_scores(path: str | Path) -> Scores:
     if scores.ndim != 2 or not np.isfinite(scores).all():
         raise InputError(f'{path} holds scores that are not finite numbers per class')
     names = [] if None in names else _numbered(names)
-    return Scores(str(path), tuple(names), scores, labels)
+    return Scores(str(path), tuple(names), scores, labels, unreadable)
 
 
 def _numbered(names: Sequence[str]) -> list[str]:
@@ -139,6 +143,7 @@ def aligned(tests: Sequence[Scores]) -> list[Scores]:
                 names=first.names,
                 scores=test.scores[order],
                 labels=test.labels[order],
+                unreadable=test.unreadable[order],
             )
         if not np.array_equal(test.labels, first.labels):
             raise InputError(f'{which} have different labels: they are of other clips')
@@ -155,7 +160,8 @@ def aligned(tests: Sequence[Scores]) -> list[Scores]:
 
 
 def _are_probabilities(test: Scores) -> bool:
-    return test.scores.min() >= 0 and np.allclose(test.scores.sum(1), 1, atol=1e-3)
+    read = test.scores[~test.unreadable]
+    return not len(read) or read.min() >= 0 and np.allclose(read.sum(1), 1, atol=1e-3)
 
 
 def fused(tests: Sequence[Scores], weights: Sequence[float], probabilities: bool):
@@ -168,12 +174,17 @@ def fused(tests: Sequence[Scores], weights: Sequence[float], probabilities: bool
             before.
 
     Returns:
-        Scores: Of the first test's clips.
+        Scores: Of the first test's clips; one that any test could not read is wrong.
     """
     share = np.array(weights) / sum(weights)
+    if probabilities and _are_probabilities(tests[0]):
+        raise InputError(f'{tests[0].file} holds probabilities already: no --softmax')
     parts = [softmax(t.scores, 1) if probabilities else t.scores for t in tests]
     total = sum(w * part for w, part in zip(share, parts, strict=True))
-    return replace(tests[0], file='fused', scores=total)
+    unreadable = np.any([test.unreadable for test in tests], axis=0)
+    rows = np.flatnonzero(unreadable)
+    total[rows, tests[0].labels[rows]] = total[rows].min(1) - 1
+    return replace(tests[0], file='fused', scores=total, unreadable=unreadable)
 
 
 def chosen_weights(

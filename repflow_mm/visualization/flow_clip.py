@@ -93,15 +93,20 @@ def join(clips: Sequence[FlowClip]) -> FlowClip:
 
     Args:
         clips (Sequence[FlowClip]): Clips with the same layers and classes. They may
-            overlap: repeated frames are dropped.
+            overlap: repeated frames are dropped. Of those within a clip, the last is
+            kept, whose flow leads to another frame.
 
     Returns:
         FlowClip: The joined clip, with the scores of all windows. Its flows are kept
         once computed.
     """
     numbers = np.concatenate([clip.indices for clip in clips])
-    before = np.maximum.accumulate(numbers)
-    new = np.flatnonzero(np.append(True, numbers[1:] > before[:-1]))
+    chosen, seen, start = [], -1, 0
+    for clip in clips:
+        last = np.append(np.diff(clip.indices) > 0, True)
+        chosen.append(start + np.flatnonzero(last & (clip.indices > seen)))
+        seen, start = max(seen, clip.indices.max()), start + len(clip.indices)
+    new = np.concatenate(chosen)
 
     def solver(name: str) -> Solver:
         @cache

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import matplotlib
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -14,7 +15,9 @@ from mmengine.runner import Runner
 
 from repflow_mm.checkpoint.load import load_checkpoint
 from repflow_mm.commands import test, train
+from repflow_mm.config import shipped_weights
 from repflow_mm.errors import InputError
+from repflow_mm.study.score_fusion import read_scores
 from tests.helpers.paths import ROOT
 
 REPFLOW = ROOT / 'configs' / 'repflow_r18_block2_motion.py'
@@ -182,6 +185,27 @@ def test_training_in_bf16(argv, tmp_path, plugin, monkeypatch, capsys):
     state = load_checkpoint(tmp_path / 'work' / 'epoch_1.pth')
     for weight in state['state_dict'].values():
         assert weight.dtype in (torch.float32, torch.int64)
+
+
+@pytest.mark.slow
+def test_names_of_ddp_and_bare_weights(argv, tmp_path):
+    """EMAHook loads its average from the same file."""
+    tiny, scores = 'repflow_tiny_motion', {}
+    state = load_checkpoint(shipped_weights(tiny))['state_dict']
+    files = dict(
+        usual=dict(state_dict=state),
+        ddp=dict(state_dict={f'module.{name}': w for name, w in state.items()}),
+        bare=dict(state),
+    )
+    argv = [arg for arg in argv if '.n_iters' not in arg]
+    for name, content in files.items():
+        path, dump = tmp_path / f'{name}.pth', tmp_path / f'{name}.pkl'
+        torch.save({**content}, path)
+        test.main([tiny, str(path), '--dump', str(dump), *argv])
+        scores[name] = read_scores(dump)
+    assert scores['usual'].accuracy()['top-1'] > 0.5
+    for name in ('ddp', 'bare'):
+        np.testing.assert_array_equal(scores[name].scores, scores['usual'].scores)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import types
 import pytest
 import torch
 
-from repflow_mm.layers import FlowOfFlow, RepresentationFlow
+from repflow_mm.layers import FlowOfFlow, RepresentationFlow, TVNet
 from repflow_mm.ops.tvl1 import cpu, triton
 from tests.helpers.every_layer import FORMS, form_name
 from tests.helpers.paths import ROOT
@@ -173,6 +173,23 @@ def test_every_layer(plugin, tmp_path, form):
     assert exported.error < 1e-4
 
 
+def test_what_is_no_row_of_logits_per_clip(plugin, tmp_path):
+    from repflow_mm.export.onnx import export_onnx
+
+    head = dict(num_classes=5, in_channels=512, average_clips='prob')
+    preprocessor = dict(type='ActionDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
+    backbone = dict(type='ResNetTSM', depth=18, num_segments=4)
+    head |= dict(type='TSMHead', num_segments=4)
+    cfg = dict(type='Recognizer2D', backbone=backbone, cls_head=head)
+    cfg |= dict(data_preprocessor=preprocessor)
+    model, path = built(cfg), tmp_path / 'model.onnx'
+    with pytest.raises(ValueError, match='1 clips of 8 frames give 2 rows of logits'):
+        export_onnx(model, (8, *CLIP[1:]), path)
+    with pytest.raises(ValueError, match=r'in bfloat16: model.float\(\) first'):
+        export_onnx(model.bfloat16(), CLIP, path)
+    assert not path.exists()
+
+
 # Recording runs the layer once as it is, to compare.
 BUILT = pytest.mark.skipif(bool(cpu.reason()), reason=cpu.reason())
 TRITON = pytest.mark.skipif(bool(triton.reason()), reason=triton.reason())
@@ -212,6 +229,17 @@ def test_a_recorded_program_is_plain_pytorch(layer, backend, strict):
     for recorded in (program.module(), traced):
         for clips in (three, three[:1]):
             torch.testing.assert_close(recorded(clips), plain(clips))
+
+
+def test_a_recorded_program_of_unrolled_scales_is_a_file(plugin):
+    layer, clips = (
+        TVNet(3, flow_channels=4, n_iters=2).eval(),
+        torch.rand(2, 3, 4, 9, 7),
+    )
+    program, file = torch.export.export(layer, (clips,), strict=False), io.BytesIO()
+    torch.export.save(program, file)
+    file.seek(0)
+    torch.testing.assert_close(torch.export.load(file).module()(clips), layer(clips))
 
 
 def test_the_clip_is_the_test_pipelines(plugin):

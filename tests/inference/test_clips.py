@@ -8,6 +8,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
+from repflow_mm.synthetic import MotionSet
 from tests.helpers.paths import MOTION_CONFIG as CONFIG
 
 SIZE = 96
@@ -87,6 +88,29 @@ def test_of_three_crops_the_middle_one(recognizer, long_video):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_of_ten_crops_none_that_is_mirrored(plugin):
+    import repflow_mm
+
+    tiny, crop = 'repflow_tiny_motion', 'test_dataloader.dataset.pipeline.4.type'
+    one = repflow_mm.load(tiny, device='cpu')
+    ten = repflow_mm.load(tiny, device='cpu', options={crop: 'TenCrop'})
+    clip = MotionSet().clip('val', 2, 0)
+    (a, *_), (b, *_) = one.look(clip), ten.look(clip)
+    np.testing.assert_array_equal(a.frames, b.frames)
+    flows = [window.flow('backbone.flow') for window in (a, b)]
+    assert flows[0][..., 0].mean() > 0.1  # to the right
+    np.testing.assert_allclose(*flows, atol=1e-4)
+
+
+def test_flow_at_a_higher_frame_rate(plugin):
+    import repflow_mm
+
+    rate = {'test_dataloader.dataset.pipeline.1.target_fps': 50}  # of 25
+    recognizer = repflow_mm.load('repflow_tiny_motion', device='cpu', options=rate)
+    flow = recognizer.flow(MotionSet().clip('val', 2, 0), frames=8)['backbone.flow']
+    assert abs(flow).mean(axis=(1, 2, 3, 4)).min() > 0.05
+
+
 @pytest.mark.parametrize(
     ('frames', 'features', 'shown', 'stride'),
     [
@@ -102,13 +126,14 @@ def test_which_flow_belongs_to_a_frame(plugin, frames, features, shown, stride):
     layer, x = RepresentationFlow(2, 3), torch.rand(1, 2, features, 6, 6)
     with FlowTap(layer) as tap:
         layer(x)
-    found = layer_solvers(tap, 1, frames)[''].solve(None)
+    found = layer_solvers(tap, 1, 0, frames)[''].solve(None)
     u_x, _ = layer.flow(x)
     expected = u_x[0].transpose(0, 1).detach()[shown] / stride
     np.testing.assert_allclose(found[..., 0], expected, rtol=1e-6)
 
 
-def test_of_crops_in_one_row_the_last(plugin):
+@pytest.mark.parametrize(('view', 'shown'), [(2, [8, 9, 10, 10]), (1, [4, 5, 6, 6])])
+def test_of_crops_in_one_row_one(plugin, view, shown):
     """A neck of Recognizer2D without `num_segments` treats them as one clip."""
     from repflow_mm.inference.clips import layer_solvers
     from repflow_mm.layers import FlowTap, RepresentationFlow
@@ -116,9 +141,9 @@ def test_of_crops_in_one_row_the_last(plugin):
     layer, x = RepresentationFlow(2, 3), torch.rand(1, 2, 12, 6, 6)
     with FlowTap(layer) as tap:
         layer(x)
-    found = layer_solvers(tap, 3, 4)[''].solve(None)
+    found = layer_solvers(tap, 3, view, 4)[''].solve(None)
     u_x, _ = layer.flow(x)
-    expected = u_x[0].transpose(0, 1).detach()[[8, 9, 10, 10]]
+    expected = u_x[0].transpose(0, 1).detach()[shown]
     np.testing.assert_allclose(found[..., 0], expected, rtol=1e-6)
 
 
@@ -133,7 +158,7 @@ def test_flow_of_flow_is_not_taken_for_a_stride(num_flows, frames, features):
     model = torch.nn.Sequential(FlowOfFlow(2, flow_channels=3, num_flows=num_flows))
     with FlowTap(model) as tap:
         model(torch.rand(1, 2, features, 6, 6))
-    solvers = layer_solvers(tap, 1, frames)
+    solvers = layer_solvers(tap, 1, 0, frames)
     assert len(solvers) == num_flows
     for name, solver in solvers.items():
         u_x, _ = tap.layers[name].flow(tap.inputs[name])

@@ -44,7 +44,7 @@ def window(plugin):
     inputs[1, :, 1, 1, 1] = 9.0  # at another time
     inputs[0] = 9.0  # another view
     frames = np.zeros((4, 8, 8, 3), np.uint8)
-    return Window(np.arange(4), dict(inputs=inputs), 2, frames)
+    return Window(np.arange(4), dict(inputs=inputs), 2, 1, frames)
 
 
 @pytest.mark.parametrize('folded', [False, True])
@@ -59,7 +59,33 @@ def test_heat_is_where_the_score_comes_from(grad_cam, window, folded):
         assert heat[2].max() == 1 and heat[[0, 1, 3]].max() == 0
 
 
+class Probable(Corner):
+    """Predicts class 0; class 1 has the highest score before the softmax."""
+
+    def __init__(self) -> None:
+        super().__init__(True)
+        self.cls_head = nn.Identity()
+        self.cls_head.average_clips = 'prob'
+
+    def test_step(self, data):
+        (sample,) = super().test_step(data)
+        if self.cls_head.average_clips == 'prob':
+            sample.set_pred_score(torch.tensor([0.9, 0.1]))
+        return [sample]
+
+
+def test_the_class_is_the_predicted_one(grad_cam, window):
+    """The best mean of probabilities, of two streams, is not that of scores."""
+    assert grad_cam(Probable(), window, ['stage'])[1] == 0
+    assert grad_cam(Probable(), window, ['stage'], 1)[1] == 1
+
+
 def test_wrong_stages(grad_cam, window):
+    with pytest.raises(ValueError, match='name at least one stage'):
+        grad_cam(Corner(True), window, [])
+    for label in (2, -1):
+        with pytest.raises(ValueError, match=f'no class {label}: they are 0 to 1'):
+            grad_cam(Corner(True), window, ['stage'], label)
     for stage, message in (
         ('unused', 'the score does not depend on unused'),
         ('stag', "no sub-module 'stag'; it has stage, unused"),

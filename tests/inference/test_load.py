@@ -49,6 +49,11 @@ def test_names_of_classes(load, checkpoint, tmp_path):
     names.write_text('one\ntwo\n')
     with pytest.raises(ValueError, match='has 2 names, and its model 10 classes'):
         load(MOTION_CONFIG, checkpoint, options=dict(class_names=str(names)))
+    names.write_text('\n'.join('abcdefghij') + '\n\n', 'utf-8')
+    assert load(MOTION_CONFIG, checkpoint, options=dict(class_names=str(names)))
+    names.write_bytes('\n'.join('abcdefghij').encode('utf-16'))
+    with pytest.raises(ValueError, match=r'names.txt, which is not UTF-8 text'):
+        load(MOTION_CONFIG, checkpoint, options=dict(class_names=str(names)))
     with pytest.raises(FileNotFoundError, match='no file and no list'):
         load(MOTION_CONFIG, checkpoint, options=dict(class_names='motoin'))
 
@@ -59,6 +64,10 @@ def test_a_gpu_that_is_not_there(load, checkpoint):
         load(MOTION_CONFIG, checkpoint, 'cuda:1')
     with pytest.raises(ValueError, match="^device is cpu, .*, got 'gpu'"):
         load(MOTION_CONFIG, checkpoint, 'gpu')
+    with pytest.raises(ValueError, match="^device is cpu, .*, got 'meta'"):
+        load(MOTION_CONFIG, checkpoint, 'meta')
+    with pytest.raises(ValueError, match='an empty list of checkpoints'):
+        load(MOTION_CONFIG, [])
     with pytest.raises(ValueError, match='motion.pth is no config'):
         load(checkpoint, MOTION_CONFIG)
 

@@ -78,6 +78,8 @@ def test_what_is_no_video(recognizer, frames, tmp_path):
         (frames / 255, r'uint8 RGB, got an array \(27, 64, 64, 3\) of float64'),
         (frames.transpose(0, 3, 1, 2), r'got an array \(27, 3, 64, 64\) of uint8'),
         (frames[0], r'got an array \(64, 64, 3\)'),
+        (frames[:, :0], r'got an array \(27, 0, 64, 3\)'),
+        (torch.zeros(9, 8, 8, 3, requires_grad=True), 'got Tensor'),
         ([frames[0], frames[1, :9]], 'got list'),
         (frames[:3], 'frames: is too short: it has 3 frames'),
         (frames[:0], 'frames: is too short: it has 0 frames'),
@@ -85,6 +87,16 @@ def test_what_is_no_video(recognizer, frames, tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             recognizer.predict(wrong)
+
+
+def test_wrong_choices(recognizer, long_video):
+    for start in (float('nan'), float('inf')):
+        with pytest.raises(ValueError, match='start is a time in seconds'):
+            recognizer.flow(long_video, start=start)
+    with pytest.raises(ValueError, match='channels 0 to 31, got 99'):
+        recognizer.show(long_video, channels=np.array([0, 99]))
+    picture = recognizer.show(long_video, channels=np.array([0]))
+    np.testing.assert_array_equal(picture, recognizer.show(long_video, channels=[0]))
 
 
 def test_it_says_what_it_is(recognizer, checkpoint):

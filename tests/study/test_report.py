@@ -130,7 +130,7 @@ def test_losses_and_levels_are_of_the_right_clips(trials):
     names = tuple(f'videos_val/still/{n:04d}.mp4' for n in range(6))
     scores = np.array([[0.75, 0.25]] * 4 + [[0.5, 0.5]] * 2)
     labels = np.array([0, 1, 0, 0, 0, 1])
-    found = further_metrics(Scores('', names, scores, labels), videos)
+    found = further_metrics(Scores('', names, scores, labels, labels < 0), videos)
     of_truth = [0.75, 0.25, 0.75, 0.75, 0.5, 0.5]
     assert found[NLL] == pytest.approx(-np.log(of_truth).mean())
     assert found[f'{METRIC}/steady'] == 1  # 0 and 3

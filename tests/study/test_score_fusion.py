@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from dataclasses import replace
 
 import mmengine
 import numpy as np
@@ -45,8 +46,26 @@ def test_scores_are_fused_by_name(tests):
     result = fused(pair, (1, 3), False)
     np.testing.assert_allclose(result.scores[0], [0.675, 0.325], rtol=1e-6)
     assert result.accuracy()['top-1'] == 1
-    logits = fused(pair, (1, 1), True)
+    shifted = [replace(test, scores=test.scores * 3) for test in pair]
+    logits = fused(shifted, (1, 1), True)
     np.testing.assert_allclose(logits.scores.sum(1), 1)
+
+
+def test_what_one_test_could_not_read_is_wrong(tmp_path):
+    names = ['a', 'b', 'c']
+    good = [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]]
+    # As UnreadableSample has it.
+    bad = [[0.9, 0.1], [0.2, 0.8], [0.9, -0.9]]
+    files = [tmp_path / name for name in ('good.pkl', 'bad.pkl')]
+    for file, scores in zip(files, (good, bad), strict=True):
+        dump(file, scores, [0, 1, 1], names)
+    samples = mmengine.load(files[1])
+    samples[2]['bad_videos'] = [('c', 'truncated')]
+    mmengine.dump(samples, files[1])
+    pair = aligned([read_scores(file) for file in files])  # both are probabilities
+    result = fused(pair, (9, 1), False)
+    assert result.unreadable.tolist() == [False, False, True]
+    assert (result.scores.argmax(1) == result.labels).tolist() == [True, True, False]
 
 
 def test_the_command_prints_and_writes(tests, tmp_path, capsys):
@@ -130,6 +149,7 @@ def test_what_is_refused(tests, tmp_path, capsys, monkeypatch):
         ([rgb, 'evil.pkl'], 'it pickles posix.mkdir'),
         ([rgb, flow, '--weights', '1'], '--weights takes 2 numbers'),
         ([rgb, flow, '--weights', '0', '0'], 'not all 0'),
+        ([rgb, flow, '--softmax'], 'holds probabilities already'),
         ([rgb, flow, '--validation', rgb, flow], 'choose weights on another split'),
         ([rgb, flow, '--out', str(tmp_path)], 'is a folder'),
     ):

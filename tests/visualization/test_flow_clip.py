@@ -46,6 +46,13 @@ def test_a_repeated_last_frame_is_joined_once():
     assert join([short]).indices.tolist() == [0, 1, 2]
 
 
+def test_of_a_repeated_frame_the_flow_to_another():
+    slow = replace(window(0), indices=np.array([0, 0, 1, 1]))
+    clip = join([slow, replace(window(4), indices=np.array([1, 1, 2, 2]))])
+    assert clip.indices.tolist() == [0, 1, 2]
+    assert clip.flow('layer')[:, 0, 0, 0, 0].tolist() == [1, 3, 7]
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmaction.registry import HOOKS
 from mmengine.dist import all_gather_object, is_main_process
+from mmengine.evaluator import DumpResults
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -103,6 +104,9 @@ class BadVideosHook(Hook):
             return
         path = Path(runner.log_dir, 'bad_videos.txt')
         if is_main_process():
+            for metric in runner.test_evaluator.metrics:
+                if isinstance(metric, DumpResults):  # it has written already
+                    Path(metric.out_file_path).unlink(missing_ok=True)
             write_text(path, ''.join(f'{k}\t{v}\n' for k, v in self._met.items()))
         raise InputError(
             f'{found}cannot be read, so no metrics are reported (listed in {path}). '

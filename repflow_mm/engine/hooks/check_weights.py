@@ -36,6 +36,9 @@ class CheckWeightsHook(Hook):
             _check_resumable(file, checkpoint, state)
         training = isinstance(runner._train_loop, BaseLoop)
         fine_tuning = training and not runner._resume
+        if given.keys() != checkpoint.get('state_dict', {}).keys():
+            # A bare dict, or the names of DDP, which EMAHook does not know.
+            checkpoint['state_dict'] = given
         check_fit(file, given, state, fine_tuning, new=motion_prefixes(model))
 
 

@@ -65,7 +65,8 @@ class PredictionPicturesHook(Hook):
             # Samples are dealt out to processes in turn.
             number = self._seen * get_world_size() + get_rank()
             padding = number >= len(runner.test_dataloader.dataset)
-            if number % self.interval == 0 and not padding:
+            unreadable = sample.metainfo.get('bad_videos')  # frames are of another
+            if number % self.interval == 0 and not padding and not unreadable:
                 self._draw(views, sample, number)
             self._seen += 1
 

@@ -150,7 +150,7 @@ def _solve(
     scalars: tuple[Tensor, Tensor, Tensor],
 ) -> tuple[Tensor, Tensor]:
     pyramid = [(f1, f2)]
-    for _ in filters[1:]:
+    for _ in range(len(filters) - 1):
         f1, f2 = pyramid[-1]
         pyramid.append((_halve(f1), _halve(f2)))
     u: Tensor | None = None

@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from repflow_mm.commands import test, train
 from repflow_mm.engine.hooks import BadVideosHook
 from repflow_mm.errors import InputError
+from repflow_mm.study.score_fusion import read_scores
 from tests.helpers.faults.runs import HALF
 from tests.helpers.paths import ROOT
 
@@ -131,11 +132,13 @@ def test_a_test_gives_no_figure_or_counts_them_as_wrong(
     model = MODELS.build(Config.fromfile(config).model)
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
     arguments = [config, checkpoint, *options(0)]
+    dump = tmp_path / 'dump.pkl'
     with pytest.raises(SystemExit) as stop:
-        test.main(arguments)
+        test.main([*arguments[:2], '--dump', str(dump), *arguments[2:]])
     said = capsys.readouterr()
     line = said.err.strip().splitlines()[-1]
     assert stop.value.code == 2 and 'acc/top1' not in said.out + said.err
+    assert not dump.exists()  # scores that nobody should fuse
     assert '2 videos of 10 cannot be read, so no metrics' in line
     (written,) = tmp_path.rglob('bad_videos.txt')
     assert str(written) in line
@@ -144,8 +147,13 @@ def test_a_test_gives_no_figure_or_counts_them_as_wrong(
         'oom_in/0000.mp4',
     ]
 
+    pictures = tmp_path / 'pictures'
+    asked = ['--dump', str(dump), '--show-dir', str(pictures)]
+    arguments = [*arguments[:2], *asked, *arguments[2:]]
     test.main([*arguments, 'default_hooks.bad_videos.test=wrong'])
     said = capsys.readouterr()
+    assert len(list(pictures.iterdir())) == 8  # not of the frames of other videos
+    assert read_scores(dump).unreadable.sum() == 2
     assert '2 videos of 10 cannot be read and count as wrong' in said.out + said.err
     assert 'acc/top1' in said.out + said.err
 
