@@ -1,13 +1,13 @@
 """Networks that run frame by frame, and the clips that a pipeline samples for them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from repflow_mm.config.flow_stream import datasets_of
 from repflow_mm.errors import InputError
 
 
-def check_segments(cfg: Mapping) -> None:
+def check_segments(cfg: Mapping, parts: Sequence[str]) -> None:
     """Check that motion layers get whole clips.
 
     A layer that sees frames in a batch is told by `num_segments` how many belong to one
@@ -15,12 +15,13 @@ def check_segments(cfg: Mapping) -> None:
 
     Args:
         cfg (Mapping): A complete config.
+        parts (Sequence[str]): Which loaders to check: `'train'`, `'val'`, `'test'`.
 
     Raises:
         InputError: If the frames of a sampled clip are no multiple of `num_segments`.
     """
     for where, segments in _segments(cfg.get('model') or {}, 'model'):
-        for part in ('train', 'val', 'test'):
+        for part in parts:
             loader = cfg.get(f'{part}_dataloader') or {}
             for dataset in datasets_of(loader.get('dataset')):
                 frames = _sampled(dataset['pipeline'])

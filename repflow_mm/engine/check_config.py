@@ -43,7 +43,7 @@ def check_config(cfg: Config, what: str) -> None:
             # Without workers, PyTorch rejects these settings.
             loader.persistent_workers = False
             loader.pop('prefetch_factor', None)
-    check_segments(cfg)
+    check_segments(cfg, ('test',) if what == 'test' else ('train', 'val'))
     test_cfg = (cfg.get('model') or {}).get('test_cfg') or {}
     batch = (cfg.get('test_dataloader') or {}).get('batch_size', 1)
     if what == 'test' and test_cfg.get('max_testing_views') and batch > 1:

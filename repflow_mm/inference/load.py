@@ -70,7 +70,7 @@ def load(
     named = f'checkpoint {joined}'
     if len(files) > 1:
         set_checkpoints(cfg.model, [str(file) for file in files])
-    check_segments(cfg)
+    check_segments(cfg, ['test'])
     try:
         with building(cfg):
             model = init_recognizer(cfg, device=device)

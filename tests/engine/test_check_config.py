@@ -26,10 +26,10 @@ def test_layers_get_whole_clips(backbone, head, sampler, wrong):
     dataset = dict(type='RepeatDataset', dataset=dict(pipeline=pipeline))
     cfg = dict(model=model, train_dataloader=dict(dataset=dataset))
     if wrong is None:
-        check_segments(cfg)
+        check_segments(cfg, ['train'])
         return
     with pytest.raises(InputError, match=f'{wrong}.num_segments is 4, .* of 6 frames'):
-        check_segments(cfg)
+        check_segments(cfg, ['train'])
 
 
 def test_testing_views_of_one_video_at_a_time(plugin):
