@@ -67,8 +67,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         _enable_amp(cfg)
     if args.resume == 'auto':
         # With nothing to resume yet, load_from still applies.
-        cfg.resume = Path(cfg.work_dir, 'last_checkpoint').is_file()
-        cfg.load_from = None if cfg.resume else cfg.get('load_from')
+        pointer = Path(cfg.work_dir, 'last_checkpoint')
+        cfg.resume = pointer.is_file()
+        if cfg.resume:
+            cfg.load_from = _last_checkpoint(pointer)
     elif args.resume is not None:
         check_exists(args.resume)
         cfg.resume, cfg.load_from = True, args.resume
@@ -87,6 +89,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         randomness[name] = getattr(args, name) or randomness.get(name, False)
     cfg.randomness = randomness
     launch(cfg, 'train', args.local_rank)
+
+
+def _last_checkpoint(pointer: Path) -> str:
+    """The file that a work dir names, in that work dir if it was moved or copied."""
+    named = pointer.read_text().strip()
+    here = pointer.with_name(Path(named).name)
+    if here.is_file():
+        return str(here)
+    if '://' not in named and not Path(named).is_file():
+        raise InputError(
+            f'{pointer} names {named}, which is gone: give a checkpoint, --resume CKPT'
+        )
+    return named
 
 
 def _enable_amp(cfg: Config) -> None:

@@ -70,10 +70,13 @@ def apply_variables(cfg: dict) -> None:
                 f'crop_size={cfg["crop_size"]} does not fit into frames with '
                 f'short_side={cfg["short_side"]}: set both'
             )
-    if cfg.get('channels_last'):
+    if 'channels_last' in cfg:
         hooks, hook = cfg.get('custom_hooks') or [], dict(type='ChannelsLastHook')
-        if hook not in hooks:
-            cfg['custom_hooks'] = [*hooks, hook]
+        others = [each for each in hooks if each != hook]
+        if cfg['channels_last']:
+            cfg['custom_hooks'] = hooks if hook in hooks else [*hooks, hook]
+        elif len(others) < len(hooks):  # that of a config it inherits from
+            cfg['custom_hooks'] = others
 
 
 def set_variables(cfg: dict, **values: Any) -> None:

@@ -100,7 +100,10 @@ class PixelFlow(BottleneckMotion):
         return u_x.to(x.dtype), u_y.to(x.dtype)
 
     def _solve(self, g: Tensor, n_iters: int | None = None) -> tuple[Tensor, ...]:
-        return flow_of_grey(g, n_iters or self.n_iters, self.warps, self.scales)
+        if n_iters is None:
+            n_iters = self.n_iters
+        check_count('n_iters', n_iters)
+        return flow_of_grey(g, n_iters, self.warps, self.scales)
 
 
 def flow_of_grey(

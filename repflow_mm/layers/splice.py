@@ -98,15 +98,21 @@ def splice(
         before (bool): Pass the sub-module's input through the layer instead.
     """
     names = chain(('flow',), (f'flow{number}' for number in count(2)))
-    free = next(name for name in names if getattr(network, name, None) is None)
+    taken = {place.name for place in getattr(network, '_motion_places', ())}
+    free = next(
+        name
+        for name in names
+        if getattr(network, name, None) is None and name not in taken
+    )
     like = next(network.parameters(), torch.empty(0))
     layer.to(like.device, like.dtype).train(network.training)
     setattr(network, free, layer)
-    place = _Place(layer, after, frames, before)
+    place = _Place(free, layer, after, frames, before)
     place.attach(network)
     if not hasattr(network, '_motion_places'):
         network._motion_places = []
         network.register_forward_pre_hook(_attach)
+        network.register_forward_hook(_check_use)
         # Backbones freeze and initialize every norm they find, but the layer has no
         # pretrained state to keep, and its norm may start at zero on purpose.
         network.train = partial(_train, network)
@@ -124,16 +130,25 @@ class _Place:
     deepcopy of the network, such as EMA's, it refers to the copied layer.
     """
 
+    used = False  # in this forward pass
+
     def __init__(
-        self, layer: MotionLayer, after: str, frames: int | None, before: bool
+        self,
+        name: str,
+        layer: MotionLayer,
+        after: str,
+        frames: int | None,
+        before: bool,
     ) -> None:
-        self.layer = layer
+        self.name = name
+        self.layer: nn.Module | None = layer
         self.after = after
         self.frames = frames
         self.before = before
 
     def attach(self, network: nn.Module) -> None:
-        """Hook the sub-module unless it already is."""
+        """Hook the sub-module unless it already is; take the network's child."""
+        self.layer = network._modules.get(self.name)  # None if it was removed
         module = network.get_submodule(self.after)
         if self.before:
             if self.give not in module._forward_pre_hooks.values():
@@ -143,12 +158,12 @@ class _Place:
 
     def give(self, module: nn.Module, args: tuple) -> tuple:
         """The forward pre-hook."""
-        return (self.layer(args[0]), *args[1:])
+        return (self._apply(args[0]), *args[1:])
 
     def take(self, module: nn.Module, args: tuple, output: Tensor) -> Tensor:
         """The forward hook."""
-        if output.dim() == 5:
-            return self.layer(output)
+        if output.dim() == 5 or self.layer is None:
+            return self._apply(output)
         assert self.frames is not None  # a network over frames has them
         total = output.shape[0]
         if total % self.frames:
@@ -159,7 +174,12 @@ class _Place:
                 'training and testing alike)'
             )
         clips = output.unflatten(0, (total // self.frames, self.frames))
-        return self.layer(clips.transpose(1, 2)).transpose(1, 2).flatten(0, 1)
+        return self._apply(clips.transpose(1, 2)).transpose(1, 2).flatten(0, 1)
+
+    def _apply(self, x: Tensor) -> Tensor:
+        if not torch.compiler.is_compiling():
+            self.used = True
+        return x if self.layer is None else self.layer(x)
 
 
 def _attach(network: Any, args: tuple) -> None:
@@ -167,19 +187,37 @@ def _attach(network: Any, args: tuple) -> None:
     if not torch.compiler.is_compiling():
         for place in network._motion_places:
             place.attach(network)
+            place.used = False
+
+
+def _check_use(network: Any, args: tuple, output: Any) -> None:
+    """Raise `InputError` if the network went past a layer."""
+    if torch.compiler.is_compiling():
+        return
+    for place in network._motion_places:
+        if not place.used:
+            raise InputError(
+                f'{place.name} was not computed: {type(network).__name__} did not call '
+                f'{place.after!r}, as with set_grad_checkpointing of timm: choose a '
+                'sub-module that it calls, such as the last block of the stage'
+            )
 
 
 def _forward(network: Any, x: Tensor) -> Tensor:
     """`forward` of a Sequential, which would also run the layer as its last step."""
-    layers = [place.layer for place in network._motion_places]
+    layers = _layers(network)
     for module in network:
         if module not in layers:
             x = module(x)
     return x
 
 
+def _layers(network: Any) -> list[nn.Module | None]:
+    return [network._modules.get(place.name) for place in network._motion_places]
+
+
 def _train(network: Any, mode: bool = True) -> nn.Module:
-    layers = [place.layer for place in network._motion_places]
+    layers = [m for m in _layers(network) if isinstance(m, MotionLayer)]
     set_mode(layers, partial(type(network).train, network), mode)
     return network
 
@@ -191,5 +229,6 @@ def _init_weights(network: Any, *args, **kwargs) -> None:
     loads = any(step.get('type') == 'Pretrained' for step in steps)
     if not loads and not getattr(network, 'pretrained', None):
         # Initialized from scratch, so the layers are too; loaded weights are kept.
-        for place in network._motion_places:
-            place.layer.reset_parameters()
+        for layer in _layers(network):
+            if isinstance(layer, MotionLayer):
+                layer.reset_parameters()

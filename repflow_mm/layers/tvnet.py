@@ -208,6 +208,8 @@ class FilteredTVL1(nn.Module):
 
         There are no more than were learned, unless all share their filters.
         """
+        if n_iters is not None:
+            check_count('n_iters', n_iters)
         filters = clamped(self.filters, -self._largest, self._largest)
         if self.shared:
             count = n_iters or self.n_iters

@@ -188,6 +188,41 @@ def test_training_in_bf16(argv, tmp_path, plugin, monkeypatch, capsys):
 
 
 @pytest.mark.slow
+def test_what_a_resumed_run_cannot_change(error, argv, tmp_path, capsys):
+    few = [f'{loader}_dataloader.dataset.indices=4' for loader in ('train', 'val')]
+    argv = [*(arg for arg in argv if arg != 'train_cfg.max_epochs=1'), *few]
+    work = Path(argv[1])
+    train.main([str(REPFLOW), *argv, 'max_epochs=1'])
+    # A copy goes on from its own files.
+    copy = tmp_path / 'copy'
+    shutil.copytree(work, copy)
+    shutil.move(work, tmp_path / 'moved')
+    capsys.readouterr()
+    copied = ['--work-dir', str(copy), *argv[2:]]
+    copied.append('max_epochs=2')
+    train.main([str(REPFLOW), '--resume', *copied])
+    said = ' '.join(capsys.readouterr().out.split())
+    assert 'keeps settings of' in said and 'T_max 2, not 4' in said
+    scalars = sorted(copy.glob('*/vis_data/scalars.json'))[-1]
+    assert json.loads(scalars.read_text().splitlines()[0])['epoch'] == 2
+
+    for option, message in (
+        ('model.backbone.frozen_stages=2', 'as after a change of what learns'),
+        ('optim_wrapper.optimizer.type=SGD', 'is of another optimizer'),
+        ('custom_hooks=[]', 'this one has no EMAHook'),
+    ):
+        line = error(train.main, REPFLOW, '--resume', *copied, option)
+        assert message in line and 'load_from' in line
+    best = next(copy.glob('best_*.pth'))
+    line = error(train.main, REPFLOW, '--resume', best, *copied)
+    assert 'it has no optimizer, as best_*.pth' in line
+    for path in copy.glob('epoch_*.pth'):
+        path.unlink()
+    line = error(train.main, REPFLOW, '--resume', *copied)
+    assert 'which is gone: give a checkpoint, --resume CKPT' in line
+
+
+@pytest.mark.slow
 def test_names_of_ddp_and_bare_weights(argv, tmp_path):
     """EMAHook loads its average from the same file."""
     tiny, scores = 'repflow_tiny_motion', {}

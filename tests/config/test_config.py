@@ -114,6 +114,18 @@ def test_a_variable_updates_all_of_its_entries():
     assert cfg.to_dict() == before
 
 
+def test_channels_last_of_an_inherited_config_can_be_undone(tmp_path):
+    config = tmp_path / 'own.py'
+    config.write_text(
+        "_base_ = 'repflow_mm::rgb_r18_motion.py'\n"
+        'from repflow_mm.config import set_variables\n'
+        'set_variables(_base_, channels_last=True)\n'
+    )
+    hook = dict(type='ChannelsLastHook')
+    assert read_config(config).custom_hooks.count(hook) == 1
+    assert hook not in read_config(config, dict(channels_last=False)).custom_hooks
+
+
 def test_kind_takes_another_motion_set():
     cfg = read_config('rgb_r18_motion', dict(kind='speed', crop_size=104))
     assert cfg.class_names[:2] == ['right', 'down_right']

@@ -170,7 +170,47 @@ def test_probing_leaves_modes_statistics_and_hooks_alone():
     add_motion(model, 'layer1', **FLOW)
     assert model.training and model.layer1.training and not model.layer2.training
     assert not model.layer1[1].running_mean.any()
-    assert sum(len(m._forward_hooks) for m in model.modules()) == 1
+    assert len(model.layer1._forward_hooks) == 1 and not model.layer2._forward_hooks
+
+
+def test_a_layer_that_is_replaced_or_removed_is_not_computed():
+    model = add_motion(Cnn().eval(), 'layer1', **FLOW, zero_init_residual=False)
+    plain = Cnn().eval()
+    plain.load_state_dict(model.state_dict(), strict=False)
+    layer, with_flow = model.flow, model(FRAMES)
+    assert (with_flow - plain(FRAMES)).abs().max() > 1e-4
+    model.flow = nn.Identity()
+    torch.testing.assert_close(model(FRAMES), plain(FRAMES))
+    model.flow = layer
+    torch.testing.assert_close(model(FRAMES), with_flow)
+    del model.flow
+    torch.testing.assert_close(model.train().eval()(FRAMES), plain(FRAMES))
+    add_motion(model, 'layer2', **FLOW)
+    assert hasattr(model, 'flow2') and not hasattr(model, 'flow')
+
+
+class Flattened(Cnn):
+    """As networks of timm with gradient checkpointing: stages are not called."""
+
+    flat = False
+
+    def forward(self, x):
+        if not self.flat:
+            return super().forward(x)
+        for block in (*self.layer1, *self.layer2):
+            x = block(x)
+        return self.fc(self.pool(x).flatten(1))
+
+
+def test_a_layer_that_a_network_goes_past():
+    model = add_motion(Flattened(), 'layer1', **FLOW)
+    model(FRAMES)
+    model.flat = True
+    with pytest.raises(InputError, match="not call 'layer1', as with set_grad_check"):
+        model(FRAMES)
+    model = add_motion(Flattened(), 'layer1.2', **FLOW)
+    model.flat = True
+    model(FRAMES)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from repflow_mm.errors import InputError
-from repflow_mm.layers import TVNet, build_layer, slow_parameters
+from repflow_mm.layers import PixelFlow, TVNet, build_layer, slow_parameters
 from repflow_mm.ops import representation_flow
 from repflow_mm.ops.normalise import normalise_clip
 
@@ -39,6 +39,13 @@ def test_more_iterations_than_were_learned():
         layer = TVNet(4, 3, n_iters=5, shared=shared)
         u_5, u_50 = layer.flow(x)[0], layer.flow(x, n_iters=50)[0]
         assert torch.equal(u_5, u_50) == (not shared)
+
+
+@pytest.mark.parametrize('n_iters', [0, -1, 2.5])
+def test_iterations_that_are_no_count(n_iters):
+    for layer in (TVNet(2, flow_channels=2), PixelFlow(2)):
+        with pytest.raises(ValueError, match='n_iters must be'):
+            layer.flow(torch.rand(1, 2, 2, 7, 7), n_iters)
 
 
 def test_grey_frames_of_a_pair_have_one_range():

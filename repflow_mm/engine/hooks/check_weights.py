@@ -5,6 +5,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
 
 from repflow_mm.checkpoint.fit import check_fit, weights
+from repflow_mm.engine.resumed_state import check_resumed_state
 from repflow_mm.engine.unwrap import unwrapped_model
 from repflow_mm.errors import InputError
 from repflow_mm.layers import motion_prefixes
@@ -40,6 +41,8 @@ class CheckWeightsHook(Hook):
             # A bare dict, or the names of DDP, which EMAHook does not know.
             checkpoint['state_dict'] = given
         check_fit(file, given, state, fine_tuning, new=motion_prefixes(model))
+        if runner._resume:
+            check_resumed_state(file, checkpoint, runner)
 
 
 def _check_resumable(file: str, checkpoint: dict, state: dict) -> None:

@@ -115,7 +115,11 @@ class SafeCheckpointHook(CheckpointHook):
         self._set_best({name: now[name] or before[name] for name in now})
         for name, path in before.items():
             replaced = path and now[name] and path != now[name]
-            if replaced and is_main_process() and self.file_backend.isfile(path):
+            if not replaced or not is_main_process():
+                continue
+            # That of a run resumed from another folder stays there.
+            path = self.file_backend.join_path(self.out_dir, Path(path).name)
+            if path != now[name] and self.file_backend.isfile(path):
                 self.file_backend.remove(path)
 
     def _set_best(self, paths: dict[str, str | None]) -> None:

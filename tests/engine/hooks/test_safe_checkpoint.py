@@ -121,6 +121,18 @@ def test_the_best_one_is_deleted_once_the_next_is_there(plugin, tmp_path, metric
     assert validate(1, acc=0.5, los=3.0) == names(1, 1)
     assert validate(2, acc=0.7, los=2.0) == names(2, 1)
     assert validate(3, acc=0.6, los=2.0) == names(2, 1)
+    # Resumed from another folder, whose files are not ours.
+    other = tmp_path / 'other' / 'best_acc_top1_epoch_2.pth'
+    other.parent.mkdir()
+    other.touch()
+    ours = Path(tmp_path, other.name)
+    if len(metrics) == 1:
+        hook.best_ckpt_path = str(other)
+        runner.message_hub.update_info('best_ckpt', str(other))
+        assert validate(4, acc=0.75) == {'best_acc_top1_epoch_4.pth'}  # a copy of it
+        assert other.exists()
+        hook.best_ckpt_path = str(ours)
+        Path(tmp_path, 'best_acc_top1_epoch_4.pth').rename(ours)
     full = True
     with pytest.raises(OutputError):
         validate(4, acc=0.8, los=1.0)
