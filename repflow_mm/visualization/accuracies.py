@@ -77,7 +77,9 @@ def _draw(axis, panel: Panel, baseline: str) -> None:
             axis.text(panel.chance, place, ' not run', va='center', color='0.5', size=8)
             continue
         mean, half = panel.intervals[arm]
-        axis.scatter(values, [place + 0.2] * len(values), s=12, color=_SEED, zorder=2)
+        # Also at 0 and 100 % a point is whole.
+        rows = [place + 0.2] * len(values)
+        axis.scatter(values, rows, s=12, color=_SEED, zorder=3, clip_on=False)
         if math.isfinite(half):
             axis.plot(
                 [max(mean - half, 0), min(mean + half, 100)],
@@ -86,7 +88,7 @@ def _draw(axis, panel: Panel, baseline: str) -> None:
                 linewidth=2,
                 solid_capstyle='butt',
             )
-        axis.plot(mean, place, 'o', color=_MEAN, markersize=6, zorder=3)
+        axis.plot(mean, place, 'o', color=_MEAN, markersize=6, zorder=4, clip_on=False)
     axis.set_xlim(0, 100)
     axis.set_title(panel.title, loc='left', fontsize=10, fontweight='bold')
     axis.grid(axis='x', color='0.92')
