@@ -78,7 +78,7 @@ MISTAKES = {
     'export_onnx {motion} x {new} --size 1 2 3': 'takes a side, or height and width',
     'export_onnx {motion} x {folder}': 'is a folder: name a file in it',
     'export_onnx {motion} {text} {text}': 'would be overwritten: name another file',
-    'export_table --depths 19': 'invalid choice: 19',
+    'export_table --depths 19': '--depths: invalid choice: ',  # quoted since 3.14
     'benchmark --device cuda': 'device cuda needs a GPU, and PyTorch finds none',
     'benchmark --device gpu': "device is cpu, cuda or cuda:1, got 'gpu'",
     'benchmark --repeats 0': '--repeats: must be an integer of at least 1, got 0',
