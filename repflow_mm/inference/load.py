@@ -124,8 +124,14 @@ def choose_device(device: str | torch.device | None) -> torch.device:
         device = torch.device(device or ('cuda' if gpus else 'cpu'))
     except RuntimeError:
         raise InputError(f'device is cpu, cuda or cuda:1, got {device!r}') from None
-    if device.type not in ('cpu', 'cuda'):
-        raise InputError(f'device is cpu, cuda or cuda:1, got {str(device)!r}')
+    if device.type not in ('cpu', 'cuda'):  # such as mps, where there is one
+        try:
+            torch.zeros(1, device=device).item()
+        except (RuntimeError, AssertionError, ImportError):
+            raise InputError(
+                f'device is cpu, cuda or cuda:1, got {str(device)!r}, which does not '
+                'work here'
+            ) from None
     if device.type == 'cuda' and not gpus:
         raise InputError(f'device {device} needs a GPU, and PyTorch finds none')
     if device.type == 'cuda' and (device.index or 0) >= gpus:
