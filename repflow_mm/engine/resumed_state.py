@@ -38,8 +38,13 @@ def check_resumed_state(file: str, checkpoint: Mapping, runner: Runner) -> None:
     if not isinstance(wrapper, OptimWrapper):
         return  # several optimizers
     schedulers = runner.param_schedulers or []
-    for name, needed in (('optimizer', True), ('param_schedulers', schedulers)):
-        if needed and not checkpoint.get(name):
+    theirs = (checkpoint.get('optimizer') or {}).get('param_groups')
+    before = checkpoint.get('param_schedulers') or []
+    for name, lacks in (
+        ('optimizer', not theirs),
+        ('param_schedulers', schedulers and not before),
+    ):
+        if lacks:
             raise InputError(
                 f'{file} cannot be resumed, it has no {name}, as best_*.pth: resume '
                 'from epoch_N.pth or latest.pth, or load only its weights (load_from)'
@@ -50,12 +55,10 @@ def check_resumed_state(file: str, checkpoint: Mapping, runner: Runner) -> None:
             f'{file} is of a run with averaged weights, and this one has no EMAHook, '
             f'so that it would go on from the average: {_ANEW}'
         )
-    theirs = checkpoint['optimizer']['param_groups']
     ours = wrapper.optimizer.param_groups
     _check_groups(file, theirs, ours)
     changed = _changed_settings(theirs, ours)
     if isinstance(schedulers, list):
-        before = checkpoint.get('param_schedulers') or []
         changed += _changed_schedule(before, schedulers)
     if changed:
         runner.logger.warning(
