@@ -45,8 +45,10 @@ def atomic_path(path: str | os.PathLike, shared: bool = False) -> Iterator[Path]
             os.fsync(folder)
             os.close(folder)
     except OSError as error:
-        if error.filename not in (None, str(unfinished), str(path), str(path.parent)):
-            raise  # about another file
+        ours = None, str(unfinished), str(path), str(path.parent)
+        network = isinstance(error, ConnectionError | TimeoutError)
+        if error.filename not in ours or error.errno is None or network:
+            raise  # about something else
         raise OutputError(
             f'{path} cannot be written ({error.strerror or error}); an existing file '
             'is unchanged'

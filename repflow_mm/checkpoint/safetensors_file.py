@@ -45,7 +45,7 @@ def read(path: Path) -> dict[str, Any]:
             meta = file.metadata() or {}
             state = {name: file.get_tensor(name).clone() for name in file.keys()}
         meta = {k: json.loads(v) if k in _JSON else v for k, v in meta.items()}
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise InputError(
             f'checkpoint {path} cannot be read: it is truncated or not a safetensors '
             f'file ({str(error).splitlines()[0][:200]}); copy it again'

@@ -1,12 +1,16 @@
 """Arguments that name a config and its weights, and override config entries."""
 
 import argparse
+import re
 
 from mmengine.config import DictAction
 
 
 class _KeyValues(DictAction):
-    """MMEngine's action, with a clear error if an argument is not `KEY=VALUE`."""
+    """MMEngine's action, with clear errors, which leaves spaces in a word as they are.
+
+    A word in quotes is taken literally, such as a path with a comma.
+    """
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         """Parse `KEY=VALUE ...` into a dict."""
@@ -14,6 +18,10 @@ class _KeyValues(DictAction):
             key, equals, value = text.partition('=')
             if not equals or not all(key.split('.')):
                 parser.error(f'--cfg-options takes KEY=VALUE, got {text!r}')
+            if word := _word(value):
+                options = getattr(namespace, self.dest) or {}
+                setattr(namespace, self.dest, {**options, key: word})
+                continue
             if any(value.count(a) != value.count(b) for a, b in ('()', '[]')):
                 parser.error(f'--cfg-options {text}: a bracket is missing')
             try:
@@ -23,6 +31,15 @@ class _KeyValues(DictAction):
                     f'--cfg-options {text}: a value is a number, a word, a list or a '
                     f'tuple; give the entries of a dict one by one, as {key}.NAME=VALUE'
                 )
+
+
+def _word(value: str) -> str:
+    """A value in quotes, or one word of several; otherwise an empty string."""
+    quoted = re.fullmatch(r'(["\'])(?![\[(])(.*)\1', value, re.DOTALL)
+    if quoted:
+        return quoted[2]
+    words = value.strip()
+    return words if ' ' in words and not re.search(r'[,\[\]()"\']', words) else ''
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

@@ -78,7 +78,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     cv2.setNumThreads(0)  # a worker per core; its pool would not survive a fork
     failed = []
     loader = DataLoader(
-        videos, batch_size=None, num_workers=args.workers, collate_fn=_as_is
+        videos,
+        batch_size=None,
+        num_workers=args.workers,
+        collate_fn=_as_is,
+        worker_init_fn=_use_one_thread,
     )
     try:
         for outcome in track(loader, 'videos', total=len(videos)):
@@ -102,6 +106,10 @@ def _caches(step: object) -> bool:
 
 def _as_is(outcome: str) -> str:
     return outcome
+
+
+def _use_one_thread(worker: int) -> None:
+    cv2.setNumThreads(0)  # a worker that is not forked does not inherit it
 
 
 class _Videos(Dataset):

@@ -136,8 +136,15 @@ def _runs(config: str, args: argparse.Namespace) -> list[Run]:
 def _check_lists(runs: list[Run]) -> None:
     """Read the lists of every split, before anything is trained."""
     init_default_scope('mmaction')
+    now = {run.split: run.lists() for run in runs if run.seed == runs[0].seed}
     for run in runs:
-        if run.seed != runs[0].seed or run.result() is not None:
+        result = run.result()
+        if result and result.lists not in ('', now[run.split]):
+            raise InputError(
+                f'the lists have changed since {run} was trained and tested: take '
+                f'another --work-dir, or delete {run.folder}'
+            )
+        if run.seed != runs[0].seed or result:
             continue
         cfg = run.read_config()
         for part in ('train', 'test'):

@@ -59,10 +59,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if count < 2:
         raise InputError('name the scores of at least two networks')
     weights = args.weights or [1] * count
-    if len(weights) != count or not any(weights):
+    if len(weights) != count or not 0 < sum(weights) < float('inf'):
         raise InputError(f'--weights takes {count} numbers here, not all 0')
-    if args.out is not None:
-        check_file(args.out)
+    for file in (*args.scores, *(args.validation or ())):
+        if args.out is not None:
+            check_file(args.out, file)
     tests = aligned([read_scores(file) for file in args.scores])
     if not tests[0].names:
         print('These files do not name their clips: they are fused in their order.')
@@ -86,11 +87,14 @@ def _samples(result) -> list[dict]:
     """As `DumpResults` writes them."""
     names = result.names or [None] * len(result.labels)
     samples = []
-    for name, score, label in zip(names, result.scores, result.labels, strict=True):
+    rows = zip(names, result.scores, result.labels, result.unreadable, strict=True)
+    for name, score, label, unreadable in rows:
         sample = dict(
             pred_score=torch.from_numpy(score).float(),
             gt_label=torch.tensor([label]),
             pred_label=torch.tensor([score.argmax()]),
         )
+        if unreadable:
+            sample['bad_videos'] = [(str(name), 'could not be read')]
         samples.append(sample if name is None else sample | dict(filename=name))
     return samples

@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         work_dir / f'motion_set_{args.clips}'
     )
     options = [
-        f'{split}_dataloader.dataset.{key}={data / value}'
+        f'{split}_dataloader.dataset.{key}="{data / value}"'
         for split in ('train', 'val')
         for key, value in (
             ('ann_file', f'motion_{split}_list_videos.txt'),

@@ -68,7 +68,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = load_config(args)
 
     hooks = cfg.get('default_hooks') or {}
-    cfg.default_hooks = dict(confusion_matrix=dict(type='ConfusionMatrixHook')) | hooks
+    matrix = 'confusion_matrix'
+    if (args.cfg_options or {}).get(f'default_hooks.{matrix}', matrix) is not None:
+        cfg.default_hooks = {matrix: dict(type='ConfusionMatrixHook'), **hooks}
     if pictures:
         hook = dict(
             type='PredictionPicturesHook',

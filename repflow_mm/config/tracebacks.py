@@ -7,7 +7,7 @@ from types import FrameType
 
 from repflow_mm.errors import shorten
 
-_PACKAGE = os.path.join(Path(__file__).resolve().parents[1], '')
+_PACKAGE = os.path.join(Path(__file__).parents[1], '')  # as in code objects
 _WORKAROUNDS = os.path.join(_PACKAGE, 'compat', '')
 
 

@@ -116,9 +116,9 @@ def _rules(
     for name, parameter in slow.items():
         matching = [keys[key] for key in naming if key in name]
         rules[parameter] = matching[-1] if matching else _OURS
-    if any(rule is _OURS for rule in rules.values()):
+    if ours := sum(rule is _OURS for rule in rules.values()):
         print_log(
-            f'{len(rules)} parameters of motion layers learn at {LR_MULT}x the rate, '
+            f'{ours} parameters of motion layers learn at {LR_MULT}x the rate, '
             "without weight decay (paramwise_cfg.custom_keys['.solver.'] overrides it)",
             logger='current',
         )

@@ -95,14 +95,13 @@ def find_method(method: str | Method) -> tuple[str, Method]:
     if isinstance(method, str) and method in GREY:
         return method, partial(_of_grey, GREY[method])
     if isinstance(method, str):
-        module, _, name = method.rpartition('.')
-        try:
-            method = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError, ValueError):
+        found = _imported(method)
+        if found is None:
             raise InputError(
                 f'there is no optical flow {method!r}: choose from '
                 f'{", ".join(GREY)}, or name a function, as package.module.function'
-            ) from None
+            )
+        method = found
     if not callable(method):
         raise InputError(f'method is a name or a function, got {method!r}')
     if inspect.isfunction(method) or inspect.isbuiltin(method):
@@ -111,6 +110,17 @@ def find_method(method: str | Method) -> tuple[str, Method]:
         # Its name does not tell what it is made of, as that of a local function.
         name = f'<{type(method).__qualname__}>'
     return name, partial(_checked, method)
+
+
+def _imported(path: str) -> Method | None:
+    """What a dotted path names, or None."""
+    module, _, name = path.rpartition('.')
+    try:
+        return getattr(importlib.import_module(module), name, None) if module else None
+    except ModuleNotFoundError as error:
+        if not f'{module}.'.startswith(f'{error.name}.'):
+            raise  # the module is there, and imports one that is not
+        return None
 
 
 def _of_grey(method: Method, first: np.ndarray, second: np.ndarray) -> np.ndarray:

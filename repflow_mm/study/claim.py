@@ -135,7 +135,7 @@ def read_claim(name: str | Path) -> Claim:
     else:
         known = shipped_claims()
         raise MissingFileError(
-            f'there is no claim {name}{suggestion(str(name), known)} There are '
+            f'there is no claim {name}{suggestion(str(name), known) or "."} There are '
             f'{", ".join(known)}; your own are files that end in .py'
         )
     with reading_config(path):

@@ -6,7 +6,7 @@ import importlib.metadata
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 from mmengine.config import Config
 
 from repflow_mm.config import read_config
+from repflow_mm.config.flow_stream import datasets_of
 from repflow_mm.engine.launch import launch
 from repflow_mm.errors import InputError
 from repflow_mm.files import write_text
@@ -35,6 +36,7 @@ class Result:
             interrupted in between.
         date (str): Day of the test, `YYYY-MM-DD`.
         machine (Mapping[str, str]): Hardware and versions, see :func:`about_machine`.
+        lists (str): Hash of the lists of training and test, see :meth:`Run.lists`.
     """
 
     metrics: Mapping[str, float]
@@ -42,6 +44,7 @@ class Result:
     seconds: float | None
     date: str = ''
     machine: Mapping[str, str] = field(default_factory=dict)
+    lists: str = ''
 
 
 def about_machine() -> dict[str, str]:
@@ -111,6 +114,16 @@ class Run:
         split = '' if self.split is None else f'{self.split}-'
         return self.root / f'{self.stem}-{digest}' / f'{split}seed{self.seed}'
 
+    def lists(self) -> str:
+        """A hash of the lists of training and test, as they are now."""
+        cfg, found = self.read_config(), hashlib.sha256()
+        for part in ('train', 'test'):
+            for dataset in datasets_of(cfg[f'{part}_dataloader'].dataset):
+                path = Path(dataset.get('ann_file') or '')
+                if path.is_file():  # and not a URL
+                    found.update(path.read_bytes())
+        return found.hexdigest()[:8]
+
     @property
     def predictions(self) -> Path:
         """The scores of the test, as `test --dump` writes them."""
@@ -130,7 +143,7 @@ class Run:
         Raises:
             InputError: If the config is wrong, or its test gives no top-1 accuracy.
         """
-        folder, started = self.folder, time.monotonic()
+        folder, lists, started = self.folder, self.lists(), time.monotonic()
         pointer = folder / 'last_checkpoint'
         resume = pointer.is_file()
         self._train(self._pointed(pointer) if resume else None)
@@ -141,9 +154,15 @@ class Run:
                 f'and no {METRIC}: add AccMetric to test_evaluator'
             )
         seconds = None if resume else round(time.monotonic() - started, 1)
-        about = dict(date=datetime.date.today().isoformat(), machine=about_machine())
-        result = dict(metrics=metrics, clips=clips, seconds=seconds, **about)
-        write_text(folder / 'result.json', json.dumps(result))
+        result = Result(
+            metrics=metrics,
+            clips=clips,
+            seconds=seconds,
+            date=datetime.date.today().isoformat(),
+            machine=about_machine(),
+            lists=lists,
+        )
+        write_text(folder / 'result.json', json.dumps(asdict(result)))
         if not keep_checkpoint:
             for path in (*folder.glob('*.pth'), pointer):
                 path.unlink()

@@ -13,6 +13,7 @@ from mmaction.evaluation import mean_class_accuracy, top_k_accuracy
 from scipy.special import softmax
 
 from repflow_mm.errors import InputError, MissingFileError, shorten
+from repflow_mm.packed import score_and_label
 
 # What `DumpResults` pickles, beside plain Python.
 _ALLOWED = {
@@ -80,8 +81,9 @@ def read_scores(path: str | Path) -> Scores:
     try:
         with path.open('rb') as file:
             samples = _Unpickler(file).load()
-        scores = np.stack([np.asarray(s['pred_score'], np.float64) for s in samples])
-        labels = np.array([int(s['gt_label']) for s in samples])
+        pairs = [score_and_label(sample) for sample in samples]
+        scores = np.stack([np.asarray(score, np.float64) for score, _ in pairs])
+        labels = np.array([int(label) for _, label in pairs])
         names = [s.get('filename') for s in samples]
         unreadable = np.array([bool(s.get('bad_videos')) for s in samples])
     except Exception as error:  # any, from a damaged file
@@ -147,16 +149,23 @@ def aligned(tests: Sequence[Scores]) -> list[Scores]:
             )
         if not np.array_equal(test.labels, first.labels):
             raise InputError(f'{which} have different labels: they are of other clips')
-        if test.scores.shape != first.scores.shape:
-            classes = f'{first.scores.shape[1]} and {test.scores.shape[1]}'
-            raise InputError(f'{which} have different numbers of classes: {classes}')
-        if _are_probabilities(test) != _are_probabilities(first):
-            raise InputError(
-                f'of {which}, one holds probabilities and one logits: test both with '
-                'the same average_clips'
-            )
+        _check_alike(first, test)
         result.append(test)
     return result
+
+
+def _check_alike(first: Scores, test: Scores) -> None:
+    which = f'{first.file} and {test.file}'
+    counts = first.scores.shape[1], test.scores.shape[1]
+    if counts[0] != counts[1]:
+        raise InputError(
+            f'{which} have different numbers of classes: {counts[0]} and {counts[1]}'
+        )
+    if _are_probabilities(test) != _are_probabilities(first):
+        raise InputError(
+            f'of {which}, one holds probabilities and one logits: test both with the '
+            'same average_clips'
+        )
 
 
 def _are_probabilities(test: Scores) -> bool:
@@ -203,9 +212,11 @@ def chosen_weights(
         tuple[float, float]: The weights; their sum is 1.
 
     Raises:
-        InputError: If the validation split has clips of the test.
+        InputError: If the validation split has clips of the test, or other classes, or
+            if one holds probabilities and another logits.
     """
     first, test = validation[0], tests[0]
+    _check_alike(first, test)
     common = set(first.names) & set(test.names)
     if not first.names and np.array_equal(first.scores, test.scores):
         common = {first.file}

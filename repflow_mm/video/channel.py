@@ -166,6 +166,14 @@ class Channel:
         while rest:
             rest = rest[self.process.stdout.readinto(rest) or _gone() :]
 
+    def _ended(self) -> int:
+        """The exit status; kill the process if it does not end by itself."""
+        try:
+            return self.process.wait(1)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
     def _guarded(self, exchange):
         """Run an exchange; kill a process that hangs, report one that died."""
         watchdog = self._watchdog
@@ -173,8 +181,7 @@ class Channel:
         try:
             return exchange(lambda: watchdog.allow(self.timeout))
         except (EOFError, BrokenPipeError, json.JSONDecodeError, UnicodeDecodeError):
-            self.process.kill()
-            code = self.process.wait()
+            code = self._ended()
             self.close()
             if watchdog.expired:
                 reason = f'the decoder hangs (no answer in {self.timeout:g} s)'

@@ -138,7 +138,7 @@ def main() -> None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     answers = os.fdopen(os.dup(1), 'wb')
     os.dup2(2, 1)
-    if os.name == 'posix':
+    if sys.platform == 'linux':  # macOS refuses such a limit
         import resource
 
         # Confines the damage of a file that claims to be huge to this process.

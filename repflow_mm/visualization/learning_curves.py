@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from repflow_mm.errors import InputError
+from repflow_mm.errors import InputError, shorten
 from repflow_mm.files import atomic_path
 from repflow_mm.visualization.run_log import Curve
 
@@ -20,6 +20,8 @@ KEYS = (
     'flow/*/lam',
     'flow/*/theta',
 )
+_INCHES_PER_CHARACTER = 0.1  # of a legend's font, rather more than less
+_HANDLE = 6  # characters that fit in place of a line, and the space around it
 _COLOURS = ('#c2410c', '#475569', '#0e7490', '#ca8a04', '#7c3aed', '#15803d', '#db2777')
 _COLUMNS = 4
 
@@ -86,19 +88,24 @@ def draw_curves(
             )
             axis.set_xlabel(curve.unit, color='0.35')
         _tidy(axis, key)
-    figure.legend(
-        [lines[name] for name in runs if name in lines],
-        [name for name in runs if name in lines],
+    drawn = [name for name in runs if name in lines]
+    room = int(4 * columns / _INCHES_PER_CHARACTER)
+    names = [shorten(name, room - _HANDLE) for name in drawn]
+    legend = figure.legend(
+        [lines[name] for name in drawn],
+        names,
         loc='outside upper center',
-        ncols=min(len(runs), columns),
+        ncols=max(1, min(len(runs), columns, room // (max(map(len, names)) + _HANDLE))),
         frameon=False,
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a name may have dollar signs
     with atomic_path(path) as unfinished:
         figure.savefig(unfinished, dpi=120, format='png')
 
 
 def _tidy(axis, key: str) -> None:
-    axis.set_title(key, loc='left', fontsize=10, fontweight='bold')
+    axis.set_title(key, loc='left', fontsize=10, fontweight='bold', parse_math=False)
     axis.xaxis.get_major_locator().set_params(integer=True, nbins=6)
     axis.yaxis.set_major_formatter('{x:.6g}')
     axis.margins(x=0.02, y=0.08)

@@ -89,11 +89,14 @@ def _begins_anew(log: Path) -> bool:
 
 
 def _rows(log: Path) -> Iterator[dict]:
-    lines = log.read_text(encoding='utf-8').splitlines(keepends=True)
+    lines = log.read_bytes().splitlines(keepends=True)
     for number, line in enumerate(lines, 1):
         try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            if not line.endswith('\n'):
+            row = json.loads(line)
+        except ValueError:
+            if not line.endswith(b'\n'):
                 return  # still being written, or its process was killed
             raise InputError(f'{log}, line {number}: this is no JSON') from None
+        if not isinstance(row, dict) or 'step' not in row:
+            raise InputError(f'{log}, line {number}: this is no row of scalars')
+        yield row

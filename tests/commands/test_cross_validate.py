@@ -69,6 +69,13 @@ def test_all_splits_and_seeds_are_run_once(run_python, configs, tmp_path):
     assert again.returncode == 0 and 'split a, seed 0: top-1' not in again.stdout
     assert again.stdout.splitlines()[-2:] == first.stdout.splitlines()[-2:]
     assert '1 of 1' in again.stdout
+    # Other lists of the same length.
+    path = tmp_path / 'data' / 'motion_train_split_b_list.txt'
+    path.write_text(''.join(reversed(path.read_text().splitlines(keepends=True))))
+    changed = run_python(*args, '--seeds', 0, 1, threads=1)
+    assert changed.returncode == 2 and 'Traceback' not in changed.stderr
+    line = changed.stderr.splitlines()[-1]
+    assert 'the lists have changed since rgb, split b, seed 0' in line
 
 
 @pytest.mark.slow

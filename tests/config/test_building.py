@@ -1,5 +1,9 @@
 """Mistakes in a config name the entry; bugs during building keep their traceback."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from mmengine.config import Config
 from mmengine.registry import Registry
@@ -174,3 +178,19 @@ def test_a_package_that_a_backbone_needs(plugin):
         with pytest.raises(InputError, match='mmcls') as error, building(cfg):
             MODELS.build(cfg.model)
         assert '\n' not in str(error.value)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='links need rights on Windows')
+def test_our_code_is_known_through_a_link(tmp_path):
+    """As in home folders that are links, on clusters."""
+    (tmp_path / 'link').symlink_to(ROOT)
+    code = (
+        'from repflow_mm.config import tracebacks as t\n'
+        'try: t.stack_of(None)\n'
+        'except AttributeError as e: print(*map(t.is_ours, t.stack_of(e)))'
+    )
+    environment = {**os.environ, 'PYTHONPATH': str(tmp_path / 'link')}
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=tmp_path, env=environment, capture_output=True
+    )
+    assert done.stdout.split() == [b'False', b'True'], done.stderr

@@ -1,8 +1,11 @@
 """Configs are found by name in any folder; variables update their entries."""
 
+import argparse
+
 import pytest
 from mmengine.config import Config
 
+from repflow_mm.commands._config import add_cfg_options
 from repflow_mm.config import apply_variables, find_config, read_config
 from repflow_mm.errors import InputError
 from tests.helpers.paths import ROOT
@@ -219,3 +222,25 @@ def test_a_split_selects_the_lists_and_the_folder():
 def test_invalid_variables(options, message):
     with pytest.raises(InputError, match=message):
         read_config('repflow_r50_block3_kinetics400', options)
+
+
+@pytest.mark.parametrize(
+    ('text', 'value'),
+    [
+        ('my names.txt', 'my names.txt'),
+        ('"/a b/c, d"', '/a b/c, d'),
+        ("'1'", '1'),
+        ('[1, 2]', [1, 2]),
+        ('"[1,2]"', [1, 2]),
+        ('a, b', ['a', 'b']),
+        (' 3', 3),
+        ('None', None),
+    ],
+)
+def test_values_of_options(text, value):
+    parser = argparse.ArgumentParser()
+    add_cfg_options(parser)
+    args = parser.parse_args(
+        ['--cfg-options', 'x=1', f'key={text}', '--cfg-options', 'y=2']
+    )
+    assert args.cfg_options == dict(x=1, key=value, y=2)

@@ -63,6 +63,13 @@ def test_functions_and_their_names():
     assert (method(*pair(0, 0)) == 1).all()
 
 
+def test_a_module_that_lacks_another_one(tmp_path, monkeypatch):
+    (tmp_path / 'my_flow.py').write_text('import a_missing_package\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match='a_missing_package'):
+        find_method('my_flow.flow')
+
+
 @pytest.mark.parametrize('shape', [(10, 10), (12, 400)])
 def test_pictures_too_small_for_dis(shape):
     picture = np.zeros((*shape, 3), np.uint8)

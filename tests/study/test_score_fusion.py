@@ -8,6 +8,7 @@ import mmengine
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
 from repflow_mm.commands import fuse_scores
 from repflow_mm.study.score_fusion import aligned, chosen_weights, fused, read_scores
@@ -66,6 +67,25 @@ def test_what_one_test_could_not_read_is_wrong(tmp_path):
     result = fused(pair, (9, 1), False)
     assert result.unreadable.tolist() == [False, False, True]
     assert (result.scores.argmax(1) == result.labels).tolist() == [True, True, False]
+    # Written, and fused with a third one.
+    out = tmp_path / 'out.pkl'
+    fuse_scores.main([*map(str, files), '--out', str(out)])
+    again = aligned([read_scores(file) for file in (out, files[0])])
+    assert again[0].unreadable.tolist() == [False, False, True]
+
+
+def test_samples_of_mmaction2_1_1(tests, tmp_path):
+    old = [
+        dict(
+            pred_scores=dict(item=sample['pred_score']),
+            gt_labels=dict(item=sample['gt_label']),
+        )
+        for sample in mmengine.load(tests[0])
+    ]
+    mmengine.dump(old, tmp_path / 'old.pkl')
+    scores, same = (read_scores(f) for f in (tmp_path / 'old.pkl', tests[0]))
+    np.testing.assert_array_equal(scores.scores, same.scores)
+    np.testing.assert_array_equal(scores.labels, same.labels)
 
 
 def test_the_command_prints_and_writes(tests, tmp_path, capsys):
@@ -95,8 +115,8 @@ def test_weights_are_chosen_on_other_clips_alone(tests, tmp_path):
     pair = aligned([read_scores(file) for file in tests])
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 200)
-    good = np.eye(2)[labels] + rng.normal(0, 0.5, (200, 2))
-    bad = np.eye(2)[labels] + rng.normal(0, 2, (200, 2))
+    good = softmax(np.eye(2)[labels] + rng.normal(0, 0.5, (200, 2)), 1)
+    bad = softmax(np.eye(2)[labels] + rng.normal(0, 2, (200, 2)), 1)
     names = [f'v{n}' for n in range(200)]
     files = [
         dump(tmp_path / f'{n}.pkl', scores, labels, names)
@@ -114,6 +134,9 @@ def test_weights_are_chosen_on_other_clips_alone(tests, tmp_path):
     assert chosen_weights(same, pair, False) == (0.5, 0.5)
     with pytest.raises(ValueError, match=r'rgb\.pkl has clips of .*rgb\.pkl'):
         chosen_weights(pair, pair, False)
+    logits = [replace(test, scores=test.scores * 9) for test in pair]
+    with pytest.raises(ValueError, match='one holds probabilities and one logits'):
+        chosen_weights([replace(t, names=('x', 'y', 'z')) for t in logits], pair, False)
 
 
 class Evil:
@@ -137,6 +160,8 @@ def test_what_is_refused(tests, tmp_path, capsys, monkeypatch):
         (tmp_path / f'{name}.pkl').write_bytes(pickle.dumps(content))
     for args, message in (
         ([rgb], 'at least two networks'),
+        ([rgb, flow, '--out', flow], 'would be overwritten'),
+        ([rgb, flow, '--weights', '1e308', '1e308'], '2 numbers here, not all 0'),
         ([rgb, 'nope.pkl'], 'there are no scores at nope.pkl'),
         ([rgb, other], 'of different clips: 2 are in one alone (first: c)'),
         ([rgb, label], 'have different labels'),

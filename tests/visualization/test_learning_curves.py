@@ -6,6 +6,7 @@ import matplotlib.image
 import pytest
 
 from repflow_mm.commands.plot_logs import main
+from repflow_mm.errors import InputError
 from repflow_mm.visualization.learning_curves import choose_keys
 from repflow_mm.visualization.run_log import read_run
 
@@ -74,6 +75,27 @@ def test_a_panel_for_each_key_and_a_line_for_each_run(runs, tmp_path, capsys):
     for colour in ((194, 65, 12), (71, 85, 105)):  # both runs, in both panels
         there = (abs(picture - colour).max(-1) <= 2).any(0)
         assert there[: len(there) // 2].any() and there[len(there) // 2 :].any()
+
+
+def test_names_are_no_formulas_and_fit(tmp_path):
+    folders = []
+    for name in ('a$b_$c_d', 'e' * 150, 'f' * 150):
+        sitting(tmp_path / name, '20260101_000000', range(1, 5))
+        folders.append(str(tmp_path / name))
+    out = tmp_path / 'curves.png'
+    main([*folders, '--out', str(out), '--keys', 'loss', 'lr'])
+    picture = matplotlib.image.imread(out)[..., :3].min(-1)
+    margin = 20
+    assert picture[:, :margin].min() == picture[:, -margin:].min() == 1  # not cut off
+
+
+@pytest.mark.parametrize('row', ['[1]', '{"loss": 1}', '\xff'])
+def test_rows_that_are_none(tmp_path, row):
+    sitting(tmp_path, '20260101_000000', range(1, 3))
+    log = tmp_path / '20260101_000000' / 'vis_data' / 'scalars.json'
+    log.write_bytes(log.read_bytes() + row.encode('latin-1') + b'\n')
+    with pytest.raises(InputError, match='line 3: this is no'):
+        read_run(tmp_path)
 
 
 def test_what_cannot_be_drawn(runs, tmp_path, capsys):
