@@ -85,7 +85,7 @@ def test_names_are_no_formulas_and_fit(tmp_path):
     out = tmp_path / 'curves.png'
     main([*folders, '--out', str(out), '--keys', 'loss', 'lr'])
     picture = matplotlib.image.imread(out)[..., :3].min(-1)
-    margin = 20
+    margin = 10
     assert picture[:, :margin].min() == picture[:, -margin:].min() == 1  # not cut off
 
 
