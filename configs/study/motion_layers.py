@@ -7,7 +7,7 @@ why = (
     '2 %, and are trained alike. A flow that is no better than the difference of two '
     'frames has added nothing. Each set favours some layers: aperture needs a solution '
     'and not only differences, speed a long range, transparent flow per channel, '
-    'flicker features that keep their brightness. Their difficulty is not calibrated.'
+    'flicker features that keep their brightness.'
 )
 sets = dict(
     aperture=dict(kind='aperture'),

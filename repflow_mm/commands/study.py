@@ -120,10 +120,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         seeds = args.seeds or claim.scales[args.scale].seeds
         report = Report(claim, args.scale, rows, seeds)
         text = [f'\n{claim.title} ({args.scale}, {report.state()})', report.table()]
-        text.append(report.statements())
+        text += [report.statements(), report.not_run()]
         if failures := report.failures():
             text.append('Failed:\n- ' + '\n- '.join(failures))
-        console.print('\n\n'.join(text), markup=False, soft_wrap=True)
+        console.print('\n\n'.join(filter(None, text)), markup=False, soft_wrap=True)
     if failed:
         raise SystemExit(1)
 

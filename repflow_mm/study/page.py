@@ -93,6 +93,8 @@ def _section(report: Report, page: Path) -> list[str]:
         report.statements(),
         report.table(),
     ]
+    if others := report.not_run():
+        parts.append(others)
     if failures := report.failures():
         parts.append('Failed:\n\n- ' + '\n- '.join(failures))
     parts.append(
@@ -108,7 +110,7 @@ def _panels(report: Report) -> list[Panel]:
         kind = report.claim.sets[test.partition('/')[0]].get('kind', 'motion')
         values = {
             arm: [100 * value for value in report.accuracies(arm, test).values()]
-            for arm in report.claim.arms
+            for arm in report.arms
         }
         estimates = {arm: estimate(v) for arm, v in values.items() if v}
         intervals = {arm: (e.mean, e.half_width) for arm, e in estimates.items()}

@@ -53,6 +53,17 @@ class Report:
         """The sets of this scale."""
         return self.claim.scales[self.scale].sets
 
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms of which a run has finished or failed."""
+        begun = {row.arm for row in self.rows}
+        return tuple(arm for arm in self.claim.arms if arm in begun)
+
+    def not_run(self) -> str:
+        """A line that names the other arms; empty without any."""
+        others = [arm for arm in self.claim.arms if arm not in self.arms]
+        return f'Not run: {", ".join(others)}.' if others else ''
+
     def accuracies(self, arm: str, test: str) -> dict[int, float]:
         """Accuracies of an arm by seed.
 
@@ -90,7 +101,7 @@ class Report:
         return [test for name in self.sets for test in tests_of(name, sets[name])]
 
     def table(self) -> str:
-        """The accuracies of all arms, in Markdown: a row per set and arm.
+        """The accuracies of :attr:`arms`, in Markdown: a row per set and arm.
 
         Intervals are Student's over seeds, 95 %. A seed makes the clips, their order
         and the start weights.
@@ -101,7 +112,7 @@ class Report:
         rows = [head, ['---'] * 2 + ['--:'] * 6]
         for test in self.tests():
             theirs = self.accuracies(baseline, test)
-            for arm in self.claim.arms:
+            for arm in self.arms:
                 ours = self.accuracies(arm, test)
                 difference = percent(paired(ours, theirs), '+')
                 nll = seconds = ''
@@ -132,10 +143,14 @@ class Report:
         ]
 
     def verdicts(self) -> list[Verdict]:
-        """A verdict for each contrast, on each set unless it names its own."""
+        """A verdict for each contrast, on each set unless it names its own.
+
+        Contrasts with an arm that has not run are left out.
+        """
         cases = [
             (contrast, test)
             for contrast in self.claim.contrasts
+            if all(term.arm in self.arms for term in contrast.terms)
             for test in ([''] if contrast.terms[0].test else self.sets)
         ]
         found = {

@@ -78,7 +78,14 @@ def test_a_failed_run_is_shown_and_costs_its_seed_alone(claim, trials, rows):
 def test_without_rows_nothing_can_be_told(claim):
     report = Report(claim, 'quick', [], 4)
     assert report.state() == 'n = 0 of 4'
-    assert {verdict.says for verdict in report.verdicts()} == {'cannot be told'}
+    assert report.verdicts() == [] and report.not_run() == 'Not run: rgb, flow.'
+
+
+def test_arms_that_have_not_run_are_one_line(claim, rows):
+    report = Report(claim, 'quick', [row for row in rows if row.arm == 'rgb'], 4)
+    assert report.not_run() == 'Not run: flow.' and report.verdicts() == []
+    assert '| rgb |' in report.table() and '| flow |' not in report.table()
+    assert Report(claim, 'quick', rows, 4).not_run() == ''
 
 
 def test_rows_are_kept_in_a_file_and_replaced_by_later_ones(rows, trials, tmp_path):
