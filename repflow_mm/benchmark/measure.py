@@ -82,7 +82,8 @@ def in_turns(
     Returns:
         dict[Key, Time]: Times by name.
     """
-    wait = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
+    on_gpu = device.type == 'cuda'
+    wait = partial(torch.cuda.synchronize, device) if on_gpu else lambda: None
     runs: dict[Key, list[float]] = {name: [] for name in calls}
     rounds = track(
         range(repeats + 1),
@@ -175,10 +176,10 @@ def _extra_memory(
     warm_up, step = make(device)
     warm_up()
     if device.startswith('cuda'):
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
         step()
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
+        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
     peak = Path('/proc/self/clear_refs')
     if not peak.exists():
         return None

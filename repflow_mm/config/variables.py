@@ -67,8 +67,8 @@ def apply_variables(cfg: dict) -> None:
             declared[name] = now
         if declared.get('crop_size', 0) > declared.get('short_side', float('inf')):
             raise InputError(
-                f'crop_size={cfg["crop_size"]} does not fit into frames with '
-                f'short_side={cfg["short_side"]}: set both'
+                f'crop_size={declared["crop_size"]} does not fit into frames with '
+                f'short_side={declared["short_side"]}: set both'
             )
     if 'channels_last' in cfg:
         hooks, hook = cfg.get('custom_hooks') or [], dict(type='ChannelsLastHook')
@@ -166,8 +166,8 @@ def _size(resize: dict) -> tuple[int, ...]:
 
 
 def _max_epochs(cfg: dict, before: int, now: int) -> Iterator[_Place]:
-    loop = cfg['train_cfg']
-    if 'max_iters' not in loop:
+    loop = cfg.get('train_cfg')
+    if loop is not None and 'max_iters' not in loop:
         yield loop, 'max_epochs', now
     for scheduler in _items(cfg, 'param_scheduler'):
         begin = scheduler.get('begin', 0)

@@ -115,8 +115,10 @@ def find_method(method: str | Method) -> tuple[str, Method]:
 def _imported(path: str) -> Method | None:
     """What a dotted path names, or None."""
     module, _, name = path.rpartition('.')
+    if not module or module.startswith('.'):
+        return None
     try:
-        return getattr(importlib.import_module(module), name, None) if module else None
+        return getattr(importlib.import_module(module), name, None)
     except ModuleNotFoundError as error:
         if not f'{module}.'.startswith(f'{error.name}.'):
             raise  # the module is there, and imports one that is not

@@ -119,7 +119,9 @@ class Run:
         cfg, found = self.read_config(), hashlib.sha256()
         for part in ('train', 'test'):
             for dataset in datasets_of(cfg[f'{part}_dataloader'].dataset):
-                path = Path(dataset.get('ann_file') or '')
+                path = Path(
+                    dataset.get('data_root') or '', dataset.get('ann_file') or ''
+                )
                 if path.is_file():  # and not a URL
                     found.update(path.read_bytes())
         return found.hexdigest()[:8]

@@ -151,8 +151,8 @@ class MotionSet:
             InputError: If it is not in the folder of a set.
         """
         path = Path(video).absolute()
-        split, name, clip = path.parts[-3:]
         try:
+            split, name, _ = path.parts[-3:]
             spec = json.loads((path.parents[2] / SPECIFICATION).read_text())
             made = cls(**spec)
             split, label = split.removeprefix('videos_'), made.classes.index(name)

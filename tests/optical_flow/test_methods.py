@@ -68,6 +68,8 @@ def test_a_module_that_lacks_another_one(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match='a_missing_package'):
         find_method('my_flow.flow')
+    with pytest.raises(InputError, match='no optical flow'):
+        find_method('..my_flow.flow')
 
 
 @pytest.mark.parametrize('shape', [(10, 10), (12, 400)])
