@@ -132,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     picture = work_dir / 'motion_demo.png'
     curves = {run.name: run.log()['acc/top1'] for run in runs}
     draw_demo(CLASSES, _look(runs[0], data), curves, picture)
-    console.print(f'\nPicture: {picture}')
+    console.print(f'\nPicture: {picture}', markup=False)
 
 
 def _half_precision() -> list[str]:
@@ -160,7 +160,8 @@ def _train(run: Run, epochs: int, options: list[str], console: Console) -> None:
     console.print(f'training {run.name}: {run.config.name}')
     started = (run.work_dir / 'last_checkpoint').is_file()
     if started and run.checkpoint.name == f'epoch_{epochs}.pth':
-        console.print(f'  already trained; delete {run.work_dir} to train again')
+        text = f'  already trained; delete {run.work_dir} to train again'
+        console.print(text, markup=False)
         return
     command = ['train', run.config, '--work-dir', run.work_dir]
     command += ['--resume', '--cfg-options', *options]
