@@ -119,7 +119,7 @@ class Strips:
         """
         chain = self.layer.rpartition('.')[0]
         layers = sorted(n for n in self.clip.solvers if n.startswith(f'{chain}.'))
-        channel = self.channels[0]
+        channel, tail = self.channels[0], TAIL
         flows = {}
         if len(layers) > 1 and chain.endswith('flows'):
             for name in layers:
@@ -131,11 +131,13 @@ class Strips:
             once = self.flow[: self._frames, [channel]]
             twice = flow_of_flow(once)
             thrice = flow_of_flow(twice)
-            flows['flow'] = once[:, 0]
-            flows['flow of flow'] = twice[:, 0]
-            flows['flow of flow\nof flow'] = thrice[:, 0]
+            # Each order takes a frame more.
+            tail = min(TAIL, max(min(len(once), len(self.clip.frames)) - 1, 1))
+            labels = 'flow', 'flow of flow', 'flow of flow\nof flow'
+            orders = once[:, 0], twice[:, 0], thrice[:, 0]
+            flows = dict(zip(labels[:tail], orders, strict=False))
         title = f'flow of flow: {self.layer}, {self._label(channel)}'
-        return self._draw(flows, title, self._unit, TAIL)
+        return self._draw(flows, title, self._unit, tail)
 
     def _steps(self, tail: int) -> np.ndarray:
         count = min(len(self.clip.frames), self._frames) - tail
