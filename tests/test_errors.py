@@ -143,13 +143,13 @@ def test_output_to_a_full_disk():
     assert result.stderr == 'error: cannot write (No space left on device)\n'
 
 
-@pytest.mark.skipif(sys.platform == 'win32', reason='limits of POSIX')
 @pytest.mark.parametrize('error', [ConnectionError, TimeoutError, MissingFileError])
 def test_what_goes_wrong_on_the_way_to_a_file_is_not_said_of_it(tmp_path, error):
     with pytest.raises(error, match='^the cause$'), atomic_path(tmp_path / 'a.txt'):
         raise error('the cause')
 
 
+@pytest.mark.skipif(sys.platform == 'win32', reason='limits of POSIX')
 def test_a_file_that_does_not_fit_leaves_the_old_one(tmp_path):
     path = tmp_path / 'curves.json'
     write_text(path, 'old')

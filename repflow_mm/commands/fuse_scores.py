@@ -61,8 +61,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     weights = args.weights or [1] * count
     if len(weights) != count or not 0 < sum(weights) < float('inf'):
         raise InputError(f'--weights takes {count} numbers here, not all 0')
-    for file in (*args.scores, *(args.validation or ())):
-        if args.out is not None:
+    if args.out is not None:
+        for file in (*args.scores, *(args.validation or ())):
             check_file(args.out, file)
     tests = aligned([read_scores(file) for file in args.scores])
     if not tests[0].names:
