@@ -34,7 +34,7 @@ def name_classes(names: Sequence[str] | str | None, count: int) -> tuple[str, ..
         tuple[str, ...]: `count` names.
 
     Raises:
-        MissingFileError: If it is no file and no dataset.
+        MissingFileError: If it is neither a file nor a dataset.
         InputError: If it is not a list, or has another number of names.
     """
     if names is None:
@@ -68,6 +68,6 @@ def _read(source: str) -> list[str]:
         return class_names(source)
     except FileNotFoundError:
         raise MissingFileError(
-            f'class_names of the config is {source!r}, which is no file and no list '
-            'of this package: --cfg-options class_names=FILE, a name a line'
+            f'class_names of the config is {source!r}, which is neither a file nor a '
+            'list of this package: --cfg-options class_names=FILE, a name a line'
         ) from None

@@ -1,6 +1,7 @@
 """Atomic writing: readers see either the old file or the complete new one."""
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -10,6 +11,10 @@ from uuid import uuid4
 from repflow_mm.errors import OutputError
 
 _UNFINISHED = '.part'
+_OF_FILES = (
+    *(errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EISDIR),
+    *(errno.ENOSPC, errno.EPERM, errno.EROFS, errno.ESTALE),
+)
 
 
 @contextlib.contextmanager
@@ -35,7 +40,7 @@ def atomic_path(path: str | os.PathLike, shared: bool = False) -> Iterator[Path]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
-            raise IsADirectoryError(0, 'it is a folder')
+            raise IsADirectoryError(errno.EISDIR, 'it is a folder')
         yield unfinished
         with unfinished.open('rb+') as file:
             os.fsync(file.fileno())
@@ -45,9 +50,10 @@ def atomic_path(path: str | os.PathLike, shared: bool = False) -> Iterator[Path]
             os.fsync(folder)
             os.close(folder)
     except OSError as error:
-        ours = None, str(unfinished), str(path), str(path.parent)
-        network = isinstance(error, ConnectionError | TimeoutError)
-        if error.filename not in ours or error.errno is None or network:
+        ours = str(unfinished), str(path), str(path.parent)
+        # Writing to a file that is open fails without a name; so does a download.
+        nameless = error.filename is None and error.errno in _OF_FILES
+        if error.filename not in ours and not (nameless and _is_plain(error)):
             raise  # about something else
         raise OutputError(
             f'{path} cannot be written ({error.strerror or error}); an existing file '
@@ -56,6 +62,11 @@ def atomic_path(path: str | os.PathLike, shared: bool = False) -> Iterator[Path]
     finally:
         with contextlib.suppress(OSError):
             unfinished.unlink()
+
+
+def _is_plain(error: OSError) -> bool:
+    """Whether an error is the system's own; those of ssl and sockets number anew."""
+    return type(error).__module__ == 'builtins'
 
 
 def check_folder(folder: str | os.PathLike) -> None:
@@ -81,7 +92,7 @@ def check_folder(folder: str | os.PathLike) -> None:
 def check_file(
     path: str | os.PathLike, source: str | os.PathLike | None = None
 ) -> None:
-    """The same for one file; it may be there already, but is no folder.
+    """The same for one file; it may be there already, but not as a folder.
 
     Nor is it `source`, the file that it is made from.
     """

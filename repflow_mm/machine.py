@@ -26,7 +26,7 @@ def machine(device: torch.device) -> dict[str, str]:
 
 
 def _commit() -> str:
-    """The commit of a clone; 'unknown' if this is none, or there is no git."""
+    """The commit of a clone; 'unknown' if this is not a clone, or without git."""
     package = Path(__file__).parent
     if not (package.parent / '.git').exists():
         return 'unknown'

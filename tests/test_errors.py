@@ -2,6 +2,8 @@
 
 import errno
 import os
+import socket
+import ssl
 import subprocess
 import sys
 
@@ -143,10 +145,29 @@ def test_output_to_a_full_disk():
     assert result.stderr == 'error: cannot write (No space left on device)\n'
 
 
-@pytest.mark.parametrize('error', [ConnectionError, TimeoutError, MissingFileError])
+@pytest.mark.parametrize(
+    'error',
+    [
+        ConnectionError('the cause'),
+        TimeoutError('the cause'),
+        MissingFileError('the cause'),
+        OSError(errno.EHOSTUNREACH, 'the cause'),
+        socket.gaierror(socket.EAI_NONAME, 'the cause'),
+        ssl.SSLError(1, 'the cause'),  # 1 is EPERM elsewhere
+    ],
+)
 def test_what_goes_wrong_on_the_way_to_a_file_is_not_said_of_it(tmp_path, error):
-    with pytest.raises(error, match='^the cause$'), atomic_path(tmp_path / 'a.txt'):
-        raise error('the cause')
+    with pytest.raises(type(error), match='the cause$') as found:
+        with atomic_path(tmp_path / 'a.txt'):
+            raise error
+    assert found.value is error
+
+
+def test_a_full_disk_is_said_of_the_file(tmp_path):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(OutputError, match=r'a.txt cannot be written \(No space'):
+        with atomic_path(tmp_path / 'a.txt'):
+            raise full
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='limits of POSIX')

@@ -15,7 +15,7 @@ PACKAGE = ROOT / 'repflow_mm'
 # rank do not import each other.
 RANKS = (
     ('errors',),
-    ('allocator', 'checks', 'class_names', 'files', 'machine', 'packed'),
+    ('allocator', 'checks', 'class_count', 'class_names', 'files', 'machine', 'packed'),
     ('ops', 'synthetic', 'video'),
     ('checkpoint', 'config', 'optical_flow'),
     ('compat', 'layers', 'preparation', 'visualization'),

@@ -82,8 +82,7 @@ def in_turns(
     Returns:
         dict[Key, Time]: Times by name.
     """
-    on_gpu = device.type == 'cuda'
-    wait = partial(torch.cuda.synchronize, device) if on_gpu else lambda: None
+    wait = _synchronize(device)
     runs: dict[Key, list[float]] = {name: [] for name in calls}
     rounds = track(
         range(repeats + 1),
@@ -101,6 +100,15 @@ def in_turns(
             if turn > 0:
                 runs[name].append(time.perf_counter() - start)
     return {name: Time(seconds) for name, seconds in runs.items()}
+
+
+def _synchronize(device: torch.device) -> Callable[[], None]:
+    """A call that waits until the device has done its work."""
+    if device.type == 'cuda':
+        return partial(torch.cuda.synchronize, device)
+    # Each kind of accelerator has a module, such as torch.mps; torch.cpu has nothing
+    # to wait for.
+    return getattr(torch, device.type).synchronize
 
 
 def training(module: Callable, *inputs: Tensor) -> Callable[[], None]:

@@ -262,7 +262,7 @@ def finished(content: Any, size: int) -> Any:
                 vars(value).clear()
                 value._metadata = finish(metadata)
             for key, item in value.items():
-                require(isinstance(key, _KEYS), 'it has a key that is no name')
+                require(isinstance(key, _KEYS), 'it has a key that is not a name')
                 value[key] = finish(item)
         elif kind is list:
             value[:] = map(finish, value)

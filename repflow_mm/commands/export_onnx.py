@@ -7,6 +7,7 @@ from rich.console import Console
 
 from repflow_mm.allocator import keep_memory
 from repflow_mm.benchmark.measure import Table
+from repflow_mm.class_count import class_count
 from repflow_mm.commands._config import add_checkpoint, add_config
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.errors import InputError, command
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(
         f'{exported.path}: opset {exported.opset}\n'
         f'frames: uint8 (batch, 3, {frames}, {height}, {width}), RGB; '
-        f'logits: float32 (batch, {model.cls_head.num_classes})\n'
+        f'logits: float32 (batch, {class_count(model)})\n'
         f'max relative error against PyTorch: {exported.error:.1e}\n'
     )
     title = f'One clip of {frames}x{height}x{width} on the CPU'

@@ -117,6 +117,6 @@ def _label(asked: str, names: Sequence[str]) -> int:
     if asked.isdecimal() and int(asked) < len(names):
         return int(asked)
     raise InputError(
-        f'--label {asked!r} is no class: give a number below {len(names)}, or a name '
-        f'such as {names[0]!r}'
+        f'--label {asked!r} is not a class: give a number below {len(names)}, or a '
+        f'name such as {names[0]!r}'
     )

@@ -67,10 +67,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         _check_display()
     cfg = load_config(args)
 
-    hooks = cfg.get('default_hooks') or {}
-    matrix = 'confusion_matrix'
-    if (args.cfg_options or {}).get(f'default_hooks.{matrix}', matrix) is not None:
-        cfg.default_hooks = {matrix: dict(type='ConfusionMatrixHook'), **hooks}
+    matrix = dict(confusion_matrix=dict(type='ConfusionMatrixHook'))
+    cfg.default_hooks = {**matrix, **(cfg.get('default_hooks') or {})}
     if pictures:
         hook = dict(
             type='PredictionPicturesHook',

@@ -185,7 +185,7 @@ def _check_pictures(decode, results: dict) -> None:
             except cv2.error:  # an empty file
                 picture = None
             if picture is None:
-                raise InputError(f'{path} is no picture: {remedy}')
+                raise InputError(f'{path} is not a picture: {remedy}')
             height, width = picture.shape[:2]
             shape, first = shape or (height, width), first or path
             if shape != (height, width):

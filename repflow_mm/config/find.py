@@ -36,7 +36,7 @@ def find_config(name: str | Path) -> Path:
     """
     if Path(name).is_file():
         if Path(name).suffix not in ('.py', '.json', '.yaml', '.yml'):
-            raise InputError(f'{name} is no config, which ends in .py')
+            raise InputError(f'{name} is not a config, which ends in .py')
         return Path(name)
     ours = str(name).removeprefix('repflow_mm::').removeprefix('configs/')
     ours = f'{ours.removesuffix(".py")}.py'

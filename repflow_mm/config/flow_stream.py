@@ -175,6 +175,9 @@ def _two_pipelines(steps: list[dict], compute: dict, stack: list[dict]) -> list[
 
 def _to_flow(model: dict, channels: int) -> None:
     # Stages frozen with weights for RGB would not see the motion.
-    model['backbone'].update(in_channels=channels, frozen_stages=-1)
+    backbone = model['backbone']
+    while 'backbone' in backbone:  # of FlowAugmented
+        backbone = backbone['backbone']
+    backbone.update(in_channels=channels, frozen_stages=-1)
     # Of all channels; 128 is no motion.
     model['data_preprocessor'].update(mean=[128], std=[128])

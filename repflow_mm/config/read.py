@@ -47,8 +47,7 @@ def read_config(config: str | Path, options: Mapping[str, Any] | None = None) ->
             :func:`apply_variables`.
 
     Returns:
-        Config: The config. Default hooks set to `None` are removed, which MMEngine
-        supports only for its own hooks.
+        Config: The config; see :func:`remove_hooks` for default hooks set to `None`.
 
     Raises:
         MissingFileError: If the file does not exist.
@@ -68,10 +67,18 @@ def read_config(config: str | Path, options: Mapping[str, Any] | None = None) ->
     if not isinstance(cfg.get('model'), Mapping):
         raise InputError(f'{path} describes no model: it has no model=dict(...)')
     apply_variables(cfg)
+    return cfg
+
+
+def remove_hooks(cfg: Config) -> None:
+    """Remove default hooks set to `None`, which MMEngine does only for its own.
+
+    Args:
+        cfg (Config): A complete config, modified in place.
+    """
     hooks = cfg.get('default_hooks') or {}
     for name in [n for n in hooks if hooks[n] is None and n not in _MMENGINES_HOOKS]:
         del hooks[name]
-    return cfg
 
 
 def _override(cfg: Config, options: Mapping[str, Any]) -> None:

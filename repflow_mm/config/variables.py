@@ -109,7 +109,7 @@ def _check(name: str, value: Any) -> None:
     kinds = (int, float) if fraction else int
     right = isinstance(value, kinds) and not isinstance(value, bool) and value > 0
     if fraction:
-        # A momentum of 1 is no average; ExpMomentumEMA refuses it by an assertion.
+        # A momentum of 1 does not average; ExpMomentumEMA refuses it by an assertion.
         right = right and (value < 1 if name == 'ema_momentum' else value <= 1)
     if not right:
         what = 'a number between 0 and 1' if fraction else 'a whole number above 0'

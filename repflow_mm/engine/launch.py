@@ -8,6 +8,7 @@ from mmaction.registry import RUNNERS
 from mmengine.config import Config
 
 from repflow_mm.config.building import building
+from repflow_mm.config.read import remove_hooks
 from repflow_mm.engine.check_config import (
     check_batches,
     check_config,
@@ -67,6 +68,7 @@ def launch(cfg: Config, what: str, local_rank: int) -> object:
             f'{cfg.filename}: there is no runner_type {cfg.runner_type!r}'
             f'{suggestion(cfg.runner_type, known)}'
         )
+    remove_hooks(cfg)
     runner = None
     try:
         with Screen() as screen, building(cfg):

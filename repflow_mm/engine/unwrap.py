@@ -15,7 +15,7 @@ def unwrapped_datasets(dataset: Any) -> Iterator[Any]:
         dataset (Any): A dataset.
 
     Yields:
-        Any: The dataset itself if it is no wrapper, else all that it holds.
+        Any: The dataset itself if it is not a wrapper, else all that it holds.
     """
     inner = getattr(dataset, 'dataset', None)
     wrapped = [inner] if inner is not None else getattr(dataset, 'datasets', None) or ()

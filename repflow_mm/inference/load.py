@@ -15,6 +15,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 import repflow_mm.datasets.video_transforms
 import repflow_mm.models  # noqa: F401  imported to register
 from repflow_mm.checkpoint.fit import check_fit, weights
+from repflow_mm.class_count import class_count
 from repflow_mm.class_names import name_classes
 from repflow_mm.config import read_config, shipped_weights
 from repflow_mm.config.building import building
@@ -97,11 +98,8 @@ def load(
         # must form one batch so that the flow of the last view can be found.
         if getattr(module, 'test_cfg', None):
             module.test_cfg.pop('max_testing_views', None)
-    # OmniHead's num_classes are those of images.
-    head = cfg.model.get('cls_head') or {}  # LateFusion's are its streams'
-    count = head.get('video_classes', model.cls_head.num_classes)
     meta = loaded.get('meta') or {}
-    classes = _class_names(cfg, meta, count)
+    classes = _class_names(cfg, meta, class_count(model))
     shown = None if files[0] is None else joined
     return Recognizer(model, classes, Path(config).stem, shown)
 

@@ -220,7 +220,7 @@ def labels_of_folders(paths: Iterable[str]) -> tuple[dict[str, int], list[Proble
         if bare(folder) in folders:
             labels[path] = folders[bare(folder)]
         else:
-            why = f'{folder!r} is no class of Kinetics-400'
+            why = f'{folder!r} is not a class of Kinetics-400'
             problems.append(Problem('unknown class', path, why))
     return labels, problems
 

@@ -105,7 +105,7 @@ def read_csv(path: Path, part: str) -> list[Clip]:
         label = labels.get(bare(row['label'] or ''))
         if label is None:
             raise InputError(
-                f'{where}: {_quoted(row["label"])} is no class of Kinetics-400: '
+                f'{where}: {_quoted(row["label"])} is not a class of Kinetics-400: '
                 'take the CSVs of Kinetics-400, not of 600 or 700'
             )
         if 'split' in row and not bare(row['split'] or '').startswith(part):

@@ -47,7 +47,7 @@ def find_ffmpeg(source: Path, target: Path, short_side: int) -> str:
             '--reencode-to a folder beside it'
         )
     if target.exists() and not target.is_dir():
-        raise InputError(f'{target} is no folder: give --reencode-to another')
+        raise InputError(f'{target} is not a folder: give --reencode-to another')
     there = set(os.listdir(target)) if target.is_dir() else set()
     if there - {_HALF_MADE, _LOCK} and _RECORD not in there:
         raise InputError(

@@ -48,7 +48,7 @@ class TinyKinetics(Preparation):
             try:
                 text = source.read_text(encoding='utf-8').splitlines()
             except UnicodeDecodeError:
-                raise InputError(f'{source} is no list: it is not UTF-8') from None
+                raise InputError(f'{source} is not a list: it is not UTF-8') from None
             root = self.expected(args, part)
             lists[f'tiny_kinetics_{part}_list_videos.txt'] = [
                 Sample(root, path, label) for path, label in select(text, str(source))

@@ -57,7 +57,7 @@ def find_videos(root: Path) -> tuple[list[str], list[Problem]]:
     for (_, suffix), paths in others.items():
         first, *more = sorted(paths)
         kind = _printable(suffix)
-        what = f'{kind} is no suffix of a video' if suffix else 'it has no suffix'
+        what = f'{kind} is not the suffix of a video' if suffix else 'it has no suffix'
         why = f'{what}; {len(more)} more such files beside it' if more else what
         problems.append(Problem('no video', _printable(first), why))
     return sorted(videos), problems

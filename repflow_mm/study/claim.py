@@ -126,7 +126,7 @@ def read_claim(name: str | Path) -> Claim:
 
     Raises:
         MissingFileError: If there is none of this name.
-        InputError: If the file is no claim, or contradicts itself.
+        InputError: If the file is not a claim, or contradicts itself.
     """
     if Path(name).is_file():
         path = find_config(name)
@@ -154,8 +154,8 @@ def _claim(name: str, cfg: dict) -> Claim:
     for one in (*arms, *sets):
         if re.search('/| [@+>-] ', one):
             raise InputError(
-                f'{one!r} is no name of an arm or a set: "/", " @ ", " + ", " - " and '
-                '" > " are those of contrasts'
+                f'{one!r} is not a name for an arm or a set: "/", " @ ", " + ", " - " '
+                'and " > " are those of contrasts'
             )
     _check_arms(arms)
     for one, entry in sets.items():
@@ -250,5 +250,5 @@ def _contrast(text: str, expression: str, arms, tests) -> Contrast:
         return Contrast(text, tuple(terms), float(margin) if above else 0.0)
     except ValueError:
         raise InputError(
-            f'contrast {expression!r}: the margin {margin!r} is no number'
+            f'contrast {expression!r}: the margin {margin!r} is not a number'
         ) from None

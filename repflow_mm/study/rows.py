@@ -96,7 +96,7 @@ def read_rows(path: Path) -> list[Row]:
         list[Row]: The rows.
 
     Raises:
-        InputError: If a line is no row.
+        InputError: If a line is not a row.
     """
     rows = []
     lines = path.read_text(encoding='utf-8').splitlines() if path.is_file() else []
@@ -105,7 +105,7 @@ def read_rows(path: Path) -> list[Row]:
             rows.append(Row(**json.loads(line)))
         except (TypeError, ValueError) as error:
             raise InputError(
-                f'{path}, line {number}: this is no result of a study ({error})'
+                f'{path}, line {number}: this is not a result of a study ({error})'
             ) from error
     return rows
 

@@ -4,10 +4,12 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import numpy as np
 
 from repflow_mm.files import atomic_path, write_text
+from repflow_mm.visualization.fonts import families
 
 # Inches per class: with numbers in the cells, and at least to read a name.
 _CELL, _LEAST_CELL = 0.42, 0.13
@@ -36,7 +38,7 @@ def draw_confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None
     ]
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     # Margins are set by hand: a layout engine takes minutes for 400 classes.
-    side, margin = cell * count, 0.7 + max(map(len, short)) * size * 0.6 / 72
+    side, margin = cell * count, 0.7 + max(map(_cells, short)) * size * 0.6 / 72
     width, height = max(margin + side + 0.4, 5.5), margin + side + 0.6
     figure = Figure(figsize=(width, height))
     axis = figure.add_axes(
@@ -56,8 +58,9 @@ def draw_confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None
     edges = np.arange(1, count) - 0.5
     axis.hlines(edges, -0.5, count - 0.5, color='0.9', linewidth=0.5)
     axis.vlines(edges, -0.5, count - 0.5, color='0.9', linewidth=0.5)
-    axis.set_xticks(range(count), short, rotation=90, fontsize=size)
-    axis.set_yticks(range(count), short, fontsize=size)
+    font = dict(fontsize=size, fontfamily=families(''.join(short)))
+    axis.set_xticks(range(count), short, rotation=90, **font)
+    axis.set_yticks(range(count), short, **font)
     axis.set_xlabel('predicted')
     axis.set_ylabel('true')
     axis.tick_params(length=0)
@@ -65,6 +68,11 @@ def draw_confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None
     axis.set_title(summary(matrix), fontsize=10, loc='left', pad=8)
     with atomic_path(path) as unfinished:
         figure.savefig(unfinished, dpi=100, format='png')
+
+
+def _cells(name: str) -> int:
+    """Length of a name; a Chinese character is as wide as two letters."""
+    return sum(2 if east_asian_width(letter) in 'WF' else 1 for letter in name)
 
 
 def summary(matrix: np.ndarray) -> str:

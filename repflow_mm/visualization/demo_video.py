@@ -10,13 +10,13 @@ from PIL import Image, ImageDraw
 from repflow_mm.video.writers import GifWriter, Mp4Writer
 from repflow_mm.visualization.flow_clip import FlowClip, most_active
 from repflow_mm.visualization.flow_colour import LEAST, flow_scale
+from repflow_mm.visualization.fonts import text_font
 from repflow_mm.visualization.sheet import (
     INK,
     PAPER,
     QUIET,
     draw_tile,
     draw_wheel,
-    text_font,
 )
 
 _SIZE, _MARGIN, _FOOT, _WHEEL = 320, 16, 112, 72
@@ -103,7 +103,7 @@ def _draw_foot(
     for row, (name, score) in enumerate(answers):
         y, right = 34 * row, _MARGIN + _SIZE
         name = name if len(name) <= 34 else f'{name[:31]}...'
-        draw.text((_MARGIN, y), name, INK, font)
+        draw.text((_MARGIN, y), name, INK, text_font(15, name))
         draw.text((right, y), f'{100 * score:.0f} %', INK, font, anchor='ra')
         end = _MARGIN + max(round(_SIZE * score), 1)
         draw.rectangle((_MARGIN, y + 22, right - 1, y + 25), _EMPTY_BAR)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from repflow_mm.errors import InputError, shorten
 from repflow_mm.files import atomic_path
+from repflow_mm.visualization.fonts import families
 from repflow_mm.visualization.run_log import Curve
 
 KEYS = (
@@ -97,6 +98,7 @@ def draw_curves(
         loc='outside upper center',
         ncols=max(1, min(len(runs), columns, room // (max(map(len, names)) + _HANDLE))),
         frameon=False,
+        prop=dict(family=families(''.join(names))),
     )
     for text in legend.get_texts():
         text.set_parse_math(False)  # a name may have dollar signs

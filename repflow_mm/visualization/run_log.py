@@ -98,5 +98,5 @@ def _rows(log: Path) -> Iterator[dict]:
                 return  # still being written, or its process was killed
             raise InputError(f'{log}, line {number}: this is no JSON') from None
         if not isinstance(row, dict) or 'step' not in row:
-            raise InputError(f'{log}, line {number}: this is no row of scalars')
+            raise InputError(f'{log}, line {number}: this is not a row of scalars')
         yield row

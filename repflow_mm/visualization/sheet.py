@@ -15,6 +15,7 @@ from repflow_mm.visualization.flow_colour import (
     flow_scale,
     flow_to_rgb,
 )
+from repflow_mm.visualization.fonts import text_font
 
 PAPER, INK, QUIET, EDGE = '#ffffff', '#1f2328', '#656d76', '#d0d7de'
 _GAP = 6
@@ -78,13 +79,15 @@ def draw_sheet(
         round(size * min(max(width / height, 0.5), 1)),
         round(size * min(max(height / width, 0.5), 1)),
     )
-    font = text_font(13)
-    gutter = max(_extent(row.label, font)[0] for row in rows)
+    notes = [note for row in rows for note in row.notes]
+    labels = [row.label for row in rows]
+    font = text_font(13, ''.join((*labels, *columns, *notes)))
+    gutter = max(_extent(label, font)[0] for label in labels)
     left = 10 + gutter + (10 if gutter else 0)
     head = 34 if heading else 10
     top = head + max((_extent(text, font)[1] for text in columns), default=-6) + 6
-    notes = max((_extent(n, font)[1] + 4 for r in rows for n in r.notes), default=0)
-    down, right = box[1] + notes + _GAP, box[0] + _GAP
+    below = max((_extent(note, font)[1] + 4 for note in notes), default=0)
+    down, right = box[1] + below + _GAP, box[0] + _GAP
     legend = _legend(scale, unit) if flows else None
     end = left + max(len(row.tiles) for row in rows) * right - _GAP + 10
     bottom = top + len(rows) * down - _GAP + 10
@@ -95,7 +98,7 @@ def draw_sheet(
     canvas = Image.new('RGB', canvas_size, PAPER)
     draw = ImageDraw.Draw(canvas)
     room = canvas.width - 20
-    large = text_font(15)
+    large = text_font(15, heading)
     while heading and large.getlength(heading) > room and len(heading) > 8:
         heading = shorten(heading, len(heading) - 8)
     draw.text((10, 8), heading, INK, large)
@@ -187,12 +190,6 @@ def save_png(picture: np.ndarray, path: Path) -> Path:
     with atomic_path(path) as unfinished:
         Image.fromarray(picture).save(unfinished, format='PNG')
     return path
-
-
-@lru_cache
-def text_font(size: int) -> ImageFont.FreeTypeFont:
-    """Pillow's default font; size in pixels."""
-    return ImageFont.load_default(size)
 
 
 def _is_flow(tile: np.ndarray) -> bool:

@@ -18,7 +18,7 @@ MISTAKES = {
     'train': 'required: CONFIG',
     'train nowhere.py': 'there is no config at nowhere.py',
     'train rgb_r18_motions': 'did you mean rgb_r18_motion.py?',
-    'train {text}': 'is no config, which ends in .py',
+    'train {text}': 'is not a config, which ends in .py',
     'train {motion} --sede 3': 'unrecognized arguments: --sede 3',
     'train {motion} --see 3': 'unrecognized arguments: --see 3',
     'train {motion} --seed -1': '--seed: must be an integer of at least 0, got -1',

@@ -136,7 +136,7 @@ def test_an_array_of_jobs_gives_the_same_rows(study, capsys, tmp_path):
     [
         ([], 'name a claim: flicker, flow_of_flow'),
         (['flow_off_flow'], "did you mean 'flow_of_flow'?"),
-        (['README.md'], 'is no config'),
+        (['README.md'], 'is not a config'),
         (['flicker', 'flow_of_flow', 'flicker'], 'two claims are named flicker'),
         (['flow_of_flow', '--out', 'README.md'], 'is a file, not a folder'),
         (['--page', 'docs'], 'docs is a folder'),

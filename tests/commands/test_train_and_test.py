@@ -331,6 +331,22 @@ def test_ctrl_c_says_where_it_stopped(argv, plugin, capsys):
     assert capsys.readouterr().err == line
 
 
+def test_no_confusion_matrix_where_the_config_has_none(plugin, monkeypatch, tmp_path):
+    mine = tmp_path / 'mine.py'
+    mine.write_text(
+        f'_base_ = {str(REPFLOW)!r}\ndefault_hooks = dict(confusion_matrix=None)\n'
+    )
+    (checkpoint := tmp_path / 'x.pth').touch()
+    hooks = []
+    monkeypatch.setattr(test, 'launch', lambda cfg, *_: hooks.append(cfg.default_hooks))
+    test.main([str(REPFLOW), str(checkpoint)])
+    test.main([str(mine), str(checkpoint)])
+    off = ['--cfg-options', 'default_hooks.confusion_matrix=None']
+    test.main([str(REPFLOW), str(checkpoint), *off])
+    found = [(each['confusion_matrix'] or {}).get('type') for each in hooks]
+    assert found == ['ConfusionMatrixHook', None, None]
+
+
 def test_a_bug_keeps_its_traceback(plugin, monkeypatch):
     def broken(*_):
         raise ValueError('somebody else failed')

@@ -126,7 +126,7 @@ def test_wrong_files_of_flow_are_named_in_one_line(plugin, tmp_path, capsys):
     assert f'{path} is 9x5, and {folder}/img_x_00001.jpg 8x6, as if of an' in error()
     for content in (b'', b'no picture'):
         path.write_bytes(content)
-        assert f'{path} is no picture' in error()
+        assert f'{path} is not a picture' in error()
     path.unlink()
     assert f'there is no {path}, of 4 listed frames' in error(1)
 

@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from repflow_mm.commands._config import add_cfg_options
 from repflow_mm.config import apply_variables, find_config, read_config
+from repflow_mm.config.read import remove_hooks
 from repflow_mm.errors import InputError
 from tests.helpers.paths import ROOT
 
@@ -58,7 +59,9 @@ def test_a_hook_that_is_none_is_left_out(plugin):
     from mmengine.runner import Runner
 
     off = {'default_hooks.check_weights': None, 'default_hooks.timer': None}
-    hooks = read_config('repflow_r18_block2_motion', off).default_hooks
+    cfg = read_config('repflow_r18_block2_motion', off)
+    remove_hooks(cfg)
+    hooks = cfg.default_hooks
     assert 'check_weights' not in hooks and hooks.timer is None
     runner = object.__new__(Runner)
     runner._hooks = []

@@ -65,6 +65,16 @@ def test_pipelines_of_mmaction2_in_a_wrapper():
         set_flow(cfg)
 
 
+def test_a_spliced_backbone():
+    cfg = copy.deepcopy(config('rgb_r18_motion.py'))
+    cfg.model.backbone = dict(
+        type='FlowAugmented', after='layer2', backbone=cfg.model.backbone
+    )
+    set_flow(cfg, length=3)
+    backbone = cfg.model.backbone
+    assert backbone.backbone.in_channels == 6 and 'in_channels' not in backbone
+
+
 def test_a_function_is_known_by_its_path():
     cfg = config('rgb_r18_motion.py')
     set_flow(cfg, length=3, method=opencv_tvl1)

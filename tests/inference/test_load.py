@@ -54,7 +54,7 @@ def test_names_of_classes(load, checkpoint, tmp_path):
     names.write_bytes('\n'.join('abcdefghij').encode('utf-16'))
     with pytest.raises(ValueError, match=r'names.txt, which is not UTF-8 text'):
         load(MOTION_CONFIG, checkpoint, options=dict(class_names=str(names)))
-    with pytest.raises(FileNotFoundError, match='no file and no list'):
+    with pytest.raises(FileNotFoundError, match='neither a file nor a list'):
         load(MOTION_CONFIG, checkpoint, options=dict(class_names='motoin'))
 
 
@@ -68,7 +68,7 @@ def test_a_gpu_that_is_not_there(load, checkpoint):
         load(MOTION_CONFIG, checkpoint, 'meta')
     with pytest.raises(ValueError, match='an empty list of checkpoints'):
         load(MOTION_CONFIG, [])
-    with pytest.raises(ValueError, match='motion.pth is no config'):
+    with pytest.raises(ValueError, match='motion.pth is not a config'):
         load(checkpoint, MOTION_CONFIG)
 
 

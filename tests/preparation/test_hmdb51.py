@@ -65,7 +65,7 @@ def test_what_is_missing_says_why(tmp_path, splits):
     made = plan(root, splits)
     why = {problem.what: problem.why for problem in made.problems}
     assert len(why) == len(made.problems) == 50 * 4 + 2
-    assert why['catch.rar'] == '.rar is no suffix of a video'
+    assert why['catch.rar'] == '.rar is not the suffix of a video'
     assert why[f'wave/wave_{ODD[0]}'] == f'not in {root}/wave'
     assert why['catch/catch_x_1.avi'] == 'catch.rar is not unpacked'
     assert why['chew/chew_x_1.avi'] == f'no folder {root}/chew'

@@ -113,7 +113,7 @@ def test_where_copies_cannot_be(tmp_path, monkeypatch):
     (tmp_path / 'mine' / 'film.mp4').touch()
     with pytest.raises(ValueError, match='mine holds files that this command did not'):
         find_ffmpeg(videos, tmp_path / 'mine', 64)
-    with pytest.raises(ValueError, match='is no folder: give --reencode-to another'):
+    with pytest.raises(ValueError, match='is not a folder: give --reencode-to another'):
         find_ffmpeg(videos, tmp_path / 'mine' / 'film.mp4', 64)
     # Killed before the record was begun.
     (tmp_path / 'small' / '.half_made').mkdir(parents=True)

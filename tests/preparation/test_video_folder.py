@@ -122,14 +122,14 @@ def test_every_other_file_is_reported_by_its_suffix(tmp_path):
         (
             'no video',
             'a/1.heic',
-            '.heic is no suffix of a video; 1 more such files beside it',
+            '.heic is not the suffix of a video; 1 more such files beside it',
         ),
         ('no video', 'a/notes', 'it has no suffix'),
-        ('no video', 'b/1.gif', '.gif is no suffix of a video'),
+        ('no video', 'b/1.gif', '.gif is not the suffix of a video'),
         (
             'no video',
             r"'b/1.fran\udce7ais'",
-            r"'.fran\udce7ais' is no suffix of a video",
+            r"'.fran\udce7ais' is not the suffix of a video",
         ),
     }
 
@@ -137,7 +137,7 @@ def test_every_other_file_is_reported_by_its_suffix(tmp_path):
 @pytest.mark.parametrize(
     ('name', 'reason'),
     [
-        ('run/1.gif', r'1\.gif: \.gif is no suffix of a video'),
+        ('run/1.gif', r'1\.gif: \.gif is not the suffix of a video'),
         ('run/deep/leads_nowhere.mp4', 'dangling link'),
         (' run/1.mp4', 'cannot begin with a space'),
     ],

@@ -102,7 +102,7 @@ def test_rows_are_kept_in_a_file_and_replaced_by_later_ones(rows, trials, tmp_pa
     write_rows(path, [changed])  # such as that of a copy of the claim
     assert all(row in read_rows(path) for row in (changed, better))
     path.write_text('{"claim": "own"}\n')
-    with pytest.raises(InputError, match='line 1: this is no result'):
+    with pytest.raises(InputError, match='line 1: this is not a result'):
         read_rows(path)
 
 

@@ -4,6 +4,7 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 
+from repflow_mm.class_count import class_count
 from repflow_mm.engine.unwrap import unwrapped_datasets, unwrapped_model
 
 
@@ -17,8 +18,7 @@ class CheckLabelsHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Raise `InputError` on a label out of range."""
-        head = getattr(unwrapped_model(runner), 'cls_head', None)
-        num_classes = getattr(head, 'num_classes', None)
+        num_classes = class_count(unwrapped_model(runner))
         for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
             if isinstance(loop, BaseLoop) and num_classes is not None:
                 for dataset in unwrapped_datasets(loop.dataloader.dataset):

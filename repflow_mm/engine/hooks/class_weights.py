@@ -8,6 +8,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.nn import functional
 
+from repflow_mm.class_count import class_count
 from repflow_mm.engine.unwrap import unwrapped_model
 from repflow_mm.errors import InputError
 
@@ -44,7 +45,7 @@ class ClassWeightsHook(Hook):
         labels = [dataset.get_data_info(i).get('label') for i in range(len(dataset))]
         if not all(isinstance(label, int) for label in labels):
             raise InputError('ClassWeightsHook needs videos with one label each')
-        classes = heads[0].num_classes
+        classes = class_count(streams[0])
         counts = torch.bincount(torch.tensor(labels), minlength=classes)
         weights = len(labels) / (classes * counts.clamp(min=1))
         weights = torch.where(counts > 0, weights, 1.0)

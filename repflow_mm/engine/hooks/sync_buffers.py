@@ -4,6 +4,7 @@ from mmaction.registry import HOOKS
 from mmengine.dist import all_reduce_params
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch.nn.modules.batchnorm import _NormBase
 
 
 @HOOKS.register_module()
@@ -22,5 +23,12 @@ class IterSyncBuffersHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
         """Average them."""
-        buffers = [b for b in runner.model.buffers() if b.is_floating_point()]
-        all_reduce_params(buffers, op='mean')
+        # Other buffers are constants, which a mean of many processes may round.
+        statistics = [
+            buffer
+            for module in runner.model.modules()
+            if isinstance(module, _NormBase)
+            for buffer in module.buffers(recurse=False)
+            if buffer.is_floating_point()
+        ]
+        all_reduce_params(statistics, op='mean')

@@ -1,0 +1,19 @@
+"""The number of classes that a recognizer tells apart."""
+
+from torch import nn
+
+
+def class_count(model: nn.Module) -> int | None:
+    """The number of classes of a recognizer's videos.
+
+    Args:
+        model (nn.Module): The recognizer.
+
+    Returns:
+        int | None: `num_classes` of its head, but of MMAction2's `OmniHead`, where that
+        is the number of classes of images, the outputs for videos; None if it has no
+        such head.
+    """
+    head = getattr(model, 'cls_head', None)
+    videos = getattr(head, 'fc3d', None)
+    return videos[-1].out_features if videos else getattr(head, 'num_classes', None)
