@@ -15,9 +15,9 @@ from mmaction.registry import MODELS
 from mmengine.registry import init_default_scope
 
 import repflow_mm.plugin  # noqa: F401  patches and registers
+from repflow_mm.benchmark.complexity import FAMILIES
 from repflow_mm.export.deployable import Deployable
 from repflow_mm.export.onnx import export_onnx, relative_error
-from repflow_mm.models.complexity import FAMILIES
 from tests.helpers.recognizers import NO_NECK, ZOO, config_of, spliced, with_neck
 from tests.helpers.steps import ops_without_shift
 

@@ -25,7 +25,7 @@ def test_every_config_of_the_first_folder_is_in_it():
 def test_model_entries_are_correct(model, plugin):
     from mmaction.registry import MODELS
 
-    from repflow_mm.models.complexity import flops, parameters
+    from repflow_mm.benchmark.complexity import flops, parameters
 
     config = copy.deepcopy(read(ROOT / model['Config']))
     said = model['Metadata']

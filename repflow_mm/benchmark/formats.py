@@ -8,6 +8,7 @@ import torch
 from mmengine.registry import init_default_scope
 
 from repflow_mm.allocator import memory_is_kept
+from repflow_mm.benchmark.complexity import build
 from repflow_mm.benchmark.measure import (
     Step,
     Table,
@@ -19,7 +20,6 @@ from repflow_mm.benchmark.measure import (
 from repflow_mm.benchmark.tables import network_name
 from repflow_mm.engine.cpu_amp import bf16_slowdown
 from repflow_mm.layers.memory_format import to_channels_last
-from repflow_mm.models.complexity import build
 
 EMULATED = 4  # bf16 is not timed if it takes this many times as long as fp32
 SIZES = {18: (8, 3, 8, 112, 112), 50: (1, 3, 32, 224, 224)}  # by the depth of a ResNet

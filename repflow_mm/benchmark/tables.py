@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from repflow_mm.benchmark.complexity import FLOWS, build, parameters
 from repflow_mm.benchmark.measure import (
     Step,
     Table,
@@ -18,7 +19,6 @@ from repflow_mm.benchmark.measure import (
 )
 from repflow_mm.layers import MotionLayer, RepresentationFlow, build_layer
 from repflow_mm.layers.registry import layer_names
-from repflow_mm.models.complexity import FLOWS, build, parameters
 from repflow_mm.ops import representation_flow
 
 # Table 9 of the paper: milliseconds per clip of 32x224x224 on a Titan X, ResNet-34.

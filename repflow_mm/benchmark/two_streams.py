@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from repflow_mm.benchmark.complexity import build
 from repflow_mm.benchmark.measure import Table, Time, in_turns, inference
 from repflow_mm.benchmark.tables import PAPER
-from repflow_mm.models.complexity import build
 from repflow_mm.optical_flow.cache import FlowCache
 from repflow_mm.optical_flow.methods import find_method
 from repflow_mm.optical_flow.quantize import quantize

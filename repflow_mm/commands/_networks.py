@@ -3,8 +3,8 @@
 import argparse
 from collections.abc import Sequence
 
+from repflow_mm.benchmark.complexity import DEPTHS, FAMILIES
 from repflow_mm.commands._parser import at_least
-from repflow_mm.models.complexity import DEPTHS, FAMILIES
 
 
 def add_networks(

@@ -16,12 +16,12 @@ from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from repflow_mm.benchmark.complexity import parameters
 from repflow_mm.commands._parser import Parser, at_least
 from repflow_mm.config.find import SHIPPED
 from repflow_mm.engine.cpu_amp import bf16_slowdown
 from repflow_mm.errors import InputError, command
 from repflow_mm.inference.load import load
-from repflow_mm.models.complexity import parameters
 from repflow_mm.synthetic import CLASSES, MotionSet
 from repflow_mm.visualization.demo_picture import draw_demo
 from repflow_mm.visualization.flow_clip import FlowClip

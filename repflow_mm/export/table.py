@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from torch import nn
 
+from repflow_mm.benchmark.complexity import FAMILIES, FLOWS, parameters
 from repflow_mm.benchmark.measure import in_turns, inference, within
 from repflow_mm.engine.cpu_amp import bf16_slowdown
 from repflow_mm.export.deployable import Deployable
 from repflow_mm.export.onnx import Exported, export_onnx, session
 from repflow_mm.layers.memory_format import to_channels_last
-from repflow_mm.models.complexity import FAMILIES, FLOWS, parameters
 
 COLUMNS = (
     'model',
@@ -49,9 +49,9 @@ def recognizer(family: str, depth: int, flow: str) -> nn.Module:
     """A recognizer of Kinetics with random weights, always the same ones.
 
     Args:
-        family (str): Key of :data:`repflow_mm.models.complexity.FAMILIES`.
+        family (str): Key of :data:`repflow_mm.benchmark.complexity.FAMILIES`.
         depth (int): Depth of the ResNet.
-        flow (str): Key of :data:`repflow_mm.models.complexity.FLOWS`.
+        flow (str): Key of :data:`repflow_mm.benchmark.complexity.FLOWS`.
 
     Returns:
         nn.Module: The recognizer, with flow after block 3.

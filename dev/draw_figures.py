@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from dev.figures import convergence, known_motions
+from dev.motion_kinds import KindPicture, save_webp
 from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import command
 from repflow_mm.synthetic import KINDS
-from repflow_mm.visualization.figures import convergence, known_motions
-from repflow_mm.visualization.motion_kinds import KindPicture, save_webp
 from repflow_mm.visualization.sheet import save_png
 
 
@@ -37,3 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(save_webp(picture.film(), path))
         path = path.with_name(f'{kind}_sheet.webp')
         print(save_webp([picture.contact_sheet()], path))
+
+
+if __name__ == '__main__':
+    main()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from repflow_mm.commands.model_table import main
-from repflow_mm.models.complexity import FAMILIES, FLOWS, build, flops, parameters
+from dev.model_table import main
+from repflow_mm.benchmark.complexity import FAMILIES, FLOWS, build, flops, parameters
 
 
 def test_the_papers_resnet34_costs_next_to_nothing_and_half_of_two_streams(plugin):

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch
 from mmengine.registry import init_default_scope
 
+from repflow_mm.benchmark.complexity import FLOWS, build, flops, parameters
 from repflow_mm.benchmark.tables import network_name
 from repflow_mm.commands._networks import add_clip, add_networks
 from repflow_mm.commands._parser import Parser
 from repflow_mm.errors import command
-from repflow_mm.models.complexity import FLOWS, build, flops, parameters
 
 
 @command
@@ -47,3 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     f'| {name} | {counts[0] / 1e6:.2f} M | {more[0]} | '
                     f'{counts[1] / 1e9:.0f} | {more[1]} |'
                 )
+
+
+if __name__ == '__main__':
+    main()

@@ -53,3 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     exported = export_with_progress(model, clip, file, console)
                     table.rows.append(row(name, model, exported, clip, args.repeats))
     print(table.markdown(), end='')
+
+
+if __name__ == '__main__':
+    main()

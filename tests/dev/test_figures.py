@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from repflow_mm.commands import draw_figures
-from repflow_mm.visualization import figures
+from dev import draw_figures, figures
 
 
 @pytest.mark.parametrize('motion', figures.MOTIONS)
