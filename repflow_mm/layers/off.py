@@ -1,5 +1,7 @@
 """Optical flow guided features."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -72,13 +74,24 @@ class OFF(BottleneckMotion):
         if not 0 <= check_number('dropout', dropout) < 1:
             raise InputError(f'dropout must be in [0, 1), got {dropout}')
         maps = self.reduced_width(channels, spatial) - channels
-        sobel = spatial == 'sobel'
-        kernels = sobel_kernels() if sobel else torch.tensor((_DIAGONAL,))
-        kernels = kernels[:, None, None].repeat(maps, 1, 1, 1, 1)
-        self.register_buffer('kernels', kernels, persistent=False)
+        self.sobel = spatial == 'sobel'
+        self.register_buffer('kernels', self._filters(maps), persistent=False)
         self.dropout = nn.Dropout(dropout)
         self.temporal_maps = channels
-        return channels + len(kernels)
+        return channels + len(self.kernels)
+
+    def _filters(self, maps: int) -> Tensor:
+        kernels = sobel_kernels() if self.sobel else torch.tensor((_DIAGONAL,))
+        return kernels[:, None, None].repeat(maps, 1, 1, 1, 1)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
+        """Fill the filters when they leave the meta device: no state dict has them."""
+        empty = self.kernels.is_meta
+        super()._apply(fn, recurse)
+        if empty and not self.kernels.is_meta:
+            maps = self.reduce.out_channels - self.temporal_maps
+            self.kernels.copy_(self._filters(maps))
+        return self
 
     def motion(self, g: Tensor) -> Tensor:
         """`f_t`, then the spatial derivatives (of each map `f_x`, `f_y`) of `t`."""

@@ -8,6 +8,7 @@ and pretrained checkpoints expect them. For each layer it gains a child (`flow`,
 from collections.abc import Mapping
 from functools import partial
 from itertools import chain, count
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from repflow_mm.layers.base import MotionLayer
 from repflow_mm.layers.mode import set_mode
 from repflow_mm.layers.probe import probe
 from repflow_mm.layers.registry import build_layer
+from repflow_mm.ops.exporting import is_exporting
 
 
 def add_motion(
@@ -64,10 +66,18 @@ def insert(
         )
     if frames is not None:
         check_count('frames (num_segments in a config)', frames)
+    kind = type(network).__name__
+    if hasattr(network, '_orig_mod'):
+        raise InputError('this network is compiled: insert the layer before that')
+    if isinstance(network, nn.ModuleDict | nn.ModuleList):
+        raise InputError(
+            f'{kind} calls each module that it holds, and would call the layer too: '
+            "hold it in a module of your own, and name the place in that, 'body.layer2'"
+        )
     options = dict(fusion='add', temporal='same') | dict(flow or {})
     shape = probe(network, after, frames)
     if len(shape) == 4:
-        what = f'{type(network).__name__} works frame by frame'
+        what = f'{kind} works frame by frame'
         if frames is None:
             raise InputError(
                 f'{what}: set frames (num_segments in a config) to the frames of one '
@@ -107,8 +117,8 @@ def splice(
     like = next(network.parameters(), torch.empty(0))
     layer.to(like.device, like.dtype).train(network.training)
     setattr(network, free, layer)
-    place = _Place(free, layer, after, frames, before)
-    place.attach(network)
+    place = _Place(network, free, after, frames, before)
+    place.attach()
     if not hasattr(network, '_motion_places'):
         network._motion_places = []
         network.register_forward_pre_hook(_attach)
@@ -126,35 +136,54 @@ def splice(
 class _Place:
     """Where a layer is inserted; provides the forward hook of its sub-module.
 
-    The hook is a bound method of an object that refers to the layer, so that in a
-    deepcopy of the network, such as EMA's, it refers to the copied layer.
+    The hook is a bound method of an object that refers to the network, so that in a
+    deepcopy of it, such as EMA's, it calls the copied layer.
     """
 
-    used = False  # in this forward pass
+    compiled = False  # as part of a region, where no thread can be told
 
     def __init__(
         self,
+        network: nn.Module,
         name: str,
-        layer: MotionLayer,
         after: str,
         frames: int | None,
         before: bool,
     ) -> None:
+        self.network = network
         self.name = name
-        self.layer: nn.Module | None = layer
         self.after = after
         self.frames = frames
         self.before = before
+        self.module: nn.Module | None = None  # the one that is hooked
+        self.users: set[int] = set()  # threads whose forward pass has come by
 
-    def attach(self, network: nn.Module) -> None:
-        """Hook the sub-module unless it already is; take the network's child."""
-        self.layer = network._modules.get(self.name)  # None if it was removed
-        module = network.get_submodule(self.after)
+    @property
+    def layer(self) -> nn.Module | None:
+        """The network's child, None if it was removed."""
+        return self.network._modules.get(self.name)
+
+    def attach(self) -> None:
+        """Hook the sub-module of this name, if that is another one than before."""
+        try:
+            module = self.network.get_submodule(self.after)
+        except AttributeError:
+            raise InputError(
+                f'{self.name} is inserted after {self.after!r}, which '
+                f'{type(self.network).__name__} has no more'
+            ) from None
+        if module is self.module:
+            return
+        # The former one may go on inside the new one, which wraps or compiles it.
+        if self.module is not None:
+            for hooks in (self.module._forward_hooks, self.module._forward_pre_hooks):
+                for key in [k for k, h in hooks.items() if h in (self.take, self.give)]:
+                    del hooks[key]
         if self.before:
-            if self.give not in module._forward_pre_hooks.values():
-                module.register_forward_pre_hook(self.give)
-        elif self.take not in module._forward_hooks.values():
+            module.register_forward_pre_hook(self.give)
+        else:
             module.register_forward_hook(self.take)
+        self.module = module
 
     def give(self, module: nn.Module, args: tuple) -> tuple:
         """The forward pre-hook."""
@@ -162,7 +191,8 @@ class _Place:
 
     def take(self, module: nn.Module, args: tuple, output: Tensor) -> Tensor:
         """The forward hook."""
-        if output.dim() == 5 or self.layer is None:
+        layer = self.layer
+        if output.dim() == 5 or layer is None or isinstance(layer, nn.Identity):
             return self._apply(output)
         assert self.frames is not None  # a network over frames has them
         total = output.shape[0]
@@ -178,16 +208,19 @@ class _Place:
 
     def _apply(self, x: Tensor) -> Tensor:
         if not torch.compiler.is_compiling():
-            self.used = True
-        return x if self.layer is None else self.layer(x)
+            self.users.add(get_ident())
+        elif not is_exporting():
+            self.compiled = True
+        layer = self.layer
+        return x if layer is None else layer(x)
 
 
 def _attach(network: Any, args: tuple) -> None:
     """Hook replaced sub-modules again: conversion to SyncBN replaces norms."""
     if not torch.compiler.is_compiling():
         for place in network._motion_places:
-            place.attach(network)
-            place.used = False
+            place.attach()
+            place.users.discard(get_ident())
 
 
 def _check_use(network: Any, args: tuple, output: Any) -> None:
@@ -195,7 +228,7 @@ def _check_use(network: Any, args: tuple, output: Any) -> None:
     if torch.compiler.is_compiling():
         return
     for place in network._motion_places:
-        if not place.used:
+        if not place.compiled and get_ident() not in place.users:
             raise InputError(
                 f'{place.name} was not computed: {type(network).__name__} did not call '
                 f'{place.after!r}, as with set_grad_checkpointing of timm: choose a '
@@ -217,6 +250,7 @@ def _layers(network: Any) -> list[nn.Module | None]:
 
 
 def _train(network: Any, mode: bool = True) -> nn.Module:
+    _attach(network, ())  # before it is compiled
     layers = [m for m in _layers(network) if isinstance(m, MotionLayer)]
     set_mode(layers, partial(type(network).train, network), mode)
     return network

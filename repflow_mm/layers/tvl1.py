@@ -85,18 +85,29 @@ class TVL1(nn.Module):
             # without a gradient stop distributed training.
             learn = tuple(name for name in learn if name not in ('div', 'tau'))
         low, high = SCALAR_RANGE
-        for name, start in (('tau', tau), ('lam', lam), ('theta', theta)):
-            if not low <= check_number(name, start) <= high:
-                raise InputError(f'{name} must be in [{low}, {high}], got {start}')
-            self._own(name, torch.tensor(float(start)), name in learn)
+        self.start = dict(tau=tau, lam=lam, theta=theta)
+        for name, value in self.start.items():
+            if not low <= check_number(name, value) <= high:
+                raise InputError(f'{name} must be in [{low}, {high}], got {value}')
+            self._own(name, torch.empty(()), name in learn)
         for name in ('div_x', 'div_y'):
-            self._own(name, torch.tensor((-1.0, 1.0)), 'div' in learn)
-        kernels = sobel_kernels(IMAGE_GRADS[image_grad])
-        self._own('sobel', kernels, 'sobel' in learn)
+            self._own(name, torch.empty(2), 'div' in learn)
+        self._own('sobel', torch.empty(2, 3, 3), 'sobel' in learn)
+        self.image_grad = image_grad
+        self.reset_parameters()
         self.n_iters = n_iters
         self.learn = learn
         self.flow_grad = flow_grad
         self.backend = backend
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Set all parameters to their initial values."""
+        for name, value in self.start.items():
+            getattr(self, name).fill_(value)
+        for weights in (self.div_x, self.div_y):
+            weights.copy_(torch.tensor((-1.0, 1.0)))
+        self.sobel.copy_(sobel_kernels(IMAGE_GRADS[self.image_grad]))
 
     def _own(self, name: str, value: Tensor, learned: bool) -> None:
         if learned:

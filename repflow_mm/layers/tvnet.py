@@ -190,8 +190,7 @@ class FilteredTVL1(nn.Module):
         self.scales = check_count('scales', scales)
         self.shared, self.image_grad = shared, image_grad
         self.scalars = dict(tau=tau, lam=lam, theta=theta)
-        steps = (1, 1, 1) if shared else (n_iters, warps, scales)
-        filters = initial_filters(*steps)
+        filters = self._start()
         if learn:
             self.filters = nn.Parameter(filters)
         else:
@@ -200,6 +199,15 @@ class FilteredTVL1(nn.Module):
         # gradients by at most 8 tau w^2 - 1.
         growth = 10 ** (20 / (n_iters * warps * scales))
         self._largest = min(((growth + 1) / (8 * tau)) ** 0.5, WEIGHT_RANGE[1])
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Set the filters to their initial values."""
+        self.filters.copy_(self._start())
+
+    def _start(self) -> Tensor:
+        steps = (self.n_iters, self.warps, self.scales)
+        return initial_filters(*((1, 1, 1) if self.shared else steps))
 
     def forward(
         self, f1: Tensor, f2: Tensor, n_iters: int | None = None

@@ -9,7 +9,13 @@ from torch import nn
 from torch.func import functional_call
 
 from repflow_mm.errors import InputError
-from repflow_mm.layers import MotionLayer, RepresentationFlow, add_motion, build_layer
+from repflow_mm.layers import (
+    MotionLayer,
+    RepresentationFlow,
+    add_motion,
+    build_layer,
+    slow_parameters,
+)
 from tests.helpers.every_layer import FORMS, LAYERS, form_name
 
 # Computed of one frame alone, wholly or in part.
@@ -176,3 +182,27 @@ def test_one_graph_under_compile(form):
     actual.square().sum().backward()
     for a, b in zip(compiled.parameters(), layer.parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-4)
+
+
+@every_form
+def test_built_on_the_meta_device(form):
+    layer = built(form)
+    x = torch.randn(1, 6, 3, 6, 7)
+    expected = layer.eval()(x)
+    with torch.device('meta'):
+        empty = built(form)
+    empty.to_empty(device='cpu').load_state_dict(layer.state_dict(), assign=False)
+    torch.testing.assert_close(empty.eval()(x), expected)
+    with torch.device('meta'):
+        empty = built(form)
+    empty.to_empty(device='cpu')
+    with torch.no_grad():
+        for tensor in empty.parameters():
+            tensor.fill_(float('nan'))
+    for module in empty.modules():
+        if hasattr(module, 'reset_parameters'):
+            module.reset_parameters()
+    assert empty.eval()(x).isfinite().all()
+    fresh = dict(built(form).named_parameters())
+    for name, parameter in slow_parameters(empty).items():
+        torch.testing.assert_close(parameter, fresh[name])

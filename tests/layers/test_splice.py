@@ -2,6 +2,8 @@
 
 import copy
 import io
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -262,3 +264,93 @@ def test_attention_over_tokens_is_refused():
     make = network_of('timm')
     with pytest.raises(InputError, match=r"'blocks.1' .* returns \(8, 197, 192\)"):
         add_motion(make('vit_tiny_patch16_224'), 'blocks.1', **FLOW)
+
+
+class Wrapper(nn.Module):
+    """As activation checkpointing and torch.compile wrap a stage."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.module(x)
+
+
+def test_a_stage_that_is_wrapped_later_has_the_layer_once():
+    model = add_motion(Cnn(), 'layer1', frames=4, **FLOW).eval()
+    scramble(model)
+    expected = model(FRAMES)
+    for _ in range(2):
+        model.layer1 = Wrapper(model.layer1)
+        torch.testing.assert_close(model(FRAMES), expected)
+    model.layer1 = model.layer1.module.module  # and unwrapped again
+    torch.testing.assert_close(model(FRAMES), expected)
+    model = copy.deepcopy(model)
+    model.layer1 = Wrapper(model.layer1)
+    torch.testing.assert_close(model(FRAMES), expected)
+    copied = pickle.loads(pickle.dumps(model))
+    torch.testing.assert_close(copied(FRAMES), expected)
+    del model.layer1
+    with pytest.raises(InputError, match="after 'layer1', which Cnn has no more"):
+        model.eval()
+
+
+def test_threads_share_a_network():
+    model = add_motion(Cnn(), 'layer1', frames=4, **FLOW).eval()
+    scramble(model)
+    expected = model(FRAMES)
+    with ThreadPoolExecutor(8) as threads:
+        for found in threads.map(model, [FRAMES] * 64):
+            torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize('change', ['replace', 'remove', 'norm'])
+def test_a_change_before_the_first_compiled_pass(change):
+    model = add_motion(Cnn(), 'layer1.1', frames=4, **FLOW).eval()
+    scramble(model)
+    if change == 'norm':
+        expected = model(FRAMES)
+        norm, model.layer1[1] = model.layer1[1], nn.SyncBatchNorm(6)
+        model.layer1[1].load_state_dict(norm.state_dict())
+        model.eval()
+    else:
+        expected = copy.deepcopy(model)
+        del expected.flow
+        expected = expected(FRAMES)
+        if change == 'remove':
+            del model.flow
+        else:
+            model.flow = nn.Identity()
+    torch.compiler.reset()
+    found = torch.compile(model, backend='eager', fullgraph=True)(FRAMES)
+    torch.testing.assert_close(found, expected)
+    torch.compiler.reset()
+
+
+def test_a_stage_that_is_compiled_alone():
+    model = add_motion(Cnn(), 'layer1', frames=4, **FLOW).eval()
+    scramble(model)
+    expected = model(FRAMES)
+    model.layer1.compile(backend='eager')
+    torch.testing.assert_close(model(FRAMES), expected)
+    torch.compiler.reset()
+
+
+def test_containers_that_call_whatever_they_hold():
+    with pytest.raises(InputError, match="Stages calls each .* in that, 'body.layer2'"):
+        add_motion(Stages(dict(layer1=nn.Conv2d(3, 4, 3))), 'layer1', frames=4, **FLOW)
+    model = nn.Sequential(Stages(dict(layer1=nn.Conv2d(3, 4, 3))))
+    add_motion(model, '0.layer1', frames=4, **FLOW)
+    assert model(FRAMES).shape[1] == 4
+    with pytest.raises(InputError, match='compiled: insert the layer before'):
+        add_motion(torch.compile(Cnn()), '_orig_mod.layer1', frames=4, **FLOW)
+
+
+class Stages(nn.ModuleDict):
+    """As those of timm with `features_only`, and torchvision's feature getters."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for stage in self.values():
+            x = stage(x)
+        return x

@@ -5,6 +5,7 @@ from functools import partial
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from repflow_mm.checks import check_choice, check_count
 from repflow_mm.errors import InputError
@@ -35,7 +36,8 @@ def representation_flow(
 
     Algorithm 1 of Piergiovanni & Ryoo (CVPR 2019), with the corrections listed in
     `docs/fidelity.md`. Differentiable in the maps and in every tensor argument by
-    autograd; `torch.func` needs `backend='reference'`.
+    autograd. The kernels have a first derivative in reverse mode: within `torch.func`
+    and forward-mode AD, `'auto'` is the reference.
 
     Args:
         f1 (Tensor): First maps, `(N, C, H, W)`. The default scalars have their usual
@@ -121,6 +123,8 @@ def _solver(
         unfused = "flow_grad='sobel' is not fused"
     elif kernels.requires_grad:
         unfused = 'learned filters of the image gradient are not fused'
+    elif _is_transformed():
+        unfused = 'torch.func and forward-mode derivatives are not fused'
     for name, kernel in custom_op.KERNELS.items():
         if backend == name or (backend == 'auto' and kernel.DEVICE == f.device.type):
             reason = unfused or kernel.reason(f)
@@ -131,6 +135,14 @@ def _solver(
     raise InputError(
         f'backend {backend!r} cannot run: {reason}; backend="auto" picks the fastest '
         'that can'
+    )
+
+
+def _is_transformed() -> bool:
+    """Whether this is called within `torch.func` or a forward-mode derivative."""
+    return not torch.compiler.is_compiling() and (
+        torch._C._functorch.peek_interpreter_stack() is not None
+        or forward_ad._current_level >= 0
     )
 
 

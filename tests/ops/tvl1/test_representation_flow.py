@@ -4,9 +4,11 @@ from functools import partial
 
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 from repflow_mm.commands.known_motion import MOTIONS, dual_tvl1
-from repflow_mm.ops import representation_flow
+from repflow_mm.errors import InputError
+from repflow_mm.ops import backends, representation_flow
 from repflow_mm.synthetic.known_motion import end_point_error, moved_textures
 from tests.ops.tvl1.kernels import REFERENCE, able
 
@@ -99,6 +101,32 @@ def test_gradcheck(solve, per_channel):
         )
 
     assert torch.autograd.gradcheck(flow, inputs, eps=1e-5, atol=1e-5)
+
+
+def test_forward_mode_and_torch_func():
+    f1, f2, along, weights = torch.rand(4, 1, 2, 6, 7, dtype=torch.float64)
+    f1, f2 = 255 * f1, 255 * f2
+
+    def flow(f):
+        return representation_flow(f, f2, n_iters=5)[0]
+
+    leaf = f1.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(flow(leaf), leaf, weights)
+    expected = (gradient * along).sum()
+    _, tangent = torch.func.jvp(flow, (f1,), (along,))
+    torch.testing.assert_close((tangent * weights).sum(), expected)
+    with forward_ad.dual_level():
+        out = forward_ad.unpack_dual(flow(forward_ad.make_dual(f1, along)))
+        torch.testing.assert_close(out.tangent, tangent)
+    found = torch.func.grad(lambda f: (flow(f) * weights).sum())(f1)
+    torch.testing.assert_close(found, gradient)
+    jacobian = torch.func.jacrev(flow)(f1).flatten(4).flatten(0, 3)
+    torch.testing.assert_close(weights.flatten() @ jacobian, gradient.flatten())
+    if not backends()['cpu']:
+        with pytest.raises(InputError, match='forward-mode derivatives are not fused'):
+            torch.func.jvp(
+                lambda f: representation_flow(f, f2, backend='cpu')[0], (f1,), (along,)
+            )
 
 
 def test_a_clip_does_not_see_its_neighbours(solve):
