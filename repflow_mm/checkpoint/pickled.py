@@ -14,6 +14,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FunctionType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -90,10 +91,28 @@ class _History:
         return HistoryBuffer(log, count, self.state['max_length'])
 
 
-def _getattr(owner: Any, name: str) -> None:
-    """`getattr`, by which a `HistoryBuffer` pickles its methods; ignored."""
+class _OneCycle:
+    """Stands in for MMEngine's `OneCycleParamScheduler`, which pickles its curve."""
+
+    NAMES = ('_annealing_cos', '_annealing_linear')
+
+    @classmethod
+    def curves(cls) -> list[Callable]:
+        from mmengine.optim import OneCycleLR  # not needed by other checkpoints
+
+        return [getattr(OneCycleLR, name) for name in cls.NAMES]
+
+
+def _getattr(owner: Any, name: str) -> Callable | None:
+    """`getattr`, by which methods are pickled.
+
+    Those of a `HistoryBuffer` are ignored; the curve of a schedule is itself.
+    """
+    if owner is _OneCycle and name in _OneCycle.NAMES:
+        return _OneCycle.curves()[_OneCycle.NAMES.index(name)]
     if owner is not _History or name not in ('min', 'max', 'mean', 'current'):
         raise forbidden('builtins.getattr')
+    return None
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -130,6 +149,7 @@ _STAND_INS: dict[str, Callable] = {
     'numpy.dtype': _Dtype,
     'numpy.ndarray': _Array,
     'mmengine.logging.history_buffer.HistoryBuffer': _History,
+    'mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler': _OneCycle,
     'builtins.bytes': _bytes,
     'builtins.getattr': _getattr,
     'torch.Tensor': _TensorType,
@@ -274,6 +294,8 @@ def finished(content: Any, size: int) -> Any:
             return value.finish(finish)
         elif kind is set:
             require(all(isinstance(v, _KEYS) for v in value), 'it has a set of objects')
+        elif isinstance(value, FunctionType) and value in _OneCycle.curves():
+            return value
         elif not isinstance(value, _LEAVES):
             raise Refused(f'it holds a {kind.__name__}, which no checkpoint needs')
         return value

@@ -6,6 +6,11 @@ from typing import Any
 
 from repflow_mm.errors import InputError
 
+# Augmentations of MMAction2 that change colours, or are other packages' for pictures.
+_OF_COLOURS = (
+    *('ColorJitter', 'ImgAug', 'PytorchVideoWrapper', 'RandomErasing'),
+    'TorchVisionWrapper',
+)
 _INSTEAD = dict(Resize='FlowResize', DecordDecode='VideoDecode')
 
 
@@ -25,8 +30,8 @@ def set_flow(cfg: dict, length: int | None = None, **options: Any) -> None:
             flow of that flow (none).
 
     Raises:
-        InputError: If a pipeline decodes no video, or if `method` is a function that a
-            config cannot name.
+        InputError: If a pipeline decodes no video or augments colours, or if `method`
+            is a function that a config cannot name.
     """
     compute, stack, channels = _steps(length, options)
     _replace_pipelines(cfg, lambda steps: _flow_pipeline(steps, compute, stack))
@@ -139,6 +144,12 @@ def _flow_pipeline(steps: list[dict], compute: dict, stack: list[dict]) -> list[
             'flow is computed in place of VideoDecode or DecordDecode, and the '
             f'pipeline has neither: {kinds}'
         )
+    for step in steps:
+        if step['type'] in _OF_COLOURS or step.get('direction') == 'vertical':
+            raise InputError(
+                f'{step["type"]}{_direction(step)} of the pipeline is for pictures, '
+                'not for flow: remove it'
+            )
     changed: list[dict] = []
     for step in copy.deepcopy(steps):
         if step['type'] in ('VideoDecode', 'DecordDecode'):
@@ -155,6 +166,10 @@ def _flow_pipeline(steps: list[dict], compute: dict, stack: list[dict]) -> list[
         step['type'] = _INSTEAD.get(step['type'], step['type'])
         changed.append(step)
     return copy.deepcopy(changed)
+
+
+def _direction(step: dict) -> str:
+    return " in direction 'vertical'" if step.get('direction') == 'vertical' else ''
 
 
 def _two_pipelines(steps: list[dict], compute: dict, stack: list[dict]) -> list[dict]:

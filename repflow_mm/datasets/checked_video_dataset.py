@@ -26,8 +26,8 @@ class CheckedVideoDataset(VideoDataset):
     """`VideoDataset` that detects a bad annotation list before training starts.
 
     Same arguments and list format, one `path label` per line; the path may contain
-    spaces. The files of a local list are looked up one folder at a time, which takes
-    seconds for the 240,000 of Kinetics.
+    spaces. With `multi_class=True`, several labels follow it. The files of a local list
+    are looked up one folder at a time, which takes seconds for the 240,000 of Kinetics.
 
     A video that cannot be read (:class:`repflow_mm.video.VideoError`, raised by
     :class:`VideoInit` and :class:`VideoDecode`) does not end the run. In training it is
@@ -104,8 +104,6 @@ class CheckedVideoDataset(VideoDataset):
                 f'no annotation list at {self.ann_file}: set ann_file, or prepare '
                 'the dataset (docs/datasets.md)'
             )
-        if self.multi_class:
-            return super().load_data_list()
         try:
             lines = list_from_file(self.ann_file, encoding='utf-8-sig')
         except UnicodeDecodeError:
@@ -145,8 +143,13 @@ class CheckedVideoDataset(VideoDataset):
             )
         return data_list
 
-    def _parse(self, line: str, where: str, whole: bool) -> tuple[str, int]:
-        """Path and label; -1 in a list without labels, whose line is `whole` a path."""
+    def _parse(self, line: str, where: str, whole: bool) -> tuple[str, int | list[int]]:
+        """Path and label; -1 in a list without labels, whose line is `whole` a path.
+
+        For `multi_class=True`, all integers at the end of the line.
+        """
+        if self.multi_class:
+            return self._parse_several(line, where)
         name, _, label = line.rpartition(self.delimiter)
         if not name:
             return line, -1
@@ -160,27 +163,62 @@ class CheckedVideoDataset(VideoDataset):
                 f'{shorten(repr(line))}'
             ) from None
 
+    def _parse_several(self, line: str, where: str) -> tuple[str, list[int]]:
+        if self.num_classes is None:
+            raise InputError('a dataset with multi_class=True needs num_classes')
+        labels: list[int] = []
+        name, _, last = line.rpartition(self.delimiter)
+        while name and last.strip().isdecimal():
+            labels.insert(0, int(last))
+            line = name.strip()
+            name, _, last = line.rpartition(self.delimiter)
+        if max(labels, default=0 if self.test_mode else -1) not in range(
+            self.num_classes
+        ):
+            raise InputError(
+                f'{where}: expected `path label label ...` with labels of 0 to '
+                f'{self.num_classes - 1}, got {labels or "none"}: correct the list, or '
+                'set num_classes'
+            )
+        return line, labels
+
     def get_cat_ids(self, idx: int) -> list[int]:
         """The classes of a video, for MMEngine's `ClassBalancedDataset`."""
         label = self.get_data_info(idx)['label']
         return label.nonzero().flatten().tolist() if self.multi_class else [label]
 
-    def check_labels(self, num_classes: int) -> None:
+    def check_labels(self, num_classes: int) -> bool:
         """Check every label against the model's number of classes.
 
-        Lines without a label are for inference, and allowed only in `test_mode`.
+        A list without labels is for inference, and allowed only in `test_mode`.
 
         Args:
             num_classes (int): Labels must be less than this.
 
+        Returns:
+            bool: Whether there are labels.
+
         Raises:
-            InputError: If a label is out of range.
+            InputError: If a label is out of range, or only some lines have one.
         """
         if self.multi_class:
-            return
+            if self.num_classes != num_classes:
+                raise InputError(
+                    f'{self.ann_file} is of num_classes={self.num_classes}, and the '
+                    f'model has {num_classes} classes'
+                )
+        infos = [self.get_data_info(index) for index in range(len(self))]
+        if self.multi_class:
+            without = [info['line'] for info in infos if not info['label'].any()]
+        else:
+            without = [info['line'] for info in infos if info['label'] == -1]
+        if self.test_mode and 0 < len(without) < len(infos):
+            raise InputError(
+                f'{self.ann_file}, line {without[0]}: there is no label, as on '
+                f'{len(without)} of {len(infos)} lines: give all lines one, or none'
+            )
         lowest = -1 if self.test_mode else 0
-        for index in range(len(self)):
-            info = self.get_data_info(index)
+        for info in [] if self.multi_class else infos:
             if not lowest <= info['label'] < num_classes:
                 raise InputError(
                     f'{self.ann_file}, line {info["line"]}: label {info["label"]} is '
@@ -188,6 +226,7 @@ class CheckedVideoDataset(VideoDataset):
                     f'{num_classes - 1}; -1 means that the line has none): correct the '
                     'list, or set model.cls_head.num_classes'
                 )
+        return not without
 
 
 class UnreadableSample(ActionDataSample):

@@ -272,5 +272,8 @@ def _size(size: int | Sequence[int] | None) -> int | tuple[int, int] | None:
 def _reader(results: dict, what: str):
     reader = results.get('video_reader')
     if not hasattr(reader, 'every_frame'):
-        raise InputError(f'ComputeFlow needs VideoInit {what}: put it in front')
+        raise InputError(
+            f'ComputeFlow needs VideoInit {what}: put it in front; in place of '
+            'MMAction2Inferencer, which replaces it, use repflow_mm.load'
+        )
     return reader

@@ -50,9 +50,15 @@ class Deployable(nn.Module):
             if getattr(stream, 'test_cfg', None):
                 stream.test_cfg.pop('max_testing_views', None)
         preprocessor = model.data_preprocessor
-        if type(preprocessor).__name__ != 'ActionDataPreprocessor':
+        kind = type(preprocessor).__name__
+        if kind == 'MultiModalDataPreprocessor':
             raise InputError(
-                f'data_preprocessor {type(preprocessor).__name__} is not exported: set '
+                'two streams of different inputs are not exported: export the RGB '
+                'stream by its own config'
+            )
+        if kind != 'ActionDataPreprocessor':
+            raise InputError(
+                f'data_preprocessor {kind} is not exported: set '
                 "type='ActionDataPreprocessor' in the config"
             )
         shape = (3, 1, 1, 1)

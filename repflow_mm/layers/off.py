@@ -75,22 +75,22 @@ class OFF(BottleneckMotion):
             raise InputError(f'dropout must be in [0, 1), got {dropout}')
         maps = self.reduced_width(channels, spatial) - channels
         self.sobel = spatial == 'sobel'
-        self.register_buffer('kernels', self._filters(maps), persistent=False)
+        self.spatial_maps = maps
+        self.register_buffer('kernels', self._filters(), persistent=False)
         self.dropout = nn.Dropout(dropout)
         self.temporal_maps = channels
         return channels + len(self.kernels)
 
-    def _filters(self, maps: int) -> Tensor:
+    def _filters(self) -> Tensor:
         kernels = sobel_kernels() if self.sobel else torch.tensor((_DIAGONAL,))
-        return kernels[:, None, None].repeat(maps, 1, 1, 1, 1)
+        return kernels[:, None, None].repeat(self.spatial_maps, 1, 1, 1, 1)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
         """Fill the filters when they leave the meta device: no state dict has them."""
         empty = self.kernels.is_meta
         super()._apply(fn, recurse)
         if empty and not self.kernels.is_meta:
-            maps = self.reduce.out_channels - self.temporal_maps
-            self.kernels.copy_(self._filters(maps))
+            self.kernels.copy_(self._filters())
         return self
 
     def motion(self, g: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.optim import OneCycleLR
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch._tensor import _rebuild_from_type_v2
 
@@ -71,6 +73,27 @@ def test_what_mmengine_saves_loads(loaders, tmp_path, zipped):
 
 
 @pytest.mark.parametrize('zipped', [True, False])
+@pytest.mark.parametrize('strategy', ['cos', 'linear'])
+def test_the_curve_of_a_schedule(loaders, tmp_path, zipped, strategy):
+    def schedule():
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)
+        options = dict(eta_max=1, total_steps=10, anneal_strategy=strategy)
+        return OneCycleLR(optimizer, **options), optimizer
+
+    (before, _), (after, optimizer) = schedule(), schedule()
+    for _ in range(3):
+        before.step()
+    path = tmp_path / 'epoch_3.pth'
+    content = dict(state_dict={}, param_schedulers=[before.state_dict()])
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    for load in loaders:
+        after.load_state_dict(load(path)['param_schedulers'][0])
+        assert after.anneal_func is before.anneal_func
+        after.step()
+        assert after.get_last_value()[0] == optimizer.param_groups[0]['lr']
+
+
+@pytest.mark.parametrize('zipped', [True, False])
 def test_attributes_of_tensors_are_dropped(loaders, tmp_path, zipped):
     """As `torch.compile` marks the tensors of an optimizer."""
     path = tmp_path / 'compiled.pth'
@@ -102,6 +125,8 @@ def test_what_an_older_numpy_saved_loads(loaders, tmp_path):
         (exec, 'open({trace!r}, "w")', 'exec'),
         (getattr, (HistoryBuffer, '__init__'), 'builtins.getattr'),
         (getattr, (np.ndarray, 'tofile'), 'builtins.getattr'),
+        (getattr, (OneCycleLR, 'build_iter_from_epoch'), 'OneCycleLR'),
+        (getattr, (OneCycleParamScheduler, 'step'), 'builtins.getattr'),
         (partial, (eval, 'open({trace!r}, "w")'), 'functools.partial'),
         (shutil.rmtree, '{trace}', 'shutil.rmtree'),
         (torch.Tensor, (1 << 40,), 'torch.Tensor'),

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from repflow_mm.config import apply_variables, set_flow
+from repflow_mm.config import apply_variables, set_flow, set_two_streams
 from repflow_mm.errors import InputError
 from repflow_mm.optical_flow.methods import opencv_tvl1
 from tests.helpers.configs import config
@@ -63,6 +63,21 @@ def test_pipelines_of_mmaction2_in_a_wrapper():
     with pytest.raises(InputError, match=r'has neither: .*RawFrameDecode'):
         cfg.test_dataloader.dataset.pipeline = [dict(type='RawFrameDecode')]
         set_flow(cfg)
+
+
+@pytest.mark.parametrize('change', [set_flow, set_two_streams])
+@pytest.mark.parametrize(
+    ('step', 'match'),
+    [
+        (dict(type='ColorJitter'), 'ColorJitter of the pipeline is for pictures'),
+        (dict(type='Flip', direction='vertical'), "Flip in direction 'vertical' of"),
+    ],
+)
+def test_steps_for_pictures_alone(change, step, match):
+    cfg = copy.deepcopy(config('rgb_r18_motion.py'))
+    cfg.train_pipeline.insert(4, step)
+    with pytest.raises(InputError, match=match):
+        change(cfg, length=3)
 
 
 def test_a_spliced_backbone():

@@ -7,13 +7,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from mmaction.evaluation import AccMetric
 from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
-from mmengine.runner import BaseLoop
+from mmengine.evaluator import DumpResults, Evaluator
+from mmengine.logging import MMLogger
+from mmengine.runner import BaseLoop, TestLoop
 
 from repflow_mm.datasets import CheckedVideoDataset
 from repflow_mm.datasets.checked_video_dataset import UnreadableSample
 from repflow_mm.engine.hooks import CheckLabelsHook
-from repflow_mm.errors import InputError
+from repflow_mm.errors import InputError, MissingFileError
 
 
 @pytest.fixture
@@ -58,6 +61,46 @@ def test_several_classes_per_video(folder):
     data = dataset(folder, 'a/1.mp4 1 2\na/1.mp4 0\n', **options)
     assert [data.get_cat_ids(i) for i in range(2)] == [[1, 2], [0]]
     assert len(ClassBalancedDataset(data, 0.5)) == 2
+    assert data.check_labels(4)
+    data = dataset(folder, 'a/1.mp4 1 2\n\nb c/2.mp4 3 0\n', **options)
+    assert data.get_data_info(1)['filename'] == f'{folder}/b c/2.mp4'
+    assert data.get_data_info(1)['label'].tolist() == [1, 0, 0, 1]
+    with pytest.raises(InputError, match='num_classes=4, and the model has 3'):
+        data.check_labels(3)
+    for text, match in {
+        'a/1.mp4 0\na/1.mp4 1 4\n': r'line 2: .* labels of 0 to 3, got \[1, 4\]',
+        'a/1.mp4 0\na/1.mp4\n': 'line 2: .* got none',
+        'a/3.mp4 0 1\n': 'line 1: there is no video',
+        '../1.mp4 0 1\n': r'line 1: .* is outside data_prefix\.video',
+    }.items():
+        with pytest.raises((InputError, MissingFileError), match=match):
+            dataset(folder, text, **options)
+    unlabelled = dataset(folder, 'a/1.mp4\nb c/2.mp4\n', **options, test_mode=True)
+    assert not unlabelled.check_labels(4)
+
+
+def test_metrics_that_need_other_labels(folder):
+    def run(data, *metrics) -> list:
+        loop = object.__new__(TestLoop)
+        loop._runner = SimpleNamespace(logger=MMLogger.get_instance('labels'))
+        loop.dataloader = SimpleNamespace(dataset=data)
+        loop.evaluator = Evaluator(list(metrics))
+        model = SimpleNamespace(cls_head=SimpleNamespace(num_classes=4))
+        loops = dict(_train_loop=None, _val_loop=None, _test_loop=loop)
+        CheckLabelsHook().before_run(SimpleNamespace(model=model, **loops))
+        return loop.evaluator.metrics
+
+    accuracy, dump = AccMetric(), DumpResults('scores.pkl')
+    unlabelled = dataset(folder, 'a/1.mp4\nb c/2.mp4\n', test_mode=True)
+    assert run(unlabelled, accuracy, dump) == [dump]
+    with pytest.raises(InputError, match=r'list.txt has no labels .* --dump FILE'):
+        run(unlabelled, accuracy)
+    options = dict(multi_class=True, num_classes=4, test_mode=True)
+    several = dataset(folder, 'a/1.mp4 1 2\nb c/2.mp4 3 0\n', **options)
+    with pytest.raises(InputError, match="metric_list=.'mean_average_precision',"):
+        run(several, accuracy, dump)
+    precision = AccMetric(metric_list=('mean_average_precision',))
+    assert run(several, precision) == [precision]
 
 
 def test_missing_files_are_named_with_their_line(folder):
@@ -89,7 +132,10 @@ def test_a_label_out_of_range(folder):
     unlabelled = dataset(folder, 'a/1.mp4\n')
     with pytest.raises(ValueError, match='line 1: label -1'):
         unlabelled.check_labels(5)
-    dataset(folder, 'a/1.mp4\n', test_mode=True).check_labels(5)
+    assert not dataset(folder, 'a/1.mp4\n', test_mode=True).check_labels(5)
+    some = dataset(folder, 'a/1.mp4 0\na/1.mp4\nb c/2.mp4 -1\n', test_mode=True)
+    with pytest.raises(InputError, match='line 2: there is no label, as on 2 of 3'):
+        some.check_labels(5)
     data = dataset(folder, 'a/1.mp4 0\n\na/1.mp4 4\n')
     match = r'line 3: label 4 is out of range for 4 classes .*cls_head\.num_classes'
     with pytest.raises(ValueError, match=match):
