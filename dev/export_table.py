@@ -1,7 +1,7 @@
 """Measure size and speed of exported networks, with and without flow.
 
-Each network has flow after block 3, beside its RGB baseline; weights are random. Times
-are measured in alternation, so that load on the machine affects both.
+Each network with flow after block 3 comes with its RGB baseline; weights are random.
+Times are measured in alternation, so that load on the machine affects both.
 """
 
 import tempfile

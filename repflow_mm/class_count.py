@@ -10,9 +10,9 @@ def class_count(model: nn.Module) -> int | None:
         model (nn.Module): The recognizer.
 
     Returns:
-        int | None: `num_classes` of its head, but of MMAction2's `OmniHead`, where that
-        is the number of classes of images, the outputs for videos; None if it has no
-        such head.
+        int | None: `num_classes` of its head; for MMAction2's `OmniHead`, where that
+        is the number of classes of images, the number of outputs for videos; None if
+        it has no such head.
     """
     head = getattr(model, 'cls_head', None)
     videos = getattr(head, 'fc3d', None)

@@ -46,7 +46,7 @@ def name_classes(names: Sequence[str] | str | None, count: int) -> tuple[str, ..
     if len(names) != count:
         raise InputError(
             f'class_names of the config has {len(names)} names, and its model '
-            f'{count} classes: --cfg-options class_names=FILE, a name a line'
+            f'{count} classes: --cfg-options class_names=FILE, one name per line'
         )
     return tuple(map(str, names))
 
@@ -69,5 +69,5 @@ def _read(source: str) -> list[str]:
     except FileNotFoundError:
         raise MissingFileError(
             f'class_names of the config is {source!r}, which is neither a file nor a '
-            'list of this package: --cfg-options class_names=FILE, a name a line'
+            'list of this package: --cfg-options class_names=FILE, one name per line'
         ) from None

@@ -4,9 +4,10 @@ _base_ = '../_base_/study.py'
 title = 'Flow of flow needs a convolution in between'
 table = 'Table 5'
 why = (
-    'One flow layer sees two frames and so no acceleration; the flow of its flow sees '
-    'three. The 3x3 convolution between the two is also a larger network, which the '
-    'arm with a convolution after one flow controls for. The paper has no such arm.'
+    'One flow layer sees two frames and therefore no acceleration; the flow of its '
+    'flow sees three. The 3x3 convolution between the two also makes the network '
+    'larger, which the arm with a convolution after one flow controls for. The paper '
+    'has no such arm.'
 )
 sets = dict(acceleration=dict(kind='acceleration'), jerk=dict(kind='jerk'))
 flow = 'model.backbone.flow'

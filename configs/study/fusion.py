@@ -4,9 +4,10 @@ _base_ = '../_base_/study.py'
 title = 'After block 3, flow needs no fusion with appearance'
 table = 'Table 4'
 why = (
-    'The class is a direction of motion and a pair of colours: who sees one alone is '
-    'right for a quarter of the clips. The paper finds that flow of RGB needs fusion, '
-    'flow of features does not, and that concatenation is worst.'
+    'The class is a direction of motion and a pair of colours: a network that sees '
+    'only one of them is right for a quarter of the clips. The paper finds that flow '
+    'of RGB needs fusion, that flow of features does not, and that concatenation is '
+    'worst.'
 )
 sets = dict(product=dict(kind='product'))
 _places = dict(input='input', block1='block 1', block3='block 3')

@@ -3,7 +3,7 @@ _base_ = '../_base_/study.py'
 title = 'With learned parameters, fewer iterations are enough'
 table = 'Table 3'
 why = (
-    'On stripes, only a few dots tell which way they move: the solver has to carry '
+    'On stripes, only a few dots show which way they move: the solver has to carry '
     'their flow along the stripes, further with each iteration. As in the paper, '
     '"learned" are the divergence, tau, lambda and theta, at a hundredth of the '
     'learning rate.'

@@ -3,11 +3,11 @@ _base_ = '../_base_/study.py'
 title = 'Flow is better than other motion layers in its place'
 table = 'Table 8'
 why = (
-    'All layers stand behind block 2, with as many parameters as the flow layer within '
-    '2 %, and are trained alike. A flow that is no better than the difference of two '
-    'frames has added nothing. Each set favours some layers: aperture needs a solution '
-    'and not only differences, speed a long range, transparent flow per channel, '
-    'flicker features that keep their brightness.'
+    'All layers are placed after block 2, have as many parameters as the flow layer '
+    'within 2 %, and are trained alike. Flow that is no better than the difference of '
+    'two frames has added nothing. Each set favours some layers: aperture needs a '
+    'solver and not only differences, speed a long range, transparent one flow per '
+    'channel, and flicker features that keep their brightness.'
 )
 sets = dict(
     aperture=dict(kind='aperture'),

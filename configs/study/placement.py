@@ -3,11 +3,11 @@ _base_ = '../_base_/study.py'
 title = 'Flow of features is better than flow of pixels, and best behind block 3'
 table = 'Table 1'
 why = (
-    'The maps get smaller with depth, at the quick scale 44, 11, 11, 6, 3 and 2 '
-    'pixels wide, and so does the motion in them: from 4 to 8 pixels per frame in the '
-    'input, fast motion, to a quarter of a pixel or more behind block 4. Two arms '
-    'give blocks 3 and 4 the map of block 2, so that depth and resolution are told '
-    'apart, which the paper does not do.'
+    'The maps get smaller with depth (at the quick scale they are 44, 11, 11, 6, 3 '
+    'and 2 pixels wide), and so does the motion in them: fast motion is 4 to 8 pixels '
+    'per frame in the input, and a quarter of a pixel or more after block 4. In two '
+    'arms, blocks 3 and 4 have maps as large as those of block 2, to separate the '
+    'effects of depth and resolution, which the paper does not do.'
 )
 sets = dict(speed=dict(kind='speed'))
 _flow = {'config': 'repflow_r18_block2_motion'}

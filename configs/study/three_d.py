@@ -3,11 +3,11 @@ _base_ = '../_base_/study.py'
 title = 'A 3D network gains by the flow layer'
 table = 'Table 6'
 why = (
-    'Its convolutions over time see motion by themselves. The paper finds that the '
-    'flow layer adds to it and OFF does not. The class is a direction of motion and a '
-    'pair of colours. As in the paper, what the layers compute replaces the features, '
-    'except where it says "added". Optical flow is TV-L1, one flow per pair of '
-    'frames.'
+    'The temporal convolutions of this network already see motion. The paper finds '
+    'that the flow layer improves it and OFF does not. The class is a direction of '
+    'motion and a pair of colours. As in the paper, the output of the layers replaces '
+    'the features, except in arms named "added". Optical flow is TV-L1, one flow per '
+    'pair of frames.'
 )
 options = {
     'model.backbone.type': 'RepFlowResNet3d',

@@ -4,10 +4,11 @@ _base_ = '../_base_/study.py'
 title = 'The flow layer is as good as two streams'
 table = 'Table 9'
 why = (
-    'A second network on TV-L1 flow, five flows in a stack, whose scores are averaged '
-    'with those of RGB, against one network with a flow layer behind block 3. The '
-    'class is a direction of motion and a pair of colours. The figures of the paper '
-    'are those of 2D ResNet-50 on Kinetics-400; it adds the layer to nothing.'
+    'Two streams, RGB and a second network on TV-L1 flow (five flows in a stack) whose '
+    'scores are averaged, against one network with a flow layer after block 3. The '
+    'class is a direction of motion and a pair of colours. The figures of the '
+    'paper are those of a 2D ResNet-50 on Kinetics-400; there, the output of the layer '
+    'replaces the features and is not added to them.'
 )
 sets = dict(product=dict(kind='product'))
 _layer = {'config': 'repflow_r18_block2_motion', 'model.backbone.after': 'block3'}

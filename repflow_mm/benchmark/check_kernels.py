@@ -1,4 +1,4 @@
-"""No kernel is timed that is wrong."""
+"""Wrong kernels are not timed."""
 
 from collections.abc import Sequence
 

@@ -24,7 +24,7 @@ _STAGES = 'before_train_iter', 'after_train_iter'
 
 
 def iteration_table(repeats: int, iterations: int = 10, batch_size: int = 16) -> Table:
-    """Networks on the motion set, each in a training of its own, in turns.
+    """Networks on the motion set, each in its own training, in alternation.
 
     Args:
         repeats (int): Trainings per network.

@@ -36,7 +36,7 @@ def weights(
     for name, value in given.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise InputError(
-                f'{file} is no {key}: weights are tensors by name, and entry '
+                f'{file} is not a {key}: weights are tensors by name, but entry '
                 f'{str(name)[:40]!r} is a {type(value).__name__}'
             )
         name = name.removeprefix('module.')

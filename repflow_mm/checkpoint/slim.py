@@ -37,7 +37,7 @@ def slim(checkpoint: Any, weights: str | None = None) -> dict:
         InputError: If it holds no weights, or not the requested ones.
     """
     if not isinstance(checkpoint, dict):
-        raise InputError(f'it holds a {type(checkpoint).__name__}, no weights')
+        raise InputError(f'it holds a {type(checkpoint).__name__}, not weights')
     meta = _dict_in(checkpoint, 'meta')
     kinds = WEIGHTS if _EMA in checkpoint else (str(meta.get('weights', 'raw')),)
     weights = weights or kinds[0]

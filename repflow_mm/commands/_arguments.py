@@ -76,8 +76,8 @@ def videos_of(args: argparse.Namespace) -> dict[Path, Path]:
     for path, name in found.items():
         if name in by_name and args.out is not None:
             raise InputError(
-                f'{by_name[name]} and {path} would write the same files: give them '
-                'one after the other, with another --out'
+                f'{by_name[name]} and {path} would write the same files: process '
+                'them separately, each with its own --out'
             )
         by_name[name] = path
     return found
@@ -172,7 +172,7 @@ def add_model(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument(
         '--checkpoint',
         action='append',
-        help='its weights: a file or URL; for LateFusion, also once per stream '
+        help='its weights: a file or URL; for LateFusion, can be given once per stream '
         f'(those of {TINY} come with the package)',
     )
     parser.add_argument(
@@ -201,11 +201,10 @@ def model_of(args: argparse.Namespace) -> Recognizer:
         config = TINY
         print(
             f'Network: {TINY}, which comes with the package and tells ten motions '
-            'apart; another: --config and --checkpoint'
+            'apart; for another one, give --config and --checkpoint'
         )
     elif checkpoint is None and shipped_weights(config) is None:
         raise InputError(
-            f'--config {config} needs --checkpoint: no weights of it come with the '
-            'package'
+            f'--config {config} needs --checkpoint: this package has no weights for it'
         )
     return load(config, checkpoint, args.device, args.cfg_options)

@@ -28,7 +28,7 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
         type=at_least(1),
         default=1,
         metavar='N',
-        help='runs at a time, which share the cores',
+        help='runs at the same time; they share the cores',
     )
 
 

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     parser = Parser(
         description='Compute the optical flow of all videos of a config ahead of '
-        'training, into the folder that its ComputeFlow names as cache. If '
+        'training, and store it in the folder that its ComputeFlow names as cache. If '
         'interrupted, run it again to continue'
     )
     add_config(parser)
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         '--clean',
         action='store_true',
-        help='delete all flow in that folder instead, also that of other configs',
+        help='delete all flow in that folder instead, including that of other configs',
     )
     add_cfg_options(parser)
     args = parser.parse_args(argv)

@@ -57,8 +57,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         action='append',
         default=[],
         metavar='CONFIG',
-        help='compare the mean of the scores of these, of the configs above, too: '
-        'streams that are trained apart. Can be given several times',
+        help='also compare the mean of the scores of these configs, chosen from those '
+        'above: streams that are trained separately. Can be given several times',
     )
     add_jobs(parser)
     parser.add_argument(
@@ -78,13 +78,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     for stem in stems:
         if stems.count(stem) > 1:
             raise InputError(
-                f'two configs are named {stem}: results are told apart by the name, so '
+                f'two configs are named {stem}: results are identified by the name, so '
                 'rename one, or cross-validate them in another --work-dir'
             )
     trained = [_runs(config, args) for config in args.configs]
     arms = [Arm(runs) for runs in trained]
     if any(arm.splits != arms[0].splits for arm in arms):
-        raise InputError('the configs have different splits: say which with --splits')
+        raise InputError('the configs have different splits: choose with --splits')
     for names in args.fuse:
         streams = [trained[place] for place in _places(names, args.configs)]
         arms.append(Arm([FusedRun(runs) for runs in zip(*streams, strict=True)]))
@@ -118,7 +118,7 @@ def _runs(config: str, args: argparse.Namespace) -> list[Run]:
     """All runs of one config."""
     options = args.cfg_options or {}
     if 'split' in options:
-        raise InputError(f'the splits are given by --splits {options["split"]}')
+        raise InputError(f'give the splits as --splits {options["split"]}')
     cfg = read_config(config, options)
     if args.splits and 'split' not in cfg:
         raise InputError(
@@ -141,7 +141,7 @@ def _check_lists(runs: list[Run]) -> None:
         result = run.result()
         if result and result.lists not in ('', now[run.split]):
             raise InputError(
-                f'the lists have changed since {run} was trained and tested: take '
+                f'the lists have changed since {run} was trained and tested: use '
                 f'another --work-dir, or delete {run.folder}'
             )
         if run.seed != runs[0].seed or result:
@@ -160,7 +160,7 @@ def _places(names: Sequence[str], configs: Sequence[str]) -> list[int]:
     wanted = [Path(name).stem for name in names]
     for name in wanted:
         if name not in known:
-            raise InputError(f'--fuse {name}: it is none of the configs {known}')
+            raise InputError(f'--fuse {name}: it is not one of the configs {known}')
     if len(set(wanted)) < max(2, len(wanted)):
         raise InputError(
             f'--fuse {" ".join(names)}: name at least two configs, each once'
@@ -179,7 +179,7 @@ def _check_clips(arms: list[Arm]) -> None:
         if clips != result.clips:
             raise InputError(
                 f'{other} was tested on {clips} videos, {run} on {result.clips}: the '
-                'lists have changed in between; take another --work-dir'
+                'lists have changed in between; use another --work-dir'
             )
 
 

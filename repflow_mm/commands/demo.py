@@ -105,8 +105,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             console.print(f'wrote {target}', markup=False)
         if recognizer.classes == numbered_classes(len(recognizer.classes)):
             console.print(
-                'Classes are numbers, as neither the config nor the checkpoint names '
-                'them: --cfg-options class_names=FILE, with a name per line'
+                'Classes are shown as numbers, because neither the config nor the '
+                'checkpoint names them: --cfg-options class_names=FILE, with one name '
+                'per line'
             )
         _summary(windows, started, console)
 

@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         state = compat.state(fault) if not stoppers or fault in stoppers else 'unknown'
         print(f'{state:<10}{fault.name}')
         if state != 'absent':
-            print(f'{"":<10}{fault.upstream}; can go when {fault.until}')
+            print(f'{"":<10}{fault.upstream}; can be removed when {fault.until}')
         if state == 'broken':
             print(f'{"":<10}-> {fault.remedy()}')
     print()

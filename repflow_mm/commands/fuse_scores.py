@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     parser = Parser(
         description='Fuse the scores of several networks on the same clips, aligned by '
-        'file name: late fusion of networks that were trained apart'
+        'file name: late fusion of networks that were trained separately'
     )
     parser.add_argument(
         'scores', nargs='+', metavar='FILE', help='what `test --dump FILE` wrote'
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             check_file(args.out, file)
     tests = aligned([read_scores(file) for file in args.scores])
     if not tests[0].names:
-        print('These files do not name their clips: they are fused in their order.')
+        print('These files do not name their clips: they are fused in order.')
     if args.validation:
         if count != 2:
             raise InputError('--validation chooses the weights of two networks')

@@ -83,8 +83,8 @@ def _add_video_options(parser: Parser, videos: Path) -> None:
     add(
         '--min-frames',
         type=at_least(1),
-        help='omit videos with fewer frames (2); for those shorter than a clip, the '
-        'configs repeat the last frame',
+        help='leave out videos with fewer frames (2); if a video is shorter than a '
+        'clip, the configs repeat its last frame',
     )
     add('--decoder', choices=DECODERS, help='the library that decodes (auto)')
     add(
@@ -98,7 +98,12 @@ def _add_video_options(parser: Parser, videos: Path) -> None:
         default=os.cpu_count(),
         help='videos to process in parallel',
     )
-    add('--reencode-to', type=Path, metavar='FOLDER', help='list smaller copies')
+    add(
+        '--reencode-to',
+        type=Path,
+        metavar='FOLDER',
+        help='make smaller copies in this folder, and list those',
+    )
     add(
         '--short-side',
         type=at_least(16),

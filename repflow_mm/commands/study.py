@@ -38,7 +38,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         'claims', nargs='*', metavar='CLAIM', help='names below, or files of your own'
     )
     parser.add_argument(
-        '--scale', choices=SCALES, default='quick', help='sizes, in the claim file'
+        '--scale',
+        choices=SCALES,
+        default='quick',
+        help='size of the runs, as defined in the claim file',
     )
     parser.add_argument(
         '--seeds',
@@ -71,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--page',
         type=Path,
         metavar='FILE',
-        help='train nothing; write this page from the results (default: of all claims)',
+        help='train nothing, only write this page from the results (default: those of '
+        'all claims)',
     )
     args = parser.parse_args(argv)
     if not args.claims and not args.page:
@@ -81,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in names:
         if names.count(name) > 1:
             raise InputError(
-                f'two claims are named {name}: results are told apart by the name, so '
+                f'two claims are named {name}: results are identified by the name, so '
                 'name each once, and rename files of your own'
             )
     results = args.results or args.out / 'results'

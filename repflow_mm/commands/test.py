@@ -14,7 +14,7 @@ from repflow_mm.models.late_fusion import set_checkpoints
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Test a checkpoint; with EMA, its averaged weights and beside them the raw ones.
+    """Test a checkpoint; with EMA, both its averaged and its raw weights.
 
     Prints the accuracy per class, and writes a confusion matrix.
 

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help='scale the learning rate by the actual over the intended batch size',
+        help='scale the learning rate by the ratio of actual to intended batch size',
     )
     parser.add_argument('--seed', type=at_least(0), metavar='N', help='random seed')
     parser.add_argument(
@@ -99,7 +99,8 @@ def _last_checkpoint(pointer: Path) -> str:
         return str(here)
     if '://' not in named and not Path(named).is_file():
         raise InputError(
-            f'{pointer} names {named}, which is gone: give a checkpoint, --resume CKPT'
+            f'{pointer} names {named}, which no longer exists: name a checkpoint with '
+            '--resume CKPT'
         )
     return named
 

@@ -58,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     add_drawn_frames(parser)
     parser.add_argument(
-        '--layer', help='motion layer, with a network (default: the first with a flow)'
+        '--layer',
+        help='motion layer, with a network (default: the first that computes flow)',
     )
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument(
@@ -116,7 +117,7 @@ def _settle(args: argparse.Namespace) -> None:
                 f'{option} needs a network: --config and --checkpoint'
                 if refused is with_network
                 else f"{option} is for the flow of frames: with --config, the config's "
-                'pipeline says how videos are read'
+                'pipeline defines how videos are read'
             )
     for name, value in (with_network | without).items():
         if getattr(args, name) is None:

@@ -190,8 +190,8 @@ def _check_pictures(decode, results: dict) -> None:
             shape, first = shape or (height, width), first or path
             if shape != (height, width):
                 raise InputError(
-                    f'{path} is {width}x{height}, and {first} {shape[1]}x{shape[0]}, '
-                    f'as if of another video: {remedy}'
+                    f'{path} is {width}x{height}, but {first} is '
+                    f'{shape[1]}x{shape[0]}, as if from another video: {remedy}'
                 )
 
 

@@ -1,8 +1,8 @@
 """The packages behind each import of the stack, and commands that install them.
 
 Several packages write into the same folder: four OpenCVs into `cv2`, OpenMMLab's and
-OneDL's into `mmcv` and `mmengine`. pip overwrites one with the other without a word,
-even if it is merely a dependency. The commands composed here avoid that: they install
+OneDL's into `mmcv` and `mmengine`. pip silently overwrites one with the other, even if
+it is merely a dependency. The commands composed here avoid that: they install
 these packages without dependencies, and the dependencies by their own names.
 """
 

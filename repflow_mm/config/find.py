@@ -36,7 +36,7 @@ def find_config(name: str | Path) -> Path:
     """
     if Path(name).is_file():
         if Path(name).suffix not in ('.py', '.json', '.yaml', '.yml'):
-            raise InputError(f'{name} is not a config, which ends in .py')
+            raise InputError(f'{name} is not a config: its name has to end in .py')
         return Path(name)
     ours = str(name).removeprefix('repflow_mm::').removeprefix('configs/')
     ours = f'{ours.removesuffix(".py")}.py'
@@ -47,8 +47,8 @@ def find_config(name: str | Path) -> Path:
     close = close or difflib.get_close_matches(ours, there, n=2, cutoff=0.8)
     hint = f'; did you mean {" or ".join(sorted(close))}?' if close else ''
     raise MissingFileError(
-        f'there is no config at {name}, and none of that name among those of '
-        f'repflow_mm, in {_CONFIGS}{hint}'
+        f'there is no config at {name}, and repflow_mm has none of that name in '
+        f'{_CONFIGS}{hint}'
     )
 
 

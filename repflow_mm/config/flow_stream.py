@@ -141,7 +141,7 @@ def _flow_pipeline(steps: list[dict], compute: dict, stack: list[dict]) -> list[
     kinds = [_INSTEAD.get(step['type'], step['type']) for step in steps]
     if 'VideoDecode' not in kinds:
         raise InputError(
-            'flow is computed in place of VideoDecode or DecordDecode, and the '
+            'flow is computed in place of VideoDecode or DecordDecode, but the '
             f'pipeline has neither: {kinds}'
         )
     for step in steps:
@@ -157,8 +157,8 @@ def _flow_pipeline(steps: list[dict], compute: dict, stack: list[dict]) -> list[
         elif step['type'] == 'DecordInit':
             if (where := step.get('io_backend', 'disk')) != 'disk':
                 raise InputError(
-                    f'DecordInit reads by io_backend={where!r}, and the decoder of a '
-                    'flow stream, VideoInit, by a path or URL: put VideoInit there'
+                    f'DecordInit reads by io_backend={where!r}, but the decoder of '
+                    'a flow stream, VideoInit, reads a path or URL: use VideoInit'
                 )
             step = dict(type='VideoInit')
         elif step['type'] == 'FormatShape':

@@ -62,7 +62,7 @@ def read_config(config: str | Path, options: Mapping[str, Any] | None = None) ->
         # Only near misses of entries: a config may have variables of any name.
         near = difflib.get_close_matches(name, RUNNER_OPTIONS, 1, cutoff=0.9)
         if near and name not in RUNNER_OPTIONS:
-            raise InputError(f'{path}: {name} means nothing, did you mean {near[0]}?')
+            raise InputError(f'{path}: {name} has no effect, did you mean {near[0]}?')
     _override(cfg, options or {})
     if not isinstance(cfg.get('model'), Mapping):
         raise InputError(f'{path} describes no model: it has no model=dict(...)')

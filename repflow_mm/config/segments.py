@@ -27,8 +27,8 @@ def check_segments(cfg: Mapping, parts: Sequence[str]) -> None:
                 frames = _sampled(dataset['pipeline'])
                 if frames and frames % segments:
                     raise InputError(
-                        f'{where} is {segments}, and {part}_dataloader samples clips '
-                        f'of {frames} frames: set it to the frames of a clip'
+                        f'{where} is {segments}, but {part}_dataloader samples clips '
+                        f'of {frames} frames: set it to the number of frames per clip'
                     )
 
 

@@ -61,7 +61,7 @@ def apply_variables(cfg: dict) -> None:
             _check(name, now)
             places = list(_PLACES[name](cfg, before, now))
             if not places:
-                raise InputError(f'{name}={now} changes nothing: no entry follows it')
+                raise InputError(f'{name}={now} changes nothing: no entry uses it')
             for entry, key, value in places:
                 entry[key] = value
             declared[name] = now

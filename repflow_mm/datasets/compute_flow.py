@@ -26,8 +26,8 @@ from repflow_mm.video import VideoError
 class ComputeFlow(BaseTransform):
     """Replace the frames of a clip by the optical flow between them.
 
-    Comes behind `SampleFrames` and a decoder. Behind `VideoInit`, the decoder can be
-    left out: only the frames that are needed are decoded, none if all is in the cache.
+    Comes after `SampleFrames` and a decoder. After `VideoInit`, the decoder can be left
+    out: then only the frames that are needed are decoded, none if all flow is cached.
 
     `imgs` becomes a list of flows `(H, W, 2)`, uint8, x then y, as `RawFrameDecode`
     reads them, and `modality` becomes `'Flow'`. `Flip` and `TenCrop` negate x where
@@ -48,17 +48,17 @@ class ComputeFlow(BaseTransform):
             `'adjacent'`: from each sampled frame to the one that follows it in the
             video, `clip_len` flows, as in the paper; needs `VideoInit`. Defaults to
             `'sampled'`.
-        size (int | tuple[int, int], optional): Frames are resized before: the shorter
-            side, or `(width, height)`. Defaults to the size of the video.
+        size (int | tuple[int, int], optional): Frames are first resized, to a shorter
+            side or to `(width, height)`. Defaults to the size of the video.
         cache (str, optional): Folder for the flow of whole videos, see
             :class:`repflow_mm.optical_flow.cache.FlowCache`. A video that is not there
             is computed in full and stored. Needs `VideoInit`. `tools/cache_flow.py`
-            fills it ahead. Defaults to none.
+            fills it in advance. Defaults to none.
         max_gb (float, optional): Size of the cache at which no more is stored. Defaults
             to no limit.
         keep_rgb (bool): For two streams: the frames stay in `imgs`, followed by the
             flows, so that both are cropped and mirrored alike, until
-            `FormatStreams` parts them. Defaults to False.
+            `FormatStreams` separates them. Defaults to False.
 
     Raises:
         InputError: On an option out of range, fewer than two frames, or frames that are
@@ -86,8 +86,8 @@ class ComputeFlow(BaseTransform):
         self.cache = None if cache is None else FlowCache(cache, max_gb)
         if '<' in self.name and self.cache is not None:
             raise InputError(
-                f'the flow of {self.name} cannot be cached, since its name does not '
-                'tell what it computes: give a function of a module'
+                f'the flow of {self.name} cannot be cached, because its name does not '
+                'identify what it computes: use a function defined in a module'
             )
         self.keep_rgb = keep_rgb
         self._damaged: set[str | None] = set()  # videos that cannot be stored
@@ -136,8 +136,8 @@ class ComputeFlow(BaseTransform):
         whole = self._stored(results)
         if whole is None and self.cache and self.cache.full():
             warnings.warn(
-                f'{self.cache.folder} has {self.cache.max_gb} GB: the flow of other '
-                'videos is computed whenever it is needed (raise max_gb)',
+                f'{self.cache.folder} has reached {self.cache.max_gb} GB: the flow of '
+                'other videos is computed whenever it is needed (raise max_gb)',
                 stacklevel=2,
             )
         stored = np.zeros(len(pairs), bool)
@@ -151,8 +151,8 @@ class ComputeFlow(BaseTransform):
             shape = shape or (height, width, 2)
             if any(frame.shape[:2] != shape[:2] for frame in frames.values()):
                 raise InputError(
-                    f'ComputeFlow has frames of {height}x{width} and of '
-                    f'{shape[0]}x{shape[1]}: move it in front of what resizes and crops'
+                    f'ComputeFlow got frames of {height}x{width} and of '
+                    f'{shape[0]}x{shape[1]}: move it before what resizes and crops'
                 )
         if shape is None:  # nothing but repeated frames
             (frame,) = self._frames(results, pairs[:1, 0]).values()
@@ -195,7 +195,7 @@ class ComputeFlow(BaseTransform):
         reader = _reader(results, 'for a cache')
         step = self.step(results)
         if not isinstance(step, int):
-            raise InputError('a cache of flow needs SampleFrames, with frame_interval')
+            raise InputError('caching flow needs SampleFrames with frame_interval')
         count = results['total_frames'] - step
         if count < 1:
             return None

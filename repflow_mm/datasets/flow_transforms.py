@@ -29,8 +29,8 @@ WAYS = 'components', 'magnitude'  # flow as pictures
 class FlowResize(Resize):
     """`Resize` that keeps flow in pixels: its values are rescaled with the picture.
 
-    Published recipes leave the values as they were; so does MMAction2's `Resize`, and
-    networks trained with it expect that. Pictures of other than two channels are only
+    Published recipes leave the values unchanged; so does MMAction2's `Resize`, and
+    networks trained with it expect that. Pictures without exactly two channels are only
     resized.
     """
 
@@ -56,8 +56,8 @@ class ComputeFlowOfFlow(BaseTransform):
     """Replace the flows of a clip by the optical flow between them ("TV-L1 twice").
 
     A clip of `T` flows gives `T - 1` flows of flow. The paper (Table 5) does not say
-    how flow of two channels is a picture; here are two ways. Comes behind what resizes
-    and crops, in front of :class:`StackFlow`.
+    how flow, which has two channels, becomes a picture; here are two ways. Comes after
+    resizing and cropping, and before :class:`StackFlow`.
 
     Args:
         of (str): `'components'`: x and y are two grey pictures, as they are stored.
@@ -88,7 +88,7 @@ class ComputeFlowOfFlow(BaseTransform):
         flows = [p for p in pictures if is_flow(p)]
         if not flows or count < 2:
             raise InputError(
-                'ComputeFlowOfFlow needs two flows: put it behind ComputeFlow, and set '
+                'ComputeFlowOfFlow needs two flows: put it after ComputeFlow, and set '
                 'clip_len to at least 3'
             )
         results['imgs'] = [p for p in pictures if not is_flow(p)] + [
@@ -121,8 +121,8 @@ class ComputeFlowOfFlow(BaseTransform):
 class StackFlow(BaseTransform):
     """Stack consecutive flows as channels, for a 2D network.
 
-    Of a clip of `T` flows, `(T - length) // stride + 1` stacks of `2 * length` channels
-    in the order x1, y1, x2, y2, ... The last step in front of `FormatShape` or
+    A clip of `T` flows gives `(T - length) // stride + 1` stacks of `2 * length`
+    channels in the order x1, y1, x2, y2, ... The last step before `FormatShape` or
     :class:`FormatStreams`.
 
     Args:
@@ -150,7 +150,7 @@ class StackFlow(BaseTransform):
         pictures = results['imgs']
         flows = [p for p in pictures if is_flow(p)]
         if not flows:
-            raise InputError('StackFlow finds no flow: put it behind ComputeFlow')
+            raise InputError('StackFlow finds no flow: put it after ComputeFlow')
         results['imgs'] = [p for p in pictures if not is_flow(p)] + [
             np.concatenate(flows[clip + start : clip + start + self.length], -1)
             for clip in range(0, len(flows), count)
@@ -165,9 +165,9 @@ class StackFlow(BaseTransform):
 
 @TRANSFORMS.register_module()
 class FormatStreams(BaseTransform):
-    """`FormatShape` of frames and flow apart, as `rgb` and `flow`.
+    """`FormatShape` for frames and flow separately, as `rgb` and `flow`.
 
-    To be packed by `PackActionInputs(collect_keys=('rgb', 'flow'))`.
+    The results are packed by `PackActionInputs(collect_keys=('rgb', 'flow'))`.
 
     Args:
         rgb (str): `input_format` of the frames. Defaults to `'NCTHW'`.

@@ -49,7 +49,7 @@ def check_config(cfg: Config, what: str) -> None:
     if what == 'test' and test_cfg.get('max_testing_views') and batch > 1:
         raise InputError(
             f'{cfg.filename}: model.test_cfg.max_testing_views is for one video at a '
-            f'time, and test_dataloader.batch_size is {batch}: set it to 1'
+            f'time, but test_dataloader.batch_size is {batch}: set it to 1'
         )
     lowest = dict(max_epochs=1, max_iters=1, val_begin=0, val_interval=1)
     for name, least in lowest.items():

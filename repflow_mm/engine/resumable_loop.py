@@ -144,7 +144,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             raise InputError(
                 f'the run to resume had {before} iterations per epoch and would have '
                 f'{length} now, which changes its schedule: keep GPUs x batch_size and '
-                'the list as they were, or start anew from its weights (load_from)'
+                'the list as they were, or start a new run from its weights (load_from)'
             )
         hub.update_info('iters_per_epoch', length)
         counts = getattr(self.runner.optim_wrapper, '_accumulative_counts', 1)

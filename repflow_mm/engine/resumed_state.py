@@ -19,7 +19,7 @@ _SCHEDULE = (
     *('begin', 'end', 'T_max', 'total_iters', 'milestones', 'step_size', 'gamma'),
     *('eta_min', 'eta_min_ratio', 'power', 'factor', 'start_factor', 'end_factor'),
 )
-_ANEW = 'keep the settings, or start anew from its weights (load_from)'
+_ANEW = 'keep the settings, or start a new run from its weights (load_from)'
 
 
 def check_resumed_state(file: str, checkpoint: Mapping, runner: Runner) -> None:
@@ -52,8 +52,8 @@ def check_resumed_state(file: str, checkpoint: Mapping, runner: Runner) -> None:
     averages = any(isinstance(hook, EMAHook) for hook in runner.hooks)
     if 'ema_state_dict' in checkpoint and not averages:
         raise InputError(
-            f'{file} is of a run with averaged weights, and this one has no EMAHook, '
-            f'so that it would go on from the average: {_ANEW}'
+            f'{file} is from a run with averaged weights, but this one has no EMAHook '
+            f'and would continue from the average: {_ANEW}'
         )
     ours = wrapper.optimizer.param_groups
     _check_groups(file, theirs, ours)
@@ -63,7 +63,7 @@ def check_resumed_state(file: str, checkpoint: Mapping, runner: Runner) -> None:
     if changed:
         runner.logger.warning(
             f'the resumed run keeps settings of {file}: {", ".join(changed)}. To '
-            'change them, start anew from its weights (load_from)'
+            'change them, start a new run from its weights (load_from)'
         )
 
 
@@ -73,13 +73,13 @@ def _check_groups(file: str, theirs: Sequence, ours: Sequence) -> None:
         counts = [f'{sum(size)} parameters in {len(size)} groups' for size in sizes]
         raise InputError(
             f'{file} cannot be resumed: its optimizer has {counts[0]}, that of this '
-            f'run {counts[1]}, as after a change of what learns: {_ANEW}'
+            f'run {counts[1]}, as if other parameters learn now: {_ANEW}'
         )
     for their, our in zip(theirs, ours, strict=True):
         for name in _KINDS:
             if (name in their) != (name in our):
                 raise InputError(
-                    f'{file} cannot be resumed: it is of another optimizer, '
+                    f'{file} cannot be resumed: it is from another optimizer, '
                     f'{"with" if name in their else "without"} {name}: {_ANEW}'
                 )
 

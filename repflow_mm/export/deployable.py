@@ -43,8 +43,8 @@ class Deployable(nn.Module):
             if not isinstance(stream, _RECOGNIZERS):
                 names = ', '.join(kind.__name__ for kind in _RECOGNIZERS)
                 raise InputError(
-                    f'{type(stream).__name__} is not exported: only what takes RGB '
-                    f'clips is ({names}, LateFusion)'
+                    f'{type(stream).__name__} cannot be exported: only recognizers of '
+                    f'RGB clips can ({names}, LateFusion)'
                 )
             # It bounds memory for many views of one video, and allows only one video.
             if getattr(stream, 'test_cfg', None):
@@ -66,7 +66,7 @@ class Deployable(nn.Module):
         std = getattr(preprocessor, 'std', torch.ones(3))
         if mean.numel() != 3:
             raise InputError(
-                'a network on optical flow is not exported: only those on RGB are'
+                'a network on optical flow cannot be exported: only those on RGB can'
             )
         self.register_buffer('mean', mean.reshape(shape), persistent=False)
         self.register_buffer('std', std.reshape(shape), persistent=False)

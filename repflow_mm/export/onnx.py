@@ -78,7 +78,7 @@ def export_onnx(
         if weight.dtype != torch.float32:
             raise InputError(
                 f'the model has {name} in {str(weight.dtype).removeprefix("torch.")}: '
-                'model.float() first, logits are fp32'
+                'call model.float() first, as logits are fp32'
             )
     deployable = Deployable(model)
     batches = [_clips(count, clip) for count in (1, 3)]

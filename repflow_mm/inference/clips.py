@@ -108,7 +108,7 @@ def read_frames(
         if len(indices) < 2:
             raise VideoError(
                 path,
-                f'flow needs two frames, and it has {len(indices)} from second '
+                f'flow needs two frames, but it has {len(indices)} from second '
                 f'{start:g} on, one every {interval} (it has {info.frames} in all)',
             )
         frames = np.stack([_shrink(frame, size) for frame in process.frames(indices)])

@@ -29,7 +29,7 @@ def window_features(model: nn.Module, packed: dict, views: int) -> np.ndarray:
     """
     if not hasattr(model, 'extract_feat'):
         raise InputError(
-            f'{type(model).__name__} has no features of its own: take the config '
+            f'{type(model).__name__} has no features of its own: use the config '
             'of one of its streams'
         )
     data = model.data_preprocessor(pseudo_collate([packed]), False)

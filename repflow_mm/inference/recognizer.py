@@ -27,7 +27,7 @@ class Recognizer:
     """A recognizer of MMAction2 for videos of any length; from :func:`repflow_mm.load`.
 
     A video is read window by window, as the test pipeline of the config samples, crops
-    and scales clips; `ComputeFlow` does without its cache. Every method raises
+    and scales clips; `ComputeFlow` does not use its cache. Every method raises
     `VideoError` if the video cannot be read, and `InputError` if the pipeline is not
     for RGB videos or their flow; both are `ValueError`.
 

@@ -181,13 +181,13 @@ class WindowedVideo:
             VideoError: If no window begins after it.
         """
         if not math.isfinite(second):
-            raise InputError(f'start is a time in seconds, got {second}')
+            raise InputError(f'start must be a time in seconds, got {second}')
         frame = second * self.fps - 0.5
         last = self.indices[-1][0]
         if last < frame:
             raise VideoError(
                 self._path,
-                f'its last window begins at second {last / self.fps:.2f}, and start '
+                f'its last window begins at second {last / self.fps:.2f}, but start '
                 f'is {second:g}',
             )
         rest = copy.copy(self)
@@ -262,11 +262,13 @@ def _checked(video: Frames) -> np.ndarray:
     try:
         frames = np.asarray(video)
     except (TypeError, ValueError, RuntimeError):  # on a GPU, or of several sizes
-        raise InputError(f'a video is {_A_VIDEO}, got {type(video).__name__}') from None
+        raise InputError(
+            f'a video must be {_A_VIDEO}, got {type(video).__name__}'
+        ) from None
     right = frames.dtype == np.uint8 and frames.ndim == 4 and frames.shape[-1] == 3
     if not right or 0 in frames.shape[1:]:
         raise InputError(
-            f'a video is {_A_VIDEO}, got an array {frames.shape} of {frames.dtype}'
+            f'a video must be {_A_VIDEO}, got an array {frames.shape} of {frames.dtype}'
         )
     return frames
 
@@ -275,7 +277,7 @@ def _test_pipeline(cfg: Config) -> list[dict]:
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     pipeline = dataset.get('pipeline') or cfg.get('test_pipeline')
     if not pipeline:
-        raise InputError('the config has no test_pipeline: it says how videos are read')
+        raise InputError('the config needs a test_pipeline, to know how to read videos')
     decoder = cfg.get('decoder', 'auto')
     options = dict(VideoInit=dict(decoder=decoder), VideoDecode={})
     steps = [

@@ -164,8 +164,8 @@ class BottleneckMotion(MotionLayer):
         zero_init_residual (bool): As for :class:`MotionLayer`.
         budget (str): `'native'`, the width that the layer was published with
             (:meth:`native_width`), or `'equal'`, the width at which it has as many
-            parameters as `RepFlow` with 32 flow channels, within 2 %, fusion apart:
-            for comparisons of layers. Defaults to `'native'`.
+            parameters as `RepFlow` with 32 flow channels, within 2 %, not counting
+            fusion: for comparisons of layers. Defaults to `'native'`.
         **motion: Arguments of :meth:`make_motion`.
     """
 

@@ -42,8 +42,8 @@ class FlowOfFlow(MotionLayer):
             convolved and reduced to `C'`, without batch norm and ReLU, which for
             `C > 2C'` costs far less. Defaults to `'wide'`.
         conv_after (bool): Whether another 3x3 convolution (with batch norm and ReLU)
-            follows the last flow; with `num_flows=1`, it tells what a second flow adds
-            from what the convolution adds. Not for `'narrow'`, nor with
+            follows the last flow; with `num_flows=1`, it separates what a second flow
+            adds from what the convolution adds. Not for `'narrow'`, nor with
             `zero_init_residual` where that applies. Defaults to False.
         **flow: Further arguments of each :class:`RepresentationFlow`.
 
@@ -82,9 +82,9 @@ class FlowOfFlow(MotionLayer):
         check_choice('between', between, BETWEEN)
         check_flag('conv_after', conv_after)
         if conv_after and between == 'narrow':
-            raise InputError("conv_after=True is for between='wide'")
+            raise InputError("conv_after=True needs between='wide'")
         if 'budget' in flow:
-            raise InputError('FcF has no budget: two flows exceed that of one')
+            raise InputError('FcF has no budget: two flows take more than one')
         self.num_flows = num_flows
         self.between = between
         self.min_frames = 2 if temporal == 'same' else num_flows + 1

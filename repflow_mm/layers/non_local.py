@@ -12,9 +12,9 @@ from repflow_mm.layers.registry import register_layer
 class NonLocal(BottleneckMotion):
     """Attention of every pixel of a clip to all pixels of all frames.
 
-    Not a motion: a comparison with it tells what seeing other frames, without comparing
-    them, is worth. Queries, keys and values are 1x1 convolutions to `C'` channels,
-    weighted by the scaled softmax of their products (the embedded Gaussian).
+    Not a motion layer: comparing with it shows what it is worth to see other frames
+    without comparing them. Queries, keys and values are 1x1 convolutions to `C'`
+    channels, weighted by the scaled softmax of their products (the embedded Gaussian).
 
     Wang et al., *Non-local Neural Networks*, CVPR 2018; the arithmetic is that of
     `mmcv.cnn.NonLocal3d` with `use_scale=True`. With `fusion='add'` and

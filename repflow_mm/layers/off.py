@@ -24,12 +24,12 @@ class OFF(BottleneckMotion):
 
     Brightness constancy of features `f` reads `f_x v_x + f_y v_y + f_t = 0`: the
     derivatives `(f_x, f_y, f_t)` are orthogonal to the motion `(v_x, v_y, 1)`, and the
-    layers behind may use them without solving for it. `f_t` is the difference of
+    layers after it can use them without solving for it. `f_t` is the difference of
     rectified features, the spatial derivatives are fixed filters on a fourth as many
     maps of their own (128 and 32 in the publication).
 
     Sun et al., *Optical Flow Guided Feature*, CVPR 2018. Only their unit: the networks
-    that collect the units of several stages, with a loss each, do not fit behind one
+    that collect the units of several stages, with a loss each, do not fit after one
     stage. The released code takes the spatial derivatives of other clips' frames in
     training, since it drops the last frames of the batch rather than of each clip; here
     both derivatives are of the same pair.

@@ -18,16 +18,16 @@ from repflow_mm.ops.tvl1.coarse_to_fine import coarse_to_fine, initial_filters
 
 @register_layer('PixelFlow')
 class PixelFlow(BottleneckMotion):
-    """Optical flow of the grey frames, as a network of flow gets it; not learned.
+    """Optical flow of the grey frames, as a flow network gets it; not learned.
 
-    Behind the input (`after='input'`), this is a flow stream without precomputed flow:
+    After the input (`after='input'`), this is a flow stream without precomputed flow:
     the frames become their luminance, TV-L1 with its usual parameters finds the flow,
-    and a 1x1 convolution with batch norm makes three channels of its two, so that the
-    rest of the network stays as it is. (That convolution and the network's first are
-    one linear map: it sees what a first convolution on two channels would.) Behind
+    and a 1x1 convolution with batch norm turns its two channels into three, so that the
+    rest of the network stays as it is. (That convolution and the network's first form
+    one linear map, which sees what a first convolution on two channels would.) After
     another stage, the mean of the channels takes the place of the luminance.
 
-    On a single scale, motion of a pixel or two per frame is found; `scales` and `warps`
+    On a single scale, it finds motion of a pixel or two per frame; `scales` and `warps`
     extend that, at a cost.
 
     Zach et al., *A Duality Based Approach for Realtime TV-L1 Optical Flow* (2007).

@@ -69,7 +69,7 @@ def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
     if not isinstance(maps, Tensor) or not _are_maps(maps, clip):
         got = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
         raise InputError(
-            f'flow needs maps (N, C, T, H, W) or (N * T, C, H, W), whose neighbours '
+            f'flow needs maps (N, C, T, H, W) or (N * T, C, H, W), in which neighbours '
             f'are neighbours in the picture; {after!r} of {what} returns {got} for an '
             f'input of {tuple(clip.shape)}: choose a stage that returns maps, or, in '
             'MMAction2, a neck'

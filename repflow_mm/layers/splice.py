@@ -81,11 +81,11 @@ def insert(
         if frames is None:
             raise InputError(
                 f'{what}: set frames (num_segments in a config) to the frames of one '
-                'clip, num_clips of SampleFrames'
+                'clip, that is, num_clips of SampleFrames'
             )
         if options['temporal'] != 'same':
             raise InputError(
-                f"{what} and must keep its frames: set temporal='same' of the layer"
+                f"{what} and must keep its frames: set the layer's temporal='same'"
             )
     splice(network, build_layer(options, shape[1]), after, frames)
     return network

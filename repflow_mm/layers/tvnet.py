@@ -30,10 +30,10 @@ class TVNet(BottleneckMotion):
     `theta` are learned, but the filters of the divergence and of the flow's gradient,
     and each iteration has its own (16 numbers).
 
-    By default, flow is computed of reduced features, for a comparison with `RepFlow` in
-    its place. `grey=True` is the published layer, to be put behind the input: the
+    By default, flow is computed on reduced features, for comparison with `RepFlow` in
+    the same place. `grey=True` is the published layer, to be put after the input: the
     luminance of the frames, smoothed, each pair scaled to [0, 255], gives one flow, and
-    a 1x1 convolution with batch norm makes `C` channels of its two. The paper stacks
+    a 1x1 convolution with batch norm turns its two channels into `C`. The paper stacks
     ten of these flows, and can learn the initial flow of a fixed image size; these are
     left out.
 

@@ -95,7 +95,7 @@ class ActionFlowNet(BaseModule):
         got = [maps.shape[1] for maps in stages]
         if got != self.in_channels or stages[0].dim() != 5:
             raise InputError(
-                f'ActionFlowNet has in_channels={self.in_channels} and got maps of '
+                f'ActionFlowNet has in_channels={self.in_channels} but got maps of '
                 f"{got} channels: give those of the backbone's out_indices"
             )
         if not self.training or data_samples is None:
@@ -124,7 +124,7 @@ class ActionFlowNet(BaseModule):
         ):
             if maps.shape[2] < 2:
                 raise InputError(
-                    'ActionFlowNet predicts the flow between frames, and a stage has '
+                    'ActionFlowNet predicts the flow between frames, but a stage has '
                     'one frame left: remove it from out_indices, or sample longer clips'
                 )
             pairs = torch.cat((maps[:, :, :-1], maps[:, :, 1:]), dim=1)
@@ -149,7 +149,7 @@ def _targets(data_samples: list) -> Tensor:
     for sample in data_samples:
         if 'flow_target' not in sample:
             raise InputError(
-                'ActionFlowNet needs the flow of the clips, and data samples have no '
+                'ActionFlowNet needs the flow of the clips, but data samples have no '
                 "flow_target: set data_preprocessor.type='FlowTarget', or add it in "
                 "the pipeline and to PackActionInputs(algorithm_keys=('flow_target',))"
             )

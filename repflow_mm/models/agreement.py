@@ -1,8 +1,9 @@
 """Recognizers tell their motion layers what head and backbone expect.
 
 Only a recognizer knows its neck, backbone and head, so this module wraps the
-constructor of MMAction2's on import. What a config leaves out is filled in, and what
-cannot agree is refused when the model is built, not by a shape deep in a test.
+constructor of MMAction2's on import. What a config leaves out is filled in, and
+contradictions are refused when the model is built, instead of failing on a shape later,
+in the middle of a test.
 """
 
 import functools

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from mmaction.models.recognizers import Recognizer2D
@@ -19,7 +20,7 @@ _DIMENSIONS = {3: 'NLC', 4: 'NCHW'}
 def FlowAugmented(
     backbone: dict,
     after: str,
-    flow: dict | None = None,
+    flow: Mapping | None = MappingProxyType({}),
     num_segments: int | None = None,
 ) -> nn.Module:
     """Build a backbone with a motion layer after one of its sub-modules.
@@ -38,7 +39,7 @@ def FlowAugmented(
             `'slow_path.layer2'`; its output must be maps.
         flow (dict, optional): Arguments of the layer, with its name as `type`;
             `in_channels` is inferred. Missing ones default to `dict(type='RepFlow',
-            fusion='add', temporal='same')`.
+            fusion='add', temporal='same')`. None is no layer: the RGB baseline.
         num_segments (int, optional): For per-frame backbones (TSN, TSM, ...), the
             frames of one clip. Defaults to the backbone's own `num_segments`.
 
@@ -55,7 +56,8 @@ def FlowAugmented(
     if package != 'mmaction2':
         built.forward = partial(_maps, built, package, feature_shape)
     own = getattr(built, 'num_segments', None)
-    insert(built, after, own if num_segments is None else num_segments, flow)
+    if flow is not None:
+        insert(built, after, own if num_segments is None else num_segments, flow)
     if package in ('timm', 'torchvision'):
         # MMEngine would call timm's, which discards pretrained weights.
         built.init_weights = _leave_weights

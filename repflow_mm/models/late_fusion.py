@@ -27,8 +27,8 @@ class LateFusion(BaseModel):
             - `inputs` (str, optional): The name of its input, for packed inputs with
               several, such as `'rgb'` and `'flow'`; the preprocessor is then a
               `MultiModalDataPreprocessor`. Defaults to the input that all share.
-            - `checkpoint` (str, optional): File or URL of its weights, from a training
-              of its own, loaded when the model is built.
+            - `checkpoint` (str, optional): File or URL of its weights, from its own
+              training, loaded when the model is built.
         data_preprocessor (dict): Config of the shared preprocessor; a stream's own is
             ignored.
         weights (Sequence[float], optional): Of the streams' scores, relative to each
@@ -61,7 +61,7 @@ class LateFusion(BaseModel):
         kinds = {getattr(head, 'average_clips', None) for head in heads}
         if len(kinds) > 1:
             raise InputError(
-                f'the streams have different scores, cls_head.average_clips of '
+                f'the streams have different scores (cls_head.average_clips), '
                 f'{" and ".join(sorted(map(repr, kinds)))}: give all the same'
             )
         self._loaded = [file is not None for file in files]
@@ -139,7 +139,7 @@ def set_checkpoints(model: dict, files: Sequence[str]) -> None:
     streams = model.get('streams') or []
     if len(files) != len(streams):
         raise InputError(
-            f'{len(files)} checkpoints are given, and the model has '
+            f'{len(files)} checkpoints are given, but the model has '
             f'{len(streams) or "no"} streams: name one, or one per stream'
         )
     for stream, file in zip(streams, files, strict=True):
@@ -171,7 +171,7 @@ def _input(inputs: Tensor | Mapping[str, Tensor], name: str | None) -> Tensor:
         found = 'one input without a name'
     wanted = 'the shared input' if name is None else f'inputs={name!r}'
     raise InputError(
-        f'a stream takes {wanted}, and the pipeline packs {found}: see '
+        f'a stream takes {wanted}, but the pipeline packs {found}: see '
         'collect_keys of PackActionInputs'
     )
 

@@ -25,8 +25,8 @@ class FlowCache:
     """Files with the quantized flow of one video each, shared by processes.
 
     A file is complete or absent: it is written under another name and then renamed. The
-    name has a digest of the video's path, size and time of change, and of the
-    parameters, so that a changed video or parameter finds nothing.
+    name has a digest of the video's path, size and modification time, and of the
+    parameters, so that flow is never found for a changed video or parameter.
 
     Args:
         folder (str | os.PathLike): Created when something is stored.

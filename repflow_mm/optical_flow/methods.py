@@ -98,12 +98,12 @@ def find_method(method: str | Method) -> tuple[str, Method]:
         found = _imported(method)
         if found is None:
             raise InputError(
-                f'there is no optical flow {method!r}: choose from '
+                f'there is no method of optical flow {method!r}: choose from '
                 f'{", ".join(GREY)}, or name a function, as package.module.function'
             )
         method = found
     if not callable(method):
-        raise InputError(f'method is a name or a function, got {method!r}')
+        raise InputError(f'method must be a name or a function, got {method!r}')
     if inspect.isfunction(method) or inspect.isbuiltin(method):
         name = f'{method.__module__}.{method.__qualname__}'
     else:

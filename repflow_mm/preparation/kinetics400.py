@@ -76,9 +76,9 @@ def plan(videos: Path, csvs: Mapping[str, Sequence[Clip]]) -> Plan:
     roots = find_roots(videos)
     if not csvs and (len(set(roots.values())) < 2 or None in roots.values()):
         raise MissingFileError(
-            'neither train.csv and validate.csv are there, nor does '
-            f'{videos} hold a folder of training ({_join(_FOLDERS["train"])}) and one '
-            f'of validation videos ({_join(_FOLDERS["val"])}): give one or the other'
+            'there are neither train.csv and validate.csv, nor, in '
+            f'{videos}, a folder of training ({_join(_FOLDERS["train"])}) and one '
+            f'of validation videos ({_join(_FOLDERS["val"])}): provide either'
         )
     found, problems = {}, []
     for root in sorted({root for root in roots.values() if root}):
@@ -133,7 +133,7 @@ def find_roots(videos: Path) -> dict[str, Path | None]:
             if len({folder.resolve() for folder in folders}) > 1:
                 raise InputError(
                     f'{folders[0]} and {folders[1]} may both be the {part} videos: '
-                    'take one of them elsewhere'
+                    'move one of them elsewhere'
                 )
             roots[part] = folders[0] if folders else None
         if any(roots.values()):

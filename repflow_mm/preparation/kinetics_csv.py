@@ -55,13 +55,13 @@ def read_csvs(folders: Sequence[Path]) -> dict[str, list[Clip]]:
             if part in found:
                 raise InputError(
                     f'{found[part]} and {path} may both be the CSV of the {part} '
-                    'videos: take one of them elsewhere'
+                    'videos: move one of them elsewhere'
                 )
             found[part] = path
         if len(found) == 1:
             absent = 'validate.csv' if 'train' in found else 'train.csv'
             raise MissingFileError(
-                f'{next(iter(found.values()))} is there and no {absent} beside it: '
+                f'there is {next(iter(found.values()))}, but no {absent} next to it: '
                 'both come in the archive of the annotations'
             )
         if found:
@@ -93,7 +93,7 @@ def read_csv(path: Path, part: str) -> list[Clip]:
             columns = reader.fieldnames or ()
             rows = [(reader.line_num, row) for row in reader]
         except (UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f'{path} is no CSV: {error}') from None
+            raise InputError(f'{path} is not a CSV file: {error}') from None
     absent = [name for name in _COLUMNS if name not in columns]
     if absent:
         raise InputError(
@@ -125,7 +125,7 @@ def read_csv(path: Path, part: str) -> list[Clip]:
         clip = Clip(row['youtube_id'], start, end, label, path.name)
         if clips.setdefault(str(clip), clip) != clip:
             raise InputError(
-                f'{where}: {clip} has another class in a line above: correct one'
+                f'{where}: {clip} has another class in an earlier line: correct one'
             )
     return list(clips.values())
 

@@ -60,8 +60,8 @@ def find_ffmpeg(source: Path, target: Path, short_side: int) -> str:
         for file, how in made:
             if how != _how(short_side) or not _is_below(file, source):
                 raise InputError(
-                    f'{target} holds copies of others, such as {file} ({how}): give '
-                    '--reencode-to a folder of its own'
+                    f'{target} holds other copies, such as {file} ({how}): give '
+                    '--reencode-to a new folder'
                 )
     return ffmpeg
 

@@ -115,7 +115,7 @@ def _column_of_sequences(rows: list[tuple], videos: Path) -> int:
     distinct = [len({row[column] for row in rows}) for column in (1, 2)]
     if distinct[0] == distinct[1]:
         raise InputError(
-            f'which number of {rows[0][0].name} is that of the sequence cannot be told '
+            f'which number in {rows[0][0].name} is the sequence cannot be told '
             f'from {len(rows)} videos in {videos}: unpack the whole archive'
         )
     return int(distinct[1] < distinct[0])

@@ -62,8 +62,8 @@ class VideoFolder(Preparation):
             )
         if args.videos.resolve() in args.out.resolve().parents:
             raise InputError(
-                f'--out {args.out} is in {args.videos} and would be a class: give '
-                'a folder beside it'
+                f'--out {args.out} is in {args.videos} and would be taken for a class: '
+                'give a folder next to it'
             )
 
     def plan(self, args: argparse.Namespace) -> Plan:
@@ -111,7 +111,7 @@ def plan(videos: Path) -> Plan:
     classes = sorted({path.split('/')[0] for path in found if '/' in path})
     if not classes:
         raise InputError(
-            f'no video in a class folder of {videos} ({len(found)} videos lie beside '
+            f'no video in a class folder of {videos} ({len(found)} videos are next to '
             f'the folders): the layout is {videos}/CLASS/VIDEO.mp4'
         )
     for folder in sorted(entry for entry in videos.iterdir() if entry.is_dir()):
@@ -138,7 +138,7 @@ def plan(videos: Path) -> Plan:
         elif '/' in path:
             samples.append(Sample(videos, path, labels[path.split('/')[0]]))
         else:
-            why = f'it lies in {videos} itself'
+            why = f'it is in {videos} itself'
             problems.append(Problem('in no class folder', path, why))
     return Plan({'all': samples}, problems, {'classes.txt': classes})
 
@@ -152,8 +152,8 @@ def _check_empty(folder: Path) -> None:
     if reason:
         raise InputError(
             f'no file in {str(folder)!r} can be listed as a video ({reason}), and '
-            'without this class others would change their labels: convert the files, '
-            'rename the folder, or take it elsewhere'
+            'without this class the labels of others would change: convert the files, '
+            'rename the folder, or move it elsewhere'
         )
 
 

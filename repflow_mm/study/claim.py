@@ -136,7 +136,7 @@ def read_claim(name: str | Path) -> Claim:
         known = shipped_claims()
         raise MissingFileError(
             f'there is no claim {name}{suggestion(str(name), known) or "."} There are '
-            f'{", ".join(known)}; your own are files that end in .py'
+            f'{", ".join(known)}; your own claims are files that end in .py'
         )
     with reading_config(path):
         cfg = Config.fromfile(path).to_dict()
@@ -155,7 +155,7 @@ def _claim(name: str, cfg: dict) -> Claim:
         if re.search('/| [@+>-] ', one):
             raise InputError(
                 f'{one!r} is not a name for an arm or a set: "/", " @ ", " + ", " - " '
-                'and " > " are those of contrasts'
+                'and " > " are reserved for contrasts'
             )
     _check_arms(arms)
     for one, entry in sets.items():
@@ -209,11 +209,11 @@ def _check_arms(arms: Mapping[str, Any]) -> None:
     trained = {arm: arms[arm] for arm in arms if arm not in fused}
     for arm, entry in trained.items():
         if not isinstance(entry, Mapping) or 'config' not in entry:
-            raise InputError(f'arm {arm!r} needs config, a config file or its name')
+            raise InputError(f'arm {arm!r} needs a config: a file or a name')
     for arm, entry in fused.items():
         _check_names(f'arm {arm!r}, beside fuse', entry, ['fuse'])
         if isinstance(entry['fuse'], str) or len(entry['fuse']) < 2:
-            raise InputError(f'arm {arm!r}: fuse names two arms or more')
+            raise InputError(f'arm {arm!r}: fuse must name two arms or more')
         _check_names(f'arm {arm!r}, fuse', entry['fuse'], trained)
 
 
@@ -243,8 +243,8 @@ def _contrast(text: str, expression: str, arms, tests) -> Contrast:
         terms.append(Term(1 if sign == '+' else -1, arm.strip(), test.strip()))
     if sum(term.sign for term in terms) or len({not term.test for term in terms}) > 1:
         raise InputError(
-            f'contrast {expression!r}: as many accuracies are subtracted as added, and '
-            'either all name a set (ARM @ SET) or none'
+            f'contrast {expression!r}: subtract as many accuracies as are added, and '
+            'name a set (ARM @ SET) for all of them or for none'
         )
     try:
         return Contrast(text, tuple(terms), float(margin) if above else 0.0)

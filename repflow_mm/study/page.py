@@ -14,7 +14,7 @@ from repflow_mm.study.table import markdown
 from repflow_mm.synthetic import KINDS
 from repflow_mm.visualization.accuracies import Panel, draw_accuracies
 
-# What stands above this line in a page is kept.
+# The text above this line of a page is kept.
 MARK = '<!-- Below: python tools/study.py --page -->'
 _SAYS = ('holds', 'does not hold', 'cannot be told')
 

@@ -87,7 +87,7 @@ def _check_apart(arms: Mapping[str, tuple[dict, list, dict]]) -> None:
         if differ := sorted(differ - {'work_dir'}):
             raise InputError(
                 f'arms {other!r} and {arm!r} differ only in {", ".join(differ)}, which '
-                'a study does not tell apart in two configs: override it in the arm'
+                'a study ignores when it compares configs: override it in the arm'
             )
 
 

@@ -62,7 +62,7 @@ class Report:
     def not_run(self) -> str:
         """A line that names the other arms; empty without any."""
         others = [arm for arm in self.claim.arms if arm not in self.arms]
-        return f'Not run: {", ".join(others)}.' if others else ''
+        return f'Not run: {"; ".join(others)}.' if others else ''
 
     def accuracies(self, arm: str, test: str) -> dict[int, float]:
         """Accuracies of an arm by seed.
@@ -107,7 +107,7 @@ class Report:
         and the start weights.
         """
         baseline = self.claim.baseline
-        head = ['set', 'arm', 'paper', 'top-1 (%)', f'difference to *{baseline}*']
+        head = ['set', 'arm', 'paper', 'top-1 (%)', f'difference from *{baseline}*']
         head += ['NLL', 'n', 's per run']
         rows = [head, ['---'] * 2 + ['--:'] * 6]
         for test in self.tests():

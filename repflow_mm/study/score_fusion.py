@@ -128,14 +128,14 @@ def aligned(tests: Sequence[Scores]) -> list[Scores]:
         which = f'{first.file} and {test.file}'
         if bool(first.names) != bool(test.names):
             raise InputError(
-                f'of {which}, one does not name its clips: test both with the same '
-                'tools'
+                f'of {which}, one does not name its clips: run both tests with the '
+                'same tools'
             )
         if first.names:
             lacking = sorted(set(first.names) ^ set(test.names))
             if lacking:
                 raise InputError(
-                    f'{which} are of different clips: {len(lacking)} are in one alone '
+                    f'{which} are of different clips: {len(lacking)} are in only one '
                     f'(first: {lacking[0]})'
                 )
             place = {name: n for n, name in enumerate(test.names)}
@@ -148,7 +148,9 @@ def aligned(tests: Sequence[Scores]) -> list[Scores]:
                 unreadable=test.unreadable[order],
             )
         if not np.array_equal(test.labels, first.labels):
-            raise InputError(f'{which} have different labels: they are of other clips')
+            raise InputError(
+                f'{which} have different labels: they are of different clips'
+            )
         _check_alike(first, test)
         result.append(test)
     return result
@@ -163,8 +165,8 @@ def _check_alike(first: Scores, test: Scores) -> None:
         )
     if _are_probabilities(test) != _are_probabilities(first):
         raise InputError(
-            f'of {which}, one holds probabilities and one logits: test both with the '
-            'same average_clips'
+            f'of {which}, one holds probabilities and one logits: run both tests with '
+            'the same average_clips'
         )
 
 
@@ -187,7 +189,9 @@ def fused(tests: Sequence[Scores], weights: Sequence[float], probabilities: bool
     """
     share = np.array(weights) / sum(weights)
     if probabilities and _are_probabilities(tests[0]):
-        raise InputError(f'{tests[0].file} holds probabilities already: no --softmax')
+        raise InputError(
+            f'{tests[0].file} already holds probabilities: leave out --softmax'
+        )
     parts = [softmax(t.scores, 1) if probabilities else t.scores for t in tests]
     total = sum(w * part for w, part in zip(share, parts, strict=True))
     unreadable = np.any([test.unreadable for test in tests], axis=0)

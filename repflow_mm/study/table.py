@@ -75,7 +75,7 @@ def table(arms: Sequence[Arm]) -> str:
         str: One row per arm.
     """
     rows = [
-        ('config', 'top-1 (%)', 'difference to the first', 'seeds', 's per run'),
+        ('config', 'top-1 (%)', 'difference from the first', 'seeds', 's per run'),
         ('---',) * 5,
     ]
     baseline = arms[0].accuracies()

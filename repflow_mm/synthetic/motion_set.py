@@ -72,7 +72,7 @@ class MotionSet:
             raise InputError(f'size must be even, got {self.size}')
         if (self.frames - 1) % kind.phases:
             raise InputError(
-                f'frames must be a multiple of {kind.phases} and 1 more for '
+                f'frames must be a multiple of {kind.phases}, plus 1, for '
                 f'kind={self.kind}, such as {kind.frames}, got {self.frames}'
             )
 

@@ -146,7 +146,7 @@ class VideoProcess:
             raise VideoError(
                 self.path,
                 f'{len(indices)} frames of {width}x{height} take '
-                f'{size / 2**30:.1f} GiB: re-encode it smaller',
+                f'{size / 2**30:.1f} GiB: re-encode it at a smaller size',
             )
         distinct = np.asarray(indices, int)
         in_order = bool((distinct[1:] > distinct[:-1]).all())

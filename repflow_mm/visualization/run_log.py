@@ -96,7 +96,7 @@ def _rows(log: Path) -> Iterator[dict]:
         except ValueError:
             if not line.endswith(b'\n'):
                 return  # still being written, or its process was killed
-            raise InputError(f'{log}, line {number}: this is no JSON') from None
+            raise InputError(f'{log}, line {number}: this is not JSON') from None
         if not isinstance(row, dict) or 'step' not in row:
             raise InputError(f'{log}, line {number}: this is not a row of scalars')
         yield row

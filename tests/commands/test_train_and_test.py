@@ -207,8 +207,8 @@ def test_what_a_resumed_run_cannot_change(error, argv, tmp_path, capsys):
     assert json.loads(scalars.read_text().splitlines()[0])['epoch'] == 2
 
     for option, message in (
-        ('model.backbone.frozen_stages=2', 'as after a change of what learns'),
-        ('optim_wrapper.optimizer.type=SGD', 'is of another optimizer'),
+        ('model.backbone.frozen_stages=2', 'as if other parameters learn now'),
+        ('optim_wrapper.optimizer.type=SGD', 'is from another optimizer'),
         ('custom_hooks=[]', 'this one has no EMAHook'),
     ):
         line = error(train.main, REPFLOW, '--resume', *copied, option)
@@ -219,7 +219,7 @@ def test_what_a_resumed_run_cannot_change(error, argv, tmp_path, capsys):
     for path in copy.glob('epoch_*.pth'):
         path.unlink()
     line = error(train.main, REPFLOW, '--resume', *copied)
-    assert 'which is gone: give a checkpoint, --resume CKPT' in line
+    assert 'which no longer exists: name a checkpoint with --resume CKPT' in line
 
 
 @pytest.mark.slow

@@ -69,7 +69,7 @@ def test_wrong_input(main, network, long_video, short_video, tmp_path, capsys):
     for command, message in (
         (
             [video, '--config', str(MOTION_CONFIG)],
-            'needs --checkpoint: no weights of it come',
+            'needs --checkpoint: this package has no',
         ),
         ([video, *network, '--channels', '32'], 'has channels 0 to 31'),
         ([video, *network, '--layer', 'neck'], "must be one of backbone.flow, got 'ne"),
@@ -77,7 +77,7 @@ def test_wrong_input(main, network, long_video, short_video, tmp_path, capsys):
             [video, '--columns', '0'],
             '--columns: must be an integer of at least 1, got 0',
         ),
-        ([str(short_video), '--start', '0.1'], 'flow needs two frames, and it has 1'),
+        ([str(short_video), '--start', '0.1'], 'flow needs two frames, but it has 1'),
         ([video, *network, '--config', baseline], 'another architecture'),
     ):
         with pytest.raises(SystemExit):

@@ -115,11 +115,11 @@ def test_frames_are_resized_before(clip, tmp_path):
         (dict(bound=0), 'bound must be a number of pixels above 0, got 0'),
         (dict(bound='20'), "bound must be a number of pixels above 0, got '20'"),
         (dict(bound=float('nan')), 'above 0, got nan'),
-        (dict(method='tvl2'), "no optical flow 'tvl2'"),
+        (dict(method='tvl2'), "no method of optical flow 'tvl2'"),
         (dict(pairs='all'), 'pairs must be one of'),
         (dict(size=(1, 2, 3)), r'size is the shorter side or \(width, height\)'),
         (dict(size=0), 'size must be at least 1, got 0'),
-        (dict(method=lambda a, b: a, cache='x'), 'cannot be cached, since its name'),
+        (dict(method=lambda a, b: a, cache='x'), 'cannot be cached, because its'),
         (dict(method=partial(max, 3), cache='x'), '<partial> cannot be cached'),
         (dict(cache='x', max_gb=-1), 'max_gb must be more than 0'),
         (dict(method='truth', cache='x'), 'takes no size and needs no cache'),
@@ -165,7 +165,7 @@ def test_wrong_pipelines(clip, tmp_path):
         (
             (INIT, sample(5, 2, 6), DECODE, dict(type='CenterCrop', crop_size=32))
             + (Flow(pairs='adjacent'),),
-            'move it in front of what resizes and crops',
+            'move it before what resizes and crops',
         ),
     ):
         if steps[0] is not INIT:

@@ -113,7 +113,7 @@ def test_which_pictures_flow_of_flow_sees(clip):
     found = np.stack(out['imgs'])[:, 0, 0]
     np.testing.assert_allclose(found, quantize(pairs / 255 * BOUND, BOUND), atol=1)
     for wrong in ((INIT, sample(), DECODE), (INIT, sample(2), Flow())):
-        with pytest.raises(ValueError, match='needs two flows: put it behind'):
+        with pytest.raises(ValueError, match='needs two flows: put it after'):
             run(clip, *wrong, speed)
 
 

@@ -35,5 +35,5 @@ def test_a_flow_stream_is_refused(plugin):
     from repflow_mm.export.deployable import Deployable
 
     cfg = read_config('two_stream/flow_r18_motion', {'model.backbone.pretrained': None})
-    with pytest.raises(InputError, match='on optical flow is not exported'):
+    with pytest.raises(InputError, match='on optical flow cannot be exported'):
         Deployable(MODELS.build(cfg.model))

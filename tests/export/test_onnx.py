@@ -185,7 +185,7 @@ def test_what_is_no_row_of_logits_per_clip(plugin, tmp_path):
     model, path = built(cfg), tmp_path / 'model.onnx'
     with pytest.raises(ValueError, match='1 clips of 8 frames give 2 rows of logits'):
         export_onnx(model, (8, *CLIP[1:]), path)
-    with pytest.raises(ValueError, match=r'in bfloat16: model.float\(\) first'):
+    with pytest.raises(ValueError, match=r'in bfloat16: call model.float\(\) first'):
         export_onnx(model.bfloat16(), CLIP, path)
     assert not path.exists()
 

@@ -91,9 +91,9 @@ def test_two_streams_average_their_scores(flow, both, checkpoints, long_video):
     assert all(torch.equal(window.packed['inputs'][k], expected[k]) for k in expected)
     frames = window.packed['inputs']['rgb'][-1].permute(1, 2, 3, 0)
     np.testing.assert_array_equal(window.frames, frames)
-    with pytest.raises(ValueError, match='has no features of its own: take the config'):
+    with pytest.raises(ValueError, match='has no features of its own: use the config'):
         both.features(long_video)
-    with pytest.raises(ValueError, match='3 checkpoints .* and the model has 2 str'):
+    with pytest.raises(ValueError, match='3 checkpoints .* but the model has 2 str'):
         load(BOTH, checkpoints + checkpoints[:1], 'cpu')
 
 

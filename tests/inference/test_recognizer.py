@@ -91,7 +91,7 @@ def test_what_is_no_video(recognizer, frames, tmp_path):
 
 def test_wrong_choices(recognizer, long_video):
     for start in (float('nan'), float('inf')):
-        with pytest.raises(ValueError, match='start is a time in seconds'):
+        with pytest.raises(ValueError, match='start must be a time in seconds'):
             recognizer.flow(long_video, start=start)
     with pytest.raises(ValueError, match='channels 0 to 31, got 99'):
         recognizer.show(long_video, channels=np.array([0, 99]))

@@ -102,5 +102,5 @@ def test_skipping(windows, long_video):
     assert [w[0] for w in video.indices] == [0, 8, 16, 19]
     assert [w[0] for w in video.skipped_to(0.5).indices] == [16, 19]
     assert [w[0] for w in video.indices] == [0, 8, 16, 19]
-    with pytest.raises(VideoError, match='begins at second 0.76, and start is 2'):
+    with pytest.raises(VideoError, match='begins at second 0.76, but start is 2'):
         video.skipped_to(2)

@@ -163,7 +163,7 @@ def test_wrong_options(match, options):
 def test_wrong_features_and_missing_targets():
     neck = ActionFlowNet((4, 6)).train()
     stages = [torch.randn(1, c, 3, 4, 4) for c in (4, 6)]
-    with pytest.raises(InputError, match=r'in_channels=\[4, 6\] and got maps of \[4\]'):
+    with pytest.raises(InputError, match=r'in_channels=\[4, 6\] but got maps of \[4\]'):
         neck(stages[0])
     with pytest.raises(InputError, match='a stage has one frame left'):
         neck.predict([maps[:, :, :1] for maps in stages])

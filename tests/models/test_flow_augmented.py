@@ -315,3 +315,8 @@ def test_a_neck_behind_a_library_that_mmaction2_pools():
     )
     with pytest.raises(ValueError, match='pools the output of .*FlowAugmented'):
         model.extract_feat(torch.rand(1, 4, 3, 64, 64))
+
+
+def test_no_layer_is_the_rgb_baseline():
+    assert hasattr(build(flow={}), 'flow')
+    assert not hasattr(build(flow=None), 'flow')

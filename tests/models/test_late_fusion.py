@@ -195,10 +195,10 @@ def test_two_streams_learn_and_need_their_inputs(plugin):
     losses = model.train_step(two_inputs(), optimizer)
     assert all(torch.isfinite(value) for value in losses.values())
     clips = model.data_preprocessor(two_inputs())['inputs']
-    with pytest.raises(ValueError, match="takes inputs='flow', and .* packs rgb: see"):
+    with pytest.raises(ValueError, match="takes inputs='flow', but .* packs rgb: see"):
         model(dict(rgb=clips['rgb']))
-    with pytest.raises(ValueError, match="takes inputs='rgb', and .* packs one input"):
+    with pytest.raises(ValueError, match="takes inputs='rgb', but .* packs one input"):
         model(clips['rgb'])
     shared = MODELS.build(config())
-    with pytest.raises(ValueError, match='the shared input, and .* packs rgb, flow'):
+    with pytest.raises(ValueError, match='the shared input, but .* packs rgb, flow'):
         shared(clips)

@@ -68,7 +68,7 @@ def test_a_module_that_lacks_another_one(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match='a_missing_package'):
         find_method('my_flow.flow')
-    with pytest.raises(InputError, match='no optical flow'):
+    with pytest.raises(InputError, match='no method of optical flow'):
         find_method('..my_flow.flow')
 
 

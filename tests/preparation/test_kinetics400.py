@@ -199,9 +199,9 @@ def test_a_link_to_the_folder_of_a_part_is_that_folder(tmp_path, csvs):
         (HEADER + 'zumba\n', 'the split is None, where train'),
         (
             HEADER + 'zumba,x,1,11,train,0\nabseiling,x,1,11,train,0\n',
-            'line 3: x_000001_000011 has another class in a line above',
+            'line 3: x_000001_000011 has another class in an earlier line',
         ),
-        (b'\xff\xfe\x00', 'is no CSV'),
+        (b'\xff\xfe\x00', 'is not a CSV file'),
     ],
 )
 def test_a_wrong_csv(tmp_path, text, message):
@@ -221,7 +221,7 @@ def test_a_csv_with_a_byte_order_mark_fractions_and_a_duplicate_line(tmp_path):
 
 def test_csvs_of_mmaction2_and_half_a_set(tmp_path):
     write_csv(tmp_path / 'kinetics_train.csv', TRAIN, 'train')
-    with pytest.raises(FileNotFoundError, match='no validate.csv beside it'):
+    with pytest.raises(FileNotFoundError, match='no validate.csv next to it'):
         read_csvs([tmp_path / 'none', tmp_path])
     write_csv(tmp_path / 'kinetics_val.csv', VAL, 'val')
     write_csv(tmp_path / 'kinetics_test.csv', VAL, 'test')

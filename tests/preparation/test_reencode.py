@@ -129,7 +129,7 @@ def test_copies_that_other_lists_may_name_are_not_replaced(tmp_path, ffmpeg):
     reencode_plan(plan, ffmpeg, tmp_path / 'train', small, 16, 1)
     assert find_ffmpeg(tmp_path / 'train', small, 16) == ffmpeg
     for source, short_side in (('test', 16), ('train', 32)):
-        with pytest.raises(InputError, match=r'of others.*1.mp4 \(short side 16'):
+        with pytest.raises(InputError, match=r'other copies.*1.mp4 \(short side 16'):
             find_ffmpeg(tmp_path / source, small, short_side)
 
 

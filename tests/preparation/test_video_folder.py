@@ -97,7 +97,7 @@ def test_wrong_folders(tmp_path):
     with pytest.raises(FileNotFoundError, match='no folder .*/nowhere: give'):
         plan(tmp_path / 'nowhere')
     (tmp_path / 'x.mp4').touch()
-    match = r'no video in a class folder .*\(1 videos lie beside.*CLASS/VIDEO\.mp4'
+    match = r'no video in a class folder .*\(1 videos are next to.*CLASS/VIDEO\.mp4'
     with pytest.raises(ValueError, match=match):
         plan(tmp_path)
     fill(tmp_path, **{'Arm wrestling': 1, 'arm_wrestling': 1})
@@ -149,7 +149,7 @@ def test_a_class_without_listable_files_is_an_error(tmp_path, name, reason):
         (root / name).symlink_to('nowhere')
     else:
         (root / name).touch()
-    with pytest.raises(InputError, match=f'run.*{reason}.*would change their labels'):
+    with pytest.raises(InputError, match=f'run.*{reason}.*labels of others would'):
         plan(root)
     # A second way to a folder that is there, and an empty one, are no classes.
     (root / name).unlink()

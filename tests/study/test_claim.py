@@ -160,18 +160,18 @@ def test_contrasts_name_arms_and_sets(write):
     [
         ("'flow - rgb'", "'flow - rbg'", "no 'rbg' among flow, rgb"),
         ("'flow - rgb'", "'flow @ two - rgb @ four'", "no 'two'"),
-        ("'flow - rgb'", "'flow @ ten - rgb'", 'either all name a set'),
+        ("'flow - rgb'", "'flow @ ten - rgb'", 'for all of them or for none'),
         ("'flow - rgb'", "'flow + rgb'", 'as many'),
         ("'flow - rgb'", "'flow - rgb > much'", "'much' is not a number"),
         ("kind='flicker'", "kind='flick'", "no kind 'flick'"),
         ("kind='flicker'", "kid='flicker'", "no 'kid'"),
-        ("config='rgb_r18_motion'", 'depth=18', "arm 'rgb' needs config"),
+        ("config='rgb_r18_motion'", 'depth=18', "arm 'rgb' needs a config"),
         (
             '    rgb=',
             "    both=dict(fuse=('rgb', 'flw')), rgb=",
             "both', fuse: .* 'flw'",
         ),
-        ('    rgb=', "    both=dict(fuse='rgb'), rgb=", "'both': fuse names two arms"),
+        ('    rgb=', "    both=dict(fuse='rgb'), rgb=", "'both': fuse must name"),
         (
             '    rgb=',
             "    b=dict(fuse=('rgb', 'flow'), depth=8), rgb=",

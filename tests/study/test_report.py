@@ -78,7 +78,7 @@ def test_a_failed_run_is_shown_and_costs_its_seed_alone(claim, trials, rows):
 def test_without_rows_nothing_can_be_told(claim):
     report = Report(claim, 'quick', [], 4)
     assert report.state() == 'n = 0 of 4'
-    assert report.verdicts() == [] and report.not_run() == 'Not run: rgb, flow.'
+    assert report.verdicts() == [] and report.not_run() == 'Not run: rgb; flow.'
 
 
 def test_arms_that_have_not_run_are_one_line(claim, rows):

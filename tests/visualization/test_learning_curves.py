@@ -105,7 +105,7 @@ def test_what_cannot_be_drawn(runs, tmp_path, capsys):
     for arguments, message in (
         ([tmp_path / 'no'], f'there is no folder {tmp_path}/no'),
         ([tmp_path / 'empty'], 'holds no log of a training'),
-        ([broken], 'scalars.json, line 2: this is no JSON'),
+        ([broken], 'scalars.json, line 2: this is not JSON'),
         ([*runs, '--keys', 'lss'], "no run logged 'lss': there are acc/top1, epoch,"),
     ):
         with pytest.raises(SystemExit):

@@ -25,7 +25,7 @@ class ConfusionMatrixHook(Hook):
 
     `confusion_matrix.png` and `.csv` go into the run's log folder. Adds MMAction2's
     `ConfusionMatrix` to the metrics. Clips with several labels, with none, or with
-    scores of several modalities are left out, and without others nothing is written.
+    scores of several modalities are left out; if no others remain, nothing is written.
     The config's `class_names` are used if they fit.
     """
 

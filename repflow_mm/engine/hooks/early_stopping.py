@@ -9,8 +9,8 @@ from mmengine.runner import Runner
 class ResumableEarlyStoppingHook(EarlyStoppingHook):
     """MMEngine's `EarlyStoppingHook`, whose count is kept in checkpoints.
 
-    MMEngine's starts counting anew with `--resume`, so that an interrupted run trains
-    longer than an uninterrupted one, and one that has stopped goes on.
+    MMEngine's starts counting from zero with `--resume`, so that an interrupted run
+    trains longer than an uninterrupted one, and a run that has stopped continues.
 
     Takes the arguments of `EarlyStoppingHook`. Its `min_delta` defaults to 0.1, which
     is a lot where accuracies are from 0 to 1.

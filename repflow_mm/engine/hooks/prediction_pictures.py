@@ -58,7 +58,7 @@ class PredictionPicturesHook(Hook):
         inputs = rgb_inputs(data_batch['inputs'])
         if inputs is None:
             raise InputError(
-                '--show-dir and --show draw frames, and this pipeline packs none: only '
+                '--show-dir and --show draw frames, but this pipeline packs none: only '
                 f'{", ".join(data_batch["inputs"])}'
             )
         for views, sample in zip(inputs, outputs, strict=True):

@@ -18,10 +18,10 @@ from repflow_mm.engine.unwrap import unwrapped_model
 class RawAccuracyHook(Hook):
     """With `EMAHook`, also log the accuracy of the raw weights, as `raw/acc/...`.
 
-    `EMAHook` validates and tests the averaged weights, and `acc/...` remains theirs:
-    what is reported, and what `save_best` compares. Much lower than `raw/acc/...`, it
-    says that the average is too old (`ema_momentum` too small). Other metrics, such as
-    dumped results, are of the averaged weights alone.
+    `EMAHook` validates and tests the averaged weights, and `acc/...` remains theirs: it
+    is what is reported, and what `save_best` compares. If it is much lower than
+    `raw/acc/...`, the average lags behind (`ema_momentum` is too small). Other outputs,
+    such as dumped results, are those of the averaged weights only.
 
     Each batch is decoded once and passes through both networks: a validation or test
     takes one more forward pass. A test needs a checkpoint with both kinds of weights.

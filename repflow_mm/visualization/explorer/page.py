@@ -120,7 +120,7 @@ def make_page(
             return Page(page)
     raise InputError(
         f'{len(channels)} channels of {flow.shape[3]}x{flow.shape[4]} make a page of '
-        f'{len(page.encode()) / 1e6:.1f} MB, and {len(clip.frames)} frames may take '
+        f'{len(page.encode()) / 1e6:.1f} MB, but {len(clip.frames)} frames may take '
         f'{limit / 1e6:.1f}: choose fewer channels'
     )
 
