@@ -144,11 +144,10 @@ def _flow_pipeline(steps: list[dict], compute: dict, stack: list[dict]) -> list[
             'flow is computed in place of VideoDecode or DecordDecode, but the '
             f'pipeline has neither: {kinds}'
         )
-    for step in steps:
-        if step['type'] in _OF_COLOURS or step.get('direction') == 'vertical':
+    for kind in kinds:
+        if kind in _OF_COLOURS:
             raise InputError(
-                f'{step["type"]}{_direction(step)} of the pipeline is for pictures, '
-                'not for flow: remove it'
+                f'{kind} of the pipeline is for pictures, not for flow: remove it'
             )
     changed: list[dict] = []
     for step in copy.deepcopy(steps):
@@ -166,10 +165,6 @@ def _flow_pipeline(steps: list[dict], compute: dict, stack: list[dict]) -> list[
         step['type'] = _INSTEAD.get(step['type'], step['type'])
         changed.append(step)
     return copy.deepcopy(changed)
-
-
-def _direction(step: dict) -> str:
-    return " in direction 'vertical'" if step.get('direction') == 'vertical' else ''
 
 
 def _two_pipelines(steps: list[dict], compute: dict, stack: list[dict]) -> list[dict]:

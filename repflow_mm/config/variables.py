@@ -61,7 +61,10 @@ def apply_variables(cfg: dict) -> None:
             _check(name, now)
             places = list(_PLACES[name](cfg, before, now))
             if not places:
-                raise InputError(f'{name}={now} changes nothing: no entry uses it')
+                raise InputError(
+                    f'{name}={now} changes nothing, because no entry of this config '
+                    f'uses it: leave it at {before!r}'
+                )
             for entry, key, value in places:
                 entry[key] = value
             declared[name] = now

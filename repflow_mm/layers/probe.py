@@ -4,6 +4,7 @@ from difflib import get_close_matches
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from repflow_mm.errors import InputError
 
@@ -29,16 +30,23 @@ def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
     """
     what = type(network).__name__
     _check_name(network, after)
-    seen = []
+    if any(map(is_lazy, network.parameters())):
+        raise InputError(
+            f'{what} has parameters that its first pass will shape: run it once before'
+        )
+    seen: list = []
 
     def look(module: nn.Module, args: tuple, output) -> None:
         seen.append(output)
-        raise _Found
+        if len(seen) > 1 or [*module.children()]:
+            raise _Found
+        # Of an activation, a block may have one for several places.
 
     module = network.get_submodule(after)
     handle = module.register_forward_hook(look, prepend=True)
     modes = {module: module.training for module in network.modules()}
     clips, failures = _clips(network, frames or 8), []
+    partly = None  # what was seen in a pass that failed later, and its clip
     try:
         for module in modes:
             module.training = False
@@ -47,23 +55,35 @@ def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
                 try:
                     network(clip)
                 except _Found:
-                    break
+                    pass
                 except Exception as error:  # not the shape that it expects
                     failures.append(error)
+                    partly = partly or (seen and (seen.copy(), clip)) or None
+                    seen.clear()
+                    continue
+                break
     finally:
         handle.remove()
         for module, training in modes.items():
             module.training = training
+    if not seen and partly:
+        seen, clip = partly
+    of_frames = isinstance(_first(network), nn.Conv2d)  # True is 1, and clips[1] frames
     if not seen and len(failures) == len(clips):
         raise InputError(
             f'{what} runs on none of the small clips that show what {after!r} returns '
-            f'({failures[0]}): a layer can go into networks that take frames of any '
-            'size, as CNNs do; in MMAction2, try a neck'
+            f'({failures[of_frames]}): a layer can go into networks that take frames '
+            'of any size, as CNNs do; in MMAction2, try a neck'
         )
     if not seen:
         raise InputError(
             f'{what} never calls its sub-module {after!r} directly: choose one that it '
             'calls, such as a whole stage'
+        )
+    if len(seen) > 1:
+        raise InputError(
+            f'{what} calls its sub-module {after!r} more than once in a pass: choose '
+            'the block that it is part of'
         )
     maps = seen[0]
     if not isinstance(maps, Tensor) or not _are_maps(maps, clip):
@@ -79,21 +99,26 @@ def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
 
 def _clips(network: nn.Module, frames: int) -> list[Tensor]:
     """Small inputs, one of which a network accepts; non-square where possible."""
-    convolutions = (m for m in network.modules() if isinstance(m, _CONVOLUTIONS))
-    first = next(convolutions, None)
-    channels = first.in_channels if first is not None else 3
+    first = _first(network)
+    own = first.in_channels if first is not None else 3
     like = next(network.parameters(), torch.empty(0))
-    shapes = (
-        (1, channels, 32, 64, 96),
-        (frames, channels, 64, 96),
-        (1, channels, 16, 112, 112),  # C3D accepts only this size
-        (frames, channels, 224, 224),  # as some networks with attention do this
-        (1, channels, 16, 224, 224),
-    )
+    shapes = [
+        (1, own, 32, 64, 96),
+        (frames, own, 64, 96),
+        (1, own, 16, 112, 112),  # C3D accepts only this size
+        (frames, own, 224, 224),  # as some networks with attention do this
+        (frames, own, 256, 256),
+        (1, own, 16, 224, 224),
+    ]
+    if own != 3:  # the first convolution may be behind a rearrangement of pixels
+        shapes += [(size[0], 3, *size[2:]) for size in shapes]
     return [torch.zeros(s, dtype=like.dtype, device=like.device) for s in shapes]
 
 
-_CONVOLUTIONS = nn.Conv2d, nn.Conv3d
+def _first(network: nn.Module) -> nn.Conv2d | nn.Conv3d | None:
+    """Its first convolution."""
+    modules = (m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Conv3d))
+    return next(modules, None)
 
 
 def _are_maps(output: Tensor, clip: Tensor) -> bool:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from repflow_mm.ops.exporting import is_exporting
+from repflow_mm.ops.transforms import is_transformed
 
 
 def in_parts(
@@ -30,7 +31,7 @@ def in_parts(
     """
     if is_exporting():
         return function(*maps)
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() and not is_transformed():  # which has no checkpoints
         function = partial(
             checkpoint, function, use_reentrant=False, preserve_rng_state=False
         )

@@ -66,17 +66,10 @@ def test_pipelines_of_mmaction2_in_a_wrapper():
 
 
 @pytest.mark.parametrize('change', [set_flow, set_two_streams])
-@pytest.mark.parametrize(
-    ('step', 'match'),
-    [
-        (dict(type='ColorJitter'), 'ColorJitter of the pipeline is for pictures'),
-        (dict(type='Flip', direction='vertical'), "Flip in direction 'vertical' of"),
-    ],
-)
-def test_steps_for_pictures_alone(change, step, match):
+def test_steps_for_pictures_alone(change):
     cfg = copy.deepcopy(config('rgb_r18_motion.py'))
-    cfg.train_pipeline.insert(4, step)
-    with pytest.raises(InputError, match=match):
+    cfg.train_pipeline.insert(4, dict(type='ColorJitter'))
+    with pytest.raises(InputError, match='ColorJitter of the pipeline is for pictures'):
         change(cfg, length=3)
 
 

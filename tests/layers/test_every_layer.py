@@ -206,3 +206,19 @@ def test_built_on_the_meta_device(form):
     fresh = dict(built(form).named_parameters())
     for name, parameter in slow_parameters(empty).items():
         torch.testing.assert_close(parameter, fresh[name])
+
+
+@every_form
+def test_gradients_by_torch_func(form):
+    layer = built(form).double().eval()
+    x = torch.randn(1, 6, 3, 4, 5, dtype=torch.float64)
+    along = torch.randn_like(x)
+
+    def loss(x):
+        return layer(x).square().sum()
+
+    leaf = x.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(loss(leaf), leaf)
+    torch.testing.assert_close(torch.func.grad(loss)(x), expected)
+    _, tangent = torch.func.jvp(loss, (x,), (along,))
+    torch.testing.assert_close(tangent, (expected * along).sum())

@@ -354,3 +354,30 @@ class Stages(nn.ModuleDict):
         for stage in self.values():
             x = stage(x)
         return x
+
+
+class Reused(Cnn):
+    """As the blocks of a ResNet, which have one activation for two places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(self.relu(x)) + self.relu(x).mean()
+
+
+def test_a_module_for_two_places():
+    with pytest.raises(InputError, match="Reused calls .* 'relu' more than once in a"):
+        add_motion(Reused(), 'relu', frames=4, **FLOW)
+    add_motion(Reused(), 'layer1.2', frames=4, **FLOW)
+
+
+def test_why_a_network_does_not_run_on_a_small_clip():
+    class Picky(Cnn):
+        def forward(self, x):
+            assert x.dim() == 4, 'not a picture'
+            raise ValueError(f'I need 256 pixels, not {x.shape[-1]}')
+
+    with pytest.raises(InputError, match=r'\(I need 256 pixels, not 96\)'):
+        add_motion(Picky(), 'layer1', **FLOW)

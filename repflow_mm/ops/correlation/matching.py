@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from repflow_mm.checks import check_count
+from repflow_mm.ops.maps import check_maps
 from repflow_mm.ops.parts import in_parts
 
 # Correlations computed at a time; reading them out takes several times their memory.
@@ -104,7 +106,15 @@ def match(
         and the confidence, the cosine of the best match (0 if all are negative); each
         `(N, 1, H, W)` in the dtype of `f1`. Computed in fp32 (fp64 for fp64) regardless
         of autocast.
+
+    Raises:
+        TypeError: If a map is not a floating-point tensor.
+        ValueError: If shapes, dtypes or devices disagree.
+        InputTypeError: If `radius` is not an integer.
+        InputError: If it is negative.
     """
+    check_maps(f1, f2)
+    check_count('radius', radius, 0)
     readout = sigma, temperature
     height, width = f1.shape[-2:]
     per_row = width * (2 * radius + 1) ** 2

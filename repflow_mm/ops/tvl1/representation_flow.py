@@ -5,11 +5,12 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from repflow_mm.checks import check_choice, check_count
 from repflow_mm.errors import InputError
 from repflow_mm.ops.exporting import is_exporting
+from repflow_mm.ops.maps import check_maps
+from repflow_mm.ops.transforms import is_transformed
 from repflow_mm.ops.tvl1 import custom_op, reference
 from repflow_mm.ops.tvl1.backend import Problem
 
@@ -73,7 +74,7 @@ def representation_flow(
         InputError: If a number is out of range, an option is unknown, or a backend
             chosen by name cannot run here.
     """
-    _check_maps(f1, f2)
+    check_maps(f1, f2)
     check_count('n_iters', n_iters)
     check_choice('flow_grad', flow_grad, FLOW_GRADS)
     check_choice('backend', backend, ('auto', 'reference', *custom_op.KERNELS))
@@ -123,7 +124,7 @@ def _solver(
         unfused = "flow_grad='sobel' is not fused"
     elif kernels.requires_grad:
         unfused = 'learned filters of the image gradient are not fused'
-    elif _is_transformed():
+    elif is_transformed():
         unfused = 'torch.func and forward-mode derivatives are not fused'
     for name, kernel in custom_op.KERNELS.items():
         if backend == name or (backend == 'auto' and kernel.DEVICE == f.device.type):
@@ -136,33 +137,6 @@ def _solver(
         f'backend {backend!r} cannot run: {reason}; backend="auto" picks the fastest '
         'that can'
     )
-
-
-def _is_transformed() -> bool:
-    """Whether this is called within `torch.func` or a forward-mode derivative."""
-    return not torch.compiler.is_compiling() and (
-        torch._C._functorch.peek_interpreter_stack() is not None
-        or forward_ad._current_level >= 0
-    )
-
-
-def _check_maps(f1: Tensor, f2: Tensor) -> None:
-    for name, f in (('f1', f1), ('f2', f2)):
-        if not isinstance(f, Tensor) or not f.is_floating_point():
-            got = f.dtype if isinstance(f, Tensor) else type(f).__name__
-            raise TypeError(f'{name} must be a floating-point tensor, got {got}')
-        if f.dim() != 4:
-            raise ValueError(
-                f'{name} must have shape (N, C, H, W), got {tuple(f.shape)}'
-            )
-    if (f1.shape, f1.dtype, f1.device) != (f2.shape, f2.dtype, f2.device):
-        raise ValueError(
-            'f1 and f2 must agree in shape, dtype and device, got '
-            f'{tuple(f1.shape)} {f1.dtype} {f1.device} and '
-            f'{tuple(f2.shape)} {f2.dtype} {f2.device}'
-        )
-    if f1.shape[-2] == 0 or f1.shape[-1] == 0:
-        raise ValueError(f'maps need at least one pixel, got {tuple(f1.shape)}')
 
 
 def _scalar(name: str, value: float | Tensor, f: Tensor) -> Tensor:

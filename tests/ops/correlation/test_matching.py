@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from repflow_mm.errors import InputError
 from repflow_mm.ops.correlation import correlate, match, matching, soft_argmax
 
 
@@ -117,3 +118,17 @@ def test_maps_smaller_than_the_radius():
     u_x, u_y, confidence = match(f1, f1)
     assert u_x.abs().max() < 0.5 and u_y.abs().max() < 0.5
     torch.testing.assert_close(confidence, torch.ones(1, 1, 3, 5))
+
+
+@pytest.mark.parametrize(
+    ('match_', 'shape', 'options'),
+    [
+        ('must agree in shape', (1, 2, 6, 5), {}),
+        ('must have shape', (2, 5, 5), {}),
+        ('radius must be an int', (1, 2, 5, 5), dict(radius=1.5)),
+        ('radius .* at least 0', (1, 2, 5, 5), dict(radius=-1)),
+    ],
+)
+def test_wrong_input(match_, shape, options):
+    with pytest.raises((ValueError, InputError), match=match_):
+        match(torch.rand(1, 2, 5, 5), torch.rand(shape), **options)
