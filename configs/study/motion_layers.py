@@ -41,4 +41,6 @@ contrasts = {
         ('MotionSqueeze', 'MotionSqueeze'),
     )
 }
-scales = dict(paper=dict(seeds=7))
+# By the first three seeds as a pilot: paired differences of flow and TVNet, the closest
+# arms, have a standard deviation of at most 2.4 points, for which five seeds show 5.
+scales = dict(quick=dict(seeds=5), paper=dict(seeds=7))

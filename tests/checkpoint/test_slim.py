@@ -158,7 +158,7 @@ def test_weights_as_they_are_stored(tmp_path):
     ('content', 'arguments', 'message'),
     [
         (None, ['x.pth'], 'there is no checkpoint at '),
-        ([1], ['x.pth'], 'in.pth: it holds a list, no weights'),
+        ([1], ['x.pth'], 'in.pth: it holds a list, not weights'),
         (dict(state_dict={}), ['x.pth'], 'in.pth: it holds no state_dict'),
         (dict(state_dict=dict(a=1)), ['x.pth'], "in.pth: its entry 'a' is a int where"),
         (

@@ -123,7 +123,9 @@ def test_wrong_files_of_flow_are_named_in_one_line(plugin, tmp_path, capsys):
     capsys.readouterr()
     path = folder / 'img_y_00003.jpg'
     cv2.imwrite(str(path), np.zeros((5, 9), np.uint8))
-    assert f'{path} is 9x5, and {folder}/img_x_00001.jpg 8x6, as if of an' in error()
+    assert (
+        f'{path} is 9x5, but {folder}/img_x_00001.jpg is 8x6, as if from an' in error()
+    )
     for content in (b'', b'no picture'):
         path.write_bytes(content)
         assert f'{path} is not a picture' in error()
