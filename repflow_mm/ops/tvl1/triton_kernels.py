@@ -126,6 +126,7 @@ def tvl1_fwd_kernel(
     bound, rate = tl.load(lam) * theta_, tl.load(tau) / theta_
     xb, xh, yb, yh = _weights(div_x, div_y, map_ % channels, div_stride, theta_)
     gx, gy, step, rho = _prepare(f1 + start, f2 + start, kernels, h, w, i, inside)
+    rho = tl.where(bound == bound, rho, bound)  # a NaN clamps nothing
     field = gx, gy, step, rho, bound, rate, xb, xh, yb, yh
     place = has_right, has_below
     ux = tl.zeros([BLOCK], tl.float32)
@@ -259,6 +260,7 @@ def tvl1_bwd_kernel(
         weights = _weights(div_x, div_y, map_ % channels, div_stride, theta_)
         xb, xh, yb, yh = weights
         gx, gy, step, rho_c = _prepare(f1 + start, f2 + start, kernels, h, w, i, inside)
+        rho_c = tl.where(bound == bound, rho_c, bound)
         field = gx, gy, step, rho_c, bound, rate, xb, xh, yb, yh
         place = has_right, has_below
         ux, uy, xx, xy, yx, yy = zero, zero, zero, zero, zero, zero

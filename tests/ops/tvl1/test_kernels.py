@@ -153,6 +153,16 @@ def test_a_nan_stays_in_its_map(kernel):
 
 
 @every_kernel
+@pytest.mark.parametrize('name', ['tau', 'lam', 'theta'])
+def test_a_parameter_that_is_nan_gives_no_flow(kernel, name):
+    f1, f2 = 255 * torch.rand(2, 1, 2, 9, 9, device=kernel.device)
+    options = {name: torch.tensor(float('nan'), device=kernel.device)}
+    for backend in (kernel.name, 'reference'):
+        flow = representation_flow(f1, f2, n_iters=3, backend=backend, **options)
+        assert all(u.isnan().all() for u in flow)
+
+
+@every_kernel
 def test_a_second_backward_and_gradient_checkpointing(kernel):
     maps = 255 * torch.rand(2, 1, 1, 8, 8, device=kernel.device)
     f1, f2 = maps.unbind(0)

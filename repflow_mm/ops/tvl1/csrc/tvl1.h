@@ -150,6 +150,7 @@ class Solver {
             step[i] = T(-1) / (square < T(FLAT) ? T(FLAT) : square);
             rho[i] = f2[i] - f1[i];
         }
+        if (bound != bound) std::fill_n(rho, n, bound);  // a NaN clamps nothing
     }
 
     // Eqs. 2 to 4: u of the next state from u and p of this one.
