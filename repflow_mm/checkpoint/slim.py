@@ -1,10 +1,11 @@
 """Slim weights for publishing."""
 
 import hashlib
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import mmaction
 import numpy as np
 import torch
 from torch import Tensor
@@ -72,7 +73,8 @@ def slim(checkpoint: Any, weights: str | None = None) -> dict:
     classes = _dict_in(meta, 'dataset_meta').get('classes')
     if isinstance(classes, list | tuple | np.ndarray):
         kept['dataset_meta'] = dict(classes=list(map(str, classes)))
-    kept['mmaction_version'] = mmaction.__version__
+    with suppress(PackageNotFoundError):  # it may be a clone on the path
+        kept['mmaction_version'] = version('mmaction2')
     kept['repflow_mm_version'] = repflow_mm.__version__
     kept['weights'] = weights
     return dict(state_dict=state, meta=kept)

@@ -32,7 +32,7 @@ def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
     _check_name(network, after)
     if any(map(is_lazy, network.parameters())):
         raise InputError(
-            f'{what} has parameters that its first pass will shape: run it once before'
+            f'{what} has parameters that its first pass will shape: run it once first'
         )
     seen: list = []
 

@@ -381,3 +381,11 @@ def test_why_a_network_does_not_run_on_a_small_clip():
 
     with pytest.raises(InputError, match=r'\(I need 256 pixels, not 96\)'):
         add_motion(Picky(), 'layer1', **FLOW)
+
+
+def test_a_network_whose_shapes_are_not_known_yet():
+    model = nn.Sequential(nn.LazyConv2d(4, 3), nn.ReLU())
+    with pytest.raises(InputError, match='first pass will shape: run it once first'):
+        add_motion(model, '1', frames=4, **FLOW)
+    model(FRAMES)
+    assert add_motion(model, '0', frames=4, **FLOW)(FRAMES).shape[1] == 4
