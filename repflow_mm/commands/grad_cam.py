@@ -1,6 +1,7 @@
 """Draw Grad-CAM heat maps of videos."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,12 +64,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     recognizer = model_of(args)
     model = recognizer.model
     stages = args.stages or [*motion_layers(model), *_backbones(model)]
+    lenient = args.stages is None  # the backbone may end in a vector, as C3D does
     label = None if args.label is None else _label(args.label, recognizer.classes)
     console = Console(highlight=False, soft_wrap=True)
 
     def show(path: Path, name: Path) -> None:
         target = args.out / name.with_name(name.name + '.png')
-        _draw(recognizer, path, target, stages, label, args.start, args.columns)
+        heats = partial(grad_cam, stages=stages, label=label, lenient=lenient)
+        _draw(recognizer, path, target, heats, args.start, args.columns)
         console.print(f'{target}', markup=False)
 
     each_video(videos, show, progress=console)
@@ -78,14 +81,13 @@ def _draw(
     recognizer: Recognizer,
     path: Path,
     target: Path,
-    stages: list[str],
-    label: int | None,
+    heats_of: Callable,
     start: float,
     columns: int,
 ) -> None:
     video = recognizer.open(path, start)
     window = next(iter(video))
-    heats, label = grad_cam(recognizer.model, window, stages, label)
+    heats, label = heats_of(recognizer.model, window)
     shown = even_steps(len(window.indices), columns)
     rows = [Row('frame', window.frames[shown])]
     rows += [

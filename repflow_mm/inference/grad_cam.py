@@ -22,6 +22,7 @@ def grad_cam(
     window: Window,
     stages: list[str],
     label: int | None = None,
+    lenient: bool = False,
 ) -> tuple[dict[str, np.ndarray], int]:
     """Grad-CAM heat maps (Selvaraju et al., ICCV 2017) for one window.
 
@@ -32,6 +33,8 @@ def grad_cam(
             `(N * T', C, H, W)`, such as `'backbone.layer4'` or `'backbone.flow'`. If
             there are several, as of a backbone with `out_indices`, the last is used.
         label (int, optional): The class. Defaults to the highest-scoring class.
+        lenient (bool): Leave out stages without maps, as long as another has some.
+            Defaults to False.
 
     Returns:
         tuple[dict[str, np.ndarray], int]: By stage, `(T, H, W)` fp32 in [0, 1] over the
@@ -67,7 +70,7 @@ def grad_cam(
         for handle in handles:
             handle.remove()
     wrong = [stage for stage in stages if stage not in maps]
-    if wrong:
+    if wrong and not (lenient and maps):
         raise InputError(
             f'{wrong[0]} gives no maps (N, C, T, H, W) or (N * T, C, H, W): choose a '
             'convolutional stage, such as backbone.layer4'

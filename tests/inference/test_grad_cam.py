@@ -94,6 +94,23 @@ def test_wrong_stages(grad_cam, window):
             grad_cam(Corner(True), window, [stage])
 
 
+def test_a_stage_that_ends_in_a_vector(grad_cam, window):
+    class Vector(Corner):
+        def __init__(self) -> None:
+            super().__init__(True)
+            self.head = nn.Flatten()
+
+        def test_step(self, data):
+            self.head(data['inputs'][0].float())
+            return super().test_step(data)
+
+    heats, _ = grad_cam(Vector(), window, ['stage', 'head'], lenient=True)
+    assert list(heats) == ['stage']
+    for stages, lenient in ((['stage', 'head'], False), (['head'], True)):
+        with pytest.raises(ValueError, match='head gives no maps'):
+            grad_cam(Vector(), window, stages, lenient=lenient)
+
+
 def test_every_stage_of_a_network(grad_cam, model, long_video):
     from repflow_mm.inference.windows import WindowedVideo
 
