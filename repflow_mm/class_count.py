@@ -16,4 +16,6 @@ def class_count(model: nn.Module) -> int | None:
     """
     head = getattr(model, 'cls_head', None)
     videos = getattr(head, 'fc3d', None)
-    return videos[-1].out_features if videos else getattr(head, 'num_classes', None)
+    if isinstance(videos, nn.Sequential):
+        return videos[-1].out_features
+    return getattr(head, 'num_classes', None)

@@ -13,7 +13,8 @@ from repflow_mm.errors import OutputError
 _UNFINISHED = '.part'
 _OF_FILES = (
     *(errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EISDIR),
-    *(errno.ENOSPC, errno.EPERM, errno.EROFS, errno.ESTALE),
+    *(errno.EINVAL, errno.ENODEV, errno.ENOSPC, errno.ENOTCONN, errno.ENXIO),
+    *(errno.EPERM, errno.EROFS, errno.ESTALE),
 )
 
 

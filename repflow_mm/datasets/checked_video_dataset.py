@@ -11,6 +11,7 @@ from pathlib import Path
 from mmaction.datasets import VideoDataset
 from mmaction.registry import DATASETS
 from mmaction.structures import ActionDataSample
+from mmengine.dataset import BaseDataset
 from mmengine.fileio import list_from_file
 from torch import Tensor
 
@@ -201,31 +202,31 @@ class CheckedVideoDataset(VideoDataset):
         Raises:
             InputError: If a label is out of range, or only some lines have one.
         """
-        if self.multi_class:
-            if self.num_classes != num_classes:
-                raise InputError(
-                    f'{self.ann_file} is of num_classes={self.num_classes}, and the '
-                    f'model has {num_classes} classes'
-                )
-        infos = [self.get_data_info(index) for index in range(len(self))]
-        if self.multi_class:
-            without = [info['line'] for info in infos if not info['label'].any()]
-        else:
-            without = [info['line'] for info in infos if info['label'] == -1]
-        if self.test_mode and 0 < len(without) < len(infos):
+        if self.multi_class and self.num_classes != num_classes:
             raise InputError(
-                f'{self.ann_file}, line {without[0]}: there is no label, as on '
-                f'{len(without)} of {len(infos)} lines: give all lines one, or none'
+                f'{self.ann_file} is of num_classes={self.num_classes}, and the model '
+                f'has {num_classes} classes'
             )
-        lowest = -1 if self.test_mode else 0
-        for info in [] if self.multi_class else infos:
-            if not lowest <= info['label'] < num_classes:
+        without, first = 0, 0
+        for index in range(len(self)):
+            # MMAction2's would make a tensor of each of several labels.
+            info = BaseDataset.get_data_info(self, index)
+            if info['label'] in (-1, []):
+                without, first = without + 1, first or info['line']
+                if self.test_mode:
+                    continue
+            if not self.multi_class and not 0 <= info['label'] < num_classes:
                 raise InputError(
                     f'{self.ann_file}, line {info["line"]}: label {info["label"]} is '
                     f'out of range for {num_classes} classes (0 to '
                     f'{num_classes - 1}; -1 means that the line has none): correct the '
                     'list, or set model.cls_head.num_classes'
                 )
+        if self.test_mode and 0 < without < len(self):
+            raise InputError(
+                f'{self.ann_file}, line {first}: there is no label, as on {without} of '
+                f'{len(self)} lines: give all lines one, or none'
+            )
         return not without
 
 

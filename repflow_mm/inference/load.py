@@ -99,7 +99,10 @@ def load(
         if getattr(module, 'test_cfg', None):
             module.test_cfg.pop('max_testing_views', None)
     meta = loaded.get('meta') or {}
-    classes = _class_names(cfg, meta, class_count(model))
+    count = class_count(model)
+    if count is None:
+        raise InputError(f'{config}: the model has no cls_head with num_classes')
+    classes = _class_names(cfg, meta, count)
     shown = None if files[0] is None else joined
     return Recognizer(model, classes, Path(config).stem, shown)
 

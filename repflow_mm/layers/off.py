@@ -90,8 +90,17 @@ class OFF(BottleneckMotion):
         empty = self.kernels.is_meta
         super()._apply(fn, recurse)
         if empty and not self.kernels.is_meta:
-            self.kernels.copy_(self._filters())
+            self._fill()
         return self
+
+    def reset_parameters(self) -> None:
+        """See :meth:`MotionLayer.reset_parameters`; the filters, too."""
+        super().reset_parameters()
+        self._fill()
+
+    def _fill(self) -> None:
+        with self.kernels.device:
+            self.kernels.copy_(self._filters())
 
     def motion(self, g: Tensor) -> Tensor:
         """`f_t`, then the spatial derivatives (of each map `f_x`, `f_y`) of `t`."""

@@ -17,7 +17,8 @@ def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
     """Output shape of a sub-module, found by a small forward pass.
 
     Args:
-        network (nn.Module): Left unchanged, including its statistics.
+        network (nn.Module): Left unchanged, including its statistics; run in
+            evaluation mode.
         after (str): Name of the sub-module.
         frames (int, optional): Frames per clip, for a network on frames.
 
@@ -46,7 +47,7 @@ def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
     handle = module.register_forward_hook(look, prepend=True)
     modes = {module: module.training for module in network.modules()}
     clips, failures = _clips(network, frames or 8), []
-    partly = None  # what was seen in a pass that failed later, and its clip
+    partly = []  # what was seen in passes that failed later, and their clips
     try:
         for module in modes:
             module.training = False
@@ -58,17 +59,18 @@ def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
                     pass
                 except Exception as error:  # not the shape that it expects
                     failures.append(error)
-                    partly = partly or (seen and (seen.copy(), clip)) or None
-                    seen.clear()
+                    if seen:
+                        partly.append((seen.copy(), clip))
+                        seen.clear()
                     continue
                 break
     finally:
         handle.remove()
         for module, training in modes.items():
             module.training = training
-    if not seen and partly:
-        seen, clip = partly
     of_frames = isinstance(_first(network), nn.Conv2d)  # True is 1, and clips[1] frames
+    if not seen and partly:
+        seen, clip = min(partly, key=lambda found: found[1].dim() != 5 - of_frames)
     if not seen and len(failures) == len(clips):
         raise InputError(
             f'{what} runs on none of the small clips that show what {after!r} returns '

@@ -165,6 +165,8 @@ class _Place:
 
     def attach(self) -> None:
         """Hook the sub-module of this name, if that is another one than before."""
+        if self.layer is None:
+            return
         try:
             module = self.network.get_submodule(self.after)
         except AttributeError:
@@ -228,7 +230,8 @@ def _check_use(network: Any, args: tuple, output: Any) -> None:
     if torch.compiler.is_compiling():
         return
     for place in network._motion_places:
-        if not place.compiled and get_ident() not in place.users:
+        passed = place.compiled or get_ident() in place.users
+        if not passed and place.layer is not None:
             raise InputError(
                 f'{place.name} was not computed: {type(network).__name__} did not call '
                 f'{place.after!r}, as with set_grad_checkpointing of timm: choose a '
@@ -250,7 +253,8 @@ def _layers(network: Any) -> list[nn.Module | None]:
 
 
 def _train(network: Any, mode: bool = True) -> nn.Module:
-    _attach(network, ())  # before it is compiled
+    for place in network._motion_places:
+        place.attach()  # before it is compiled
     layers = [m for m in _layers(network) if isinstance(m, MotionLayer)]
     set_mode(layers, partial(type(network).train, network), mode)
     return network

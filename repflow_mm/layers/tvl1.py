@@ -105,9 +105,10 @@ class TVL1(nn.Module):
         """Set all parameters to their initial values."""
         for name, value in self.start.items():
             getattr(self, name).fill_(value)
-        for weights in (self.div_x, self.div_y):
-            weights.copy_(torch.tensor((-1.0, 1.0)))
-        self.sobel.copy_(sobel_kernels(IMAGE_GRADS[self.image_grad]))
+        with self.sobel.device:
+            for weights in (self.div_x, self.div_y):
+                weights.copy_(torch.tensor((-1.0, 1.0)))
+            self.sobel.copy_(sobel_kernels(IMAGE_GRADS[self.image_grad]))
 
     def _own(self, name: str, value: Tensor, learned: bool) -> None:
         if learned:

@@ -203,7 +203,8 @@ class FilteredTVL1(nn.Module):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Set the filters to their initial values."""
-        self.filters.copy_(self._start())
+        with self.filters.device:
+            self.filters.copy_(self._start())
 
     def _start(self) -> Tensor:
         steps = (self.n_iters, self.warps, self.scales)

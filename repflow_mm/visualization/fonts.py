@@ -1,6 +1,6 @@
 """Fonts that have the characters of a text."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from PIL import ImageFont
 
@@ -48,7 +48,8 @@ def _built_in() -> frozenset[str]:
 
 @lru_cache
 def _installed(size: int, wanted: frozenset[str]) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(_entry_with(wanted).fname, size)
+    entry = _entry_with(wanted)
+    return ImageFont.truetype(entry.fname, size, getattr(entry, 'index', 0))
 
 
 @lru_cache
@@ -64,6 +65,7 @@ def _entry_with(wanted: frozenset[str]):
         # matplotlib's last resort has a box with a letter for each script.
         and not entry.name.startswith('Last Resort')
     ]
+    upright = upright or [*fontManager.ttflist]
     upright.sort(key=lambda e: (e.name != 'DejaVu Sans', 'Sans' not in e.name))
     missing, best = wanted, upright[0]
     for entry in upright:
@@ -75,7 +77,7 @@ def _entry_with(wanted: frozenset[str]):
     return best
 
 
-@lru_cache
+@cache  # of all fonts, which are searched in order
 def _characters(path: str) -> frozenset[str]:
     from matplotlib.ft2font import FT2Font
 

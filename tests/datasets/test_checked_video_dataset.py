@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmaction.evaluation import AccMetric
 from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
-from mmengine.evaluator import DumpResults, Evaluator
+from mmengine.evaluator import BaseMetric, DumpResults, Evaluator
 from mmengine.logging import MMLogger
 from mmengine.runner import BaseLoop, TestLoop
 
@@ -92,7 +92,8 @@ def test_metrics_that_need_other_labels(folder):
 
     accuracy, dump = AccMetric(), DumpResults('scores.pkl')
     unlabelled = dataset(folder, 'a/1.mp4\nb c/2.mp4\n', test_mode=True)
-    assert run(unlabelled, accuracy, dump) == [dump]
+    writer = type('Writer', (BaseMetric,), dict(process=0, compute_metrics=0))()
+    assert run(unlabelled, accuracy, dump, writer) == [dump, writer]
     with pytest.raises(InputError, match=r'list.txt has no labels .* --dump FILE'):
         run(unlabelled, accuracy)
     options = dict(multi_class=True, num_classes=4, test_mode=True)

@@ -389,3 +389,33 @@ def test_a_network_whose_shapes_are_not_known_yet():
         add_motion(model, '1', frames=4, **FLOW)
     model(FRAMES)
     assert add_motion(model, '0', frames=4, **FLOW)(FRAMES).shape[1] == 4
+
+
+def test_a_mode_that_changes_in_a_pass():
+    model = add_motion(Cnn(), 'layer1', frames=4, **FLOW)
+    model.layer2.register_forward_pre_hook(lambda *_: model.eval() and None)
+    model.train()(FRAMES)
+
+
+def test_a_place_that_goes_with_its_layer():
+    model = add_motion(Cnn(), 'layer1', frames=4, **FLOW)
+    del model.flow
+    model.layer1 = nn.Sequential(*model.layer1)
+    plain = model.eval()(FRAMES)
+    model.layer2 = nn.Sequential(model.layer1, model.layer2)
+    model.layer1 = nn.Identity()
+    torch.testing.assert_close(model.eval()(FRAMES), plain)
+
+
+def test_a_place_before_all_convolutions_of_a_network_that_fails_later():
+    class Late(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.start, self.conv = nn.Identity(), nn.Conv2d(3, 4, 3)
+
+        def forward(self, x):
+            self.conv(self.start(x))
+            raise ValueError('a head of another size')
+
+    with pytest.raises(InputError, match='Late works frame by frame: set frames'):
+        add_motion(Late(), 'start', frames=None, **FLOW)

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from mmaction.evaluation import AccMetric
+from mmaction.evaluation import AccMetric, ConfusionMatrix
 from mmaction.registry import HOOKS
-from mmengine.evaluator import DumpResults
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner, TestLoop, ValLoop
 
@@ -34,13 +33,14 @@ class CheckLabelsHook(Hook):
                     if hasattr(dataset, 'check_labels'):
                         labelled = dataset.check_labels(num_classes)
                         if isinstance(loop, ValLoop | TestLoop):
-                            _check_metrics(loop, dataset, labelled)
+                            _check_metrics(loop, dataset, labelled is not False)
 
 
 def _check_metrics(loop: ValLoop | TestLoop, dataset: Any, labelled: bool) -> None:
     metrics = loop.evaluator.metrics
     if not labelled:
-        kept = [metric for metric in metrics if isinstance(metric, DumpResults)]
+        of_labels = AccMetric, ConfusionMatrix
+        kept = [metric for metric in metrics if not isinstance(metric, of_labels)]
         if not kept:
             raise InputError(
                 f'{dataset.ann_file} has no labels to compare predictions with: '
@@ -49,7 +49,8 @@ def _check_metrics(loop: ValLoop | TestLoop, dataset: Any, labelled: bool) -> No
         loop.runner.logger.warning(f'{dataset.ann_file} has no labels: no accuracy')
         metrics[:] = kept
     for metric in metrics:
-        if dataset.multi_class and isinstance(metric, AccMetric):
+        several = getattr(dataset, 'multi_class', False)
+        if several and isinstance(metric, AccMetric):
             if wrong := sorted(set(metric.metrics) & _OF_ONE_LABEL):
                 raise InputError(
                     f'{dataset.ann_file} has several labels per video, and AccMetric '

@@ -4,7 +4,6 @@ from mmaction.registry import HOOKS
 from mmengine.dist import all_reduce_params
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch.nn.modules.batchnorm import _NormBase
 
 
 @HOOKS.register_module()
@@ -26,9 +25,7 @@ class IterSyncBuffersHook(Hook):
         # Other buffers are constants, which a mean of many processes may round.
         statistics = [
             buffer
-            for module in runner.model.modules()
-            if isinstance(module, _NormBase)
-            for buffer in module.buffers(recurse=False)
-            if buffer.is_floating_point()
+            for name, buffer in runner.model.named_buffers()
+            if name.rpartition('.')[2].startswith('running_')
         ]
         all_reduce_params(statistics, op='mean')
