@@ -43,39 +43,47 @@ def probe(network: nn.Module, after: str, frames: int | None) -> torch.Size:
             raise _Found
         # Of an activation, a block may have one for several places.
 
-    module = network.get_submodule(after)
-    handle = module.register_forward_hook(look, prepend=True)
+    module, first = network.get_submodule(after), _first(network)
+    handles = [module.register_forward_hook(look, prepend=True)]
+    reached: list = []  # by this pass
+    if first is not None:
+        handles.append(first.register_forward_hook(lambda *_: reached.append(True)))
     modes = {module: module.training for module in network.modules()}
-    clips, failures = _clips(network, frames or 8), []
-    partly = []  # what was seen in passes that failed later, and their clips
+    clips = _clips(network, frames or 8)
+    # Passes that failed: whether before the first convolution, and what was seen.
+    failures: list[tuple[bool, Exception, list, Tensor]] = []
     try:
         for module in modes:
             module.training = False
         with torch.no_grad():
             for clip in clips:
+                reached.clear()
                 try:
                     network(clip)
                 except _Found:
                     pass
                 except Exception as error:  # not the shape that it expects
-                    failures.append(error)
-                    if seen:
-                        partly.append((seen.copy(), clip))
-                        seen.clear()
+                    failures.append((not reached, error, seen.copy(), clip))
+                    seen.clear()
                     continue
                 break
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
         for module, training in modes.items():
             module.training = training
-    of_frames = isinstance(_first(network), nn.Conv2d)  # True is 1, and clips[1] frames
-    if not seen and partly:
-        seen, clip = min(partly, key=lambda found: found[1].dim() != 5 - of_frames)
+    dims = 4 if isinstance(first, nn.Conv2d) else 5
+    failures.sort(key=lambda failure: (failure[0], failure[3].dim() != dims))
+    if not seen:
+        partly = [failure for failure in failures if failure[2]]
+        if partly:
+            _, _, seen, clip = partly[0]
     if not seen and len(failures) == len(clips):
+        reason = str(failures[0][1]).strip().partition('\n')[0]
         raise InputError(
             f'{what} runs on none of the small clips that show what {after!r} returns '
-            f'({failures[of_frames]}): a layer can go into networks that take frames '
-            'of any size, as CNNs do; in MMAction2, try a neck'
+            f'({reason}): a layer can go into networks that take frames of any size, '
+            'as CNNs do; in MMAction2, try a neck'
         )
     if not seen:
         raise InputError(
