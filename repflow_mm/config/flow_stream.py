@@ -8,7 +8,10 @@ from repflow_mm.errors import InputError
 
 # Augmentations of MMAction2 that change colours, or are other packages' for pictures.
 _OF_COLOURS = (
-    *('ColorJitter', 'ImgAug', 'PytorchVideoWrapper', 'RandomErasing'),
+    'ColorJitter',
+    'ImgAug',
+    'PytorchVideoWrapper',
+    'RandomErasing',
     'TorchVisionWrapper',
 )
 _INSTEAD = dict(Resize='FlowResize', DecordDecode='VideoDecode')

@@ -241,22 +241,22 @@ def _check_use(network: Any, args: tuple, output: Any) -> None:
 
 def _forward(network: Any, x: Tensor) -> Tensor:
     """`forward` of a Sequential, which would also run the layer as its last step."""
-    layers = _layers(network)
+    layers = [place.layer for place in network._motion_places]
     for module in network:
         if module not in layers:
             x = module(x)
     return x
 
 
-def _layers(network: Any) -> list[nn.Module | None]:
-    return [network._modules.get(place.name) for place in network._motion_places]
+def _layers(network: Any) -> list[MotionLayer]:
+    layers = (place.layer for place in network._motion_places)
+    return [layer for layer in layers if isinstance(layer, MotionLayer)]
 
 
 def _train(network: Any, mode: bool = True) -> nn.Module:
     for place in network._motion_places:
         place.attach()  # before it is compiled
-    layers = [m for m in _layers(network) if isinstance(m, MotionLayer)]
-    set_mode(layers, partial(type(network).train, network), mode)
+    set_mode(_layers(network), partial(type(network).train, network), mode)
     return network
 
 
@@ -268,5 +268,4 @@ def _init_weights(network: Any, *args, **kwargs) -> None:
     if not loads and not getattr(network, 'pretrained', None):
         # Initialized from scratch, so the layers are too; loaded weights are kept.
         for layer in _layers(network):
-            if isinstance(layer, MotionLayer):
-                layer.reset_parameters()
+            layer.reset_parameters()
