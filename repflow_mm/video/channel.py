@@ -123,7 +123,8 @@ class Channel:
         )
         files = () if self._memory is None else (self._memory.file,)
         return subprocess.Popen(
-            [sys.executable, '-m', 'repflow_mm.video.server', *map(str, files)],
+            # -P: the current folder may hold videos of others, and an av.py.
+            [sys.executable, '-P', '-m', 'repflow_mm.video.server', *map(str, files)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # decoders log there, once per packet
@@ -136,7 +137,7 @@ class Channel:
 
     def _exchange(self, request: dict, beat: Callable[[], None]) -> dict:
         self._received = b''
-        self.process.stdin.write(json.dumps(request).encode() + b'\n')
+        self._send(json.dumps(request).encode() + b'\n')
         last = time.monotonic() + _PATIENCE * self.timeout
         while not (line := self._line()):
             if time.monotonic() > last:
@@ -149,6 +150,11 @@ class Channel:
             beat()
         answer = json.loads(line)
         return answer if isinstance(answer, dict) else _gone()
+
+    def _send(self, line: bytes) -> None:
+        rest = memoryview(line)
+        while rest:  # a signal may cut a long write short
+            rest = rest[self.process.stdin.write(rest) :]
 
     def _line(self) -> bytes:
         while b'\n' not in self._received:

@@ -264,6 +264,16 @@ decoders.PyAV.{when} = fail
     assert log.read_text() == 'x'
 
 
+@pytest.mark.parametrize('name', ['av', 'select', 'json', 'numpy'])
+def test_modules_of_the_current_folder_are_not_run(video, tmp_path, monkeypatch, name):
+    (tmp_path / f'{name}.py').write_text('raise SystemExit(1)')
+    monkeypatch.delenv('PYTHONPATH', raising=False)  # the user's own wish
+    monkeypatch.chdir(tmp_path)
+    process = VideoProcess('pyav', timeout=20)
+    process.open(video)
+    assert abs(process.frames([3]).mean() - 30) < 5
+
+
 def test_a_decoder_that_cannot_be_imported(video, tmp_path, monkeypatch):
     (tmp_path / 'decord.py').write_text("raise OSError('libz.so.9: no such file')")
     monkeypatch.setenv('PYTHONPATH', str(tmp_path))
