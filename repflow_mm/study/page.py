@@ -69,6 +69,7 @@ def _reports(claim: Claim, rows: Sequence[Row], out: Path) -> list[Report]:
         seeds = max(size.seeds, 1 + max(row.seed for row in found))
         kept = current(found, plan(claim, scale, seeds, out))
         if kept:
+            seeds = max(size.seeds, 1 + max(row.seed for row in kept))
             reports.append(Report(claim, scale, kept, seeds))
     return reports
 

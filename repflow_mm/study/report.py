@@ -145,33 +145,22 @@ class Report:
     def verdicts(self) -> list[Verdict]:
         """A verdict for each contrast, on each set unless it names its own.
 
-        Contrasts with an arm that has not run are left out.
+        Contrasts with an arm that has not run count in the adjustment, so that further
+        runs cannot make it stricter, and are left out of the list.
         """
         cases = [
             (contrast, test)
             for contrast in self.claim.contrasts
-            if all(term.arm in self.arms for term in contrast.terms)
             for test in ([''] if contrast.terms[0].test else self.sets)
         ]
-        found = {
-            (contrast.text, test): values
-            for contrast, test in cases
-            if (values := self._values(contrast, test))
-        }
-        above = {
-            (contrast.text, test): [
-                value - contrast.margin / 100 for value in found[contrast.text, test]
-            ]
-            for contrast, test in cases
-            if (contrast.text, test) in found
-        }
-        judged = judge(above)
-        verdicts = []
-        for contrast, test in cases:
-            key = contrast.text, test
-            says, p = judged.get(key, ('cannot be told', 1.0))
-            verdicts.append(Verdict(contrast, test, says, found.get(key, ()), p))
-        return verdicts
+        values = {case: self._values(*case) for case in cases}
+        margins = {case: case[0].margin / 100 for case in cases}
+        judged = judge({c: [v - margins[c] for v in values[c]] for c in cases})
+        return [
+            Verdict(*case, judged[case][0], values[case], judged[case][1])
+            for case in cases
+            if all(term.arm in self.arms for term in case[0].terms)
+        ]
 
     def _values(self, contrast: Contrast, test: str) -> list[float]:
         """The contrast for each seed that has all its accuracies."""

@@ -179,8 +179,13 @@ class Run:
         cfg.resume = checkpoint is not None
         if checkpoint is not None:
             cfg.load_from = str(checkpoint)
-        if hook := (cfg.get('default_hooks') or {}).get('checkpoint'):
-            hook.update(out_dir=None, save_last=True)
+        hook = (cfg.get('default_hooks') or {}).get('checkpoint', {})
+        if hook is None:
+            raise InputError(
+                f'{self.config} has default_hooks.checkpoint=None, so it saves no '
+                'checkpoint that could be tested'
+            )
+        hook.update(out_dir=None, save_last=True)
         cfg.randomness = {**(cfg.get('randomness') or {}), 'seed': self.seed}
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         launch(cfg, 'train', 0)

@@ -33,7 +33,7 @@ class Scores:
         names (tuple[str, ...]): The file name of each clip; empty if the test did not
             record them, as MMAction2's.
         scores (np.ndarray): `(n, classes)`.
-        labels (np.ndarray): `(n,)`.
+        labels (np.ndarray): `(n,)`; -1 where a list has none.
         unreadable (np.ndarray): `(n,)`, bool: videos that could not be read and count
             as wrong; the label has the lowest score.
     """
@@ -44,8 +44,19 @@ class Scores:
     labels: np.ndarray
     unreadable: np.ndarray
 
+    def are_probabilities(self) -> bool:
+        """Whether the scores of each clip are probabilities, not logits."""
+        read = self.scores[~self.unreadable]
+        return (
+            not len(read) or read.min() >= 0 and np.allclose(read.sum(1), 1, atol=1e-3)
+        )
+
+    def labelled(self) -> bool:
+        """Whether every clip has a label: -1 stands for none."""
+        return bool((self.labels >= 0).all())
+
     def accuracy(self) -> dict[str, float]:
-        """Top-1, top-5 and mean class accuracy, in [0, 1]."""
+        """Top-1, top-5 and mean class accuracy, in [0, 1], of labelled clips."""
         top1, top5 = top_k_accuracy(self.scores, self.labels, (1, 5))
         mean = mean_class_accuracy(self.scores, self.labels)
         return {'top-1': top1, 'top-5': top5, 'mean class': float(mean)}
@@ -163,16 +174,11 @@ def _check_alike(first: Scores, test: Scores) -> None:
         raise InputError(
             f'{which} have different numbers of classes: {counts[0]} and {counts[1]}'
         )
-    if _are_probabilities(test) != _are_probabilities(first):
+    if test.are_probabilities() != first.are_probabilities():
         raise InputError(
             f'of {which}, one holds probabilities and one logits: run both tests with '
             'the same average_clips'
         )
-
-
-def _are_probabilities(test: Scores) -> bool:
-    read = test.scores[~test.unreadable]
-    return not len(read) or read.min() >= 0 and np.allclose(read.sum(1), 1, atol=1e-3)
 
 
 def fused(tests: Sequence[Scores], weights: Sequence[float], probabilities: bool):
@@ -188,14 +194,14 @@ def fused(tests: Sequence[Scores], weights: Sequence[float], probabilities: bool
         Scores: Of the first test's clips; one that any test could not read is wrong.
     """
     share = np.array(weights) / sum(weights)
-    if probabilities and _are_probabilities(tests[0]):
+    if probabilities and tests[0].are_probabilities():
         raise InputError(
             f'{tests[0].file} already holds probabilities: leave out --softmax'
         )
     parts = [softmax(t.scores, 1) if probabilities else t.scores for t in tests]
     total = sum(w * part for w, part in zip(share, parts, strict=True))
     unreadable = np.any([test.unreadable for test in tests], axis=0)
-    rows = np.flatnonzero(unreadable)
+    rows = np.flatnonzero(unreadable & (tests[0].labels >= 0))
     total[rows, tests[0].labels[rows]] = total[rows].min(1) - 1
     return replace(tests[0], file='fused', scores=total, unreadable=unreadable)
 
@@ -216,10 +222,15 @@ def chosen_weights(
         tuple[float, float]: The weights; their sum is 1.
 
     Raises:
-        InputError: If the validation split has clips of the test, or other classes, or
-            if one holds probabilities and another logits.
+        InputError: If the validation split has clips of the test, clips without labels
+            or other classes, or if one holds probabilities and another logits.
     """
     first, test = validation[0], tests[0]
+    if not first.labelled():
+        raise InputError(
+            f'{first.file} has clips without labels: choose weights on a split that '
+            'has labels'
+        )
     _check_alike(first, test)
     common = set(first.names) & set(test.names)
     if not first.names and np.array_equal(first.scores, test.scores):

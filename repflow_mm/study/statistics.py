@@ -2,10 +2,13 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from scipy import stats
+
+Key = TypeVar('Key', bound=Hashable)
 
 # Accuracies that differ by less are of as many clips: 43/60 - 40/60 is not 3/60.
 _EQUAL = 1e-5
@@ -47,12 +50,12 @@ def p_value(differences: Sequence[float]) -> float:
     accuracies, so seeds may coincide. There it is that of the sign test.
 
     Args:
-        differences (Sequence[float]): At least one, paired.
+        differences (Sequence[float]): Paired.
 
     Returns:
-        float: In [0, 1]; 1 for a single difference, which says nothing.
+        float: In [0, 1]; 1 for a single difference or none, which say nothing.
     """
-    if len(differences) == 1:
+    if len(differences) < 2:
         return 1.0
     if max(differences) - min(differences) < _EQUAL:
         none = abs(differences[0]) < _EQUAL
@@ -81,23 +84,23 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def judge(
-    differences: Mapping[str, Sequence[float]],
-) -> dict[str, tuple[str, float]]:
+    differences: Mapping[Key, Sequence[float]],
+) -> dict[Key, tuple[str, float]]:
     """Judge a family of claims, each that a mean difference is above 0.
 
     The probability of one or more wrong verdicts among them is below 5 %.
 
     Args:
-        differences (Mapping[str, Sequence[float]]): Paired differences, by claim.
+        differences (Mapping[Key, Sequence[float]]): Paired differences, by claim; of
+            none, if it has not been measured.
 
     Returns:
-        dict[str, tuple[str, float]]: By claim, `'holds'`, `'does not hold'` or
+        dict[Key, tuple[str, float]]: By claim, `'holds'`, `'does not hold'` or
         `'cannot be told'`, and the p-value adjusted by Holm.
     """
     adjusted = holm([p_value(values) for values in differences.values()])
     verdicts = {}
     for (claim, values), p in zip(differences.items(), adjusted, strict=True):
-        above = statistics.mean(values) > 0
-        told = 'holds' if above else 'does not hold'
+        told = 'holds' if sum(values) > 0 else 'does not hold'
         verdicts[claim] = (told if p < 0.05 else 'cannot be told', p)
     return verdicts

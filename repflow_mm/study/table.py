@@ -133,14 +133,15 @@ def statements(arms: Sequence[Arm]) -> str:
     """
     first, *others = arms
     baseline = first.accuracies()
-    paired_arms = {arm.name: paired(arm.accuracies(), baseline) for arm in others}
-    known = {name: values for name, values in paired_arms.items() if values}
+    differences = {arm.name: paired(arm.accuracies(), baseline) for arm in others}
     lines = []
-    for name, (verdict, p) in judge(known).items():
+    for name, (verdict, p) in judge(differences).items():
+        if not differences[name]:
+            continue
         says = {
             'holds': f'{name} is better than {first.name}',
             'does not hold': f'{name} is worse than {first.name}',
         }.get(verdict, f'whether {name} is better than {first.name} cannot be told')
-        difference, n = percent(known[name], '+'), len(known[name])
+        difference, n = percent(differences[name], '+'), len(differences[name])
         lines.append(f'- {says}: {difference} points, n = {n}, p = {p:.2g} (Holm)')
     return '\n'.join(lines)

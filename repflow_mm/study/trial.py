@@ -124,19 +124,22 @@ def further_metrics(scores: Scores, videos: MotionSet) -> dict[str, float]:
     """What a test tells beside its accuracy.
 
     Args:
-        scores (Scores): Probabilities of the classes.
+        scores (Scores): Those of the test.
         videos (MotionSet): The set, whose levels are those of its kind.
 
     Returns:
-        dict[str, float]: The mean negative log-likelihood, and `acc/top1/LEVEL`.
+        dict[str, float]: The mean negative log-likelihood, if scores are probabilities,
+        and `acc/top1/LEVEL`.
     """
-    of_truth = scores.scores[np.arange(len(scores.labels)), scores.labels]
-    tiny = np.finfo(np.float32).tiny
-    found = {NLL: float(-np.log(np.maximum(of_truth, tiny)).mean())}
+    found = {}
+    if scores.are_probabilities():
+        of_truth = scores.scores[np.arange(len(scores.labels)), scores.labels]
+        tiny = np.finfo(np.float32).tiny
+        found[NLL] = float(-np.log(np.maximum(of_truth, tiny)).mean())
     right = scores.scores.argmax(1) == scores.labels
     levels = np.array([videos.level(int(Path(name).stem)) for name in scores.names])
     for level in KINDS[videos.kind].levels:
-        if level:
+        if level and level in levels:  # a small set may lack one
             found[f'{METRIC}/{level}'] = float(right[levels == level].mean())
     return found
 

@@ -12,6 +12,7 @@ from repflow_mm.study.plan import plan
 from repflow_mm.study.report import Report
 from repflow_mm.study.rows import current, read_rows, row_of, write_rows
 from repflow_mm.study.run import METRIC, Result
+from repflow_mm.study.statistics import p_value
 from repflow_mm.study.trial import NLL, further_metrics
 from tests.study.test_claim import TEN_LINES
 
@@ -61,6 +62,13 @@ def test_verdicts_follow_the_numbers(claim, rows):
         report.statements()
     )
     assert '| ten/strong | flow |  | 35.7 ± 1.9 | +30.2 ± 0.7 |' in report.table()
+
+
+def test_contrasts_that_have_not_run_count_in_the_adjustment(claim, rows):
+    one_set = [row for row in rows if row.set == 'ten']
+    ten, four = Report(claim, 'quick', one_set, 4).verdicts()
+    assert (four.says, four.values) == ('cannot be told', [])
+    assert ten.p == pytest.approx(2 * p_value(ten.values))
 
 
 def test_a_failed_run_is_shown_and_costs_its_seed_alone(claim, trials, rows):
@@ -119,7 +127,11 @@ def test_the_page_has_a_section_per_claim(claim, rows, tmp_path):
     assert '### quick: n = 3 of 4' in text and '**cannot be told**' in text
     assert 'a processor, threads: 1, PyTorch 2.13, commit abc, 2026-01-02' in text
     assert (tmp_path / 'study' / 'own_quick.png').stat().st_size > 10_000
-    # Rows of a config that has changed since are not shown.
+    # Rows of a config that has changed since are not shown, nor their seeds planned.
+    old = dataclasses.replace(rows[0], digest='x', seed=19)
+    write_rows(results / 'own.jsonl', [old])
+    write_page(page, [claim], results, tmp_path)
+    assert '### quick: n = 3 of 4' in page.read_text()
     (results / 'own.jsonl').unlink()
     write_rows(
         results / 'own.jsonl', [dataclasses.replace(r, digest='x') for r in rows]
@@ -143,3 +155,8 @@ def test_losses_and_levels_are_of_the_right_clips(trials):
     assert found[f'{METRIC}/steady'] == 1  # 0 and 3
     assert found[f'{METRIC}/weak'] == 0.5  # 1 and 4
     assert found[f'{METRIC}/strong'] == 0.5  # 2 and 5
+    # Logits have no likelihood, and two clips no third level.
+    few = Scores('', names[:2], 5 * scores[:2], labels[:2], labels[:2] < 0)
+    assert set(further_metrics(few, videos)) == {
+        f'{METRIC}/{level}' for level in ('steady', 'weak')
+    }

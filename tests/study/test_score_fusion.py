@@ -111,6 +111,25 @@ def test_dumps_without_names_are_mmaction2s(tmp_path, capsys):
         aligned([read_scores(file) for file in files])
 
 
+def test_clips_without_labels_have_scores_and_no_accuracy(tests, tmp_path, capsys):
+    scores = [[0.1, 0.2, 0.7], [0.6, 0.3, 0.1]]
+    bare = dump(tmp_path / 'bare.pkl', scores, [-1, -1], ['a', 'b'])
+    samples = mmengine.load(bare)
+    samples[0]['bad_videos'] = [('a', 'could not be read')]
+    mmengine.dump(samples, bare)
+    out = tmp_path / 'fused.pkl'
+    fuse_scores.main([bare, bare, '--out', str(out)])
+    assert 'accuracy' not in capsys.readouterr().out
+    np.testing.assert_allclose(read_scores(out).scores, scores, rtol=1e-6)
+    for args, message in (
+        ([bare, bare], 'has clips without labels, so there is no accuracy'),
+        ([*tests, '--validation', bare, bare], 'choose weights on a split that has'),
+    ):
+        with pytest.raises(SystemExit):
+            fuse_scores.main(args)
+        assert message in capsys.readouterr().err
+
+
 def test_weights_are_chosen_on_other_clips_alone(tests, tmp_path):
     pair = aligned([read_scores(file) for file in tests])
     rng = np.random.default_rng(0)
