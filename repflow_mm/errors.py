@@ -57,6 +57,9 @@ def command(main: Callable[..., int | None]) -> Callable[..., None]:
 
     @functools.wraps(main)
     def wrapped(*args, **kwargs) -> None:
+        if getattr(sys.stdout, 'errors', '') == 'strict':
+            # A file name may hold what the terminal's encoding does not.
+            sys.stdout.reconfigure(errors='backslashreplace')
         try:
             try:
                 status = main(*args, **kwargs)

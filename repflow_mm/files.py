@@ -107,7 +107,7 @@ def check_file(
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:
     """Write a file atomically; see :func:`atomic_path` for what it raises."""
-    with atomic_path(path) as unfinished:
+    with atomic_path(path, shared=True) as unfinished:
         unfinished.write_bytes(content)
 
 

@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from torch.utils.data import DataLoader, Dataset
@@ -199,6 +200,21 @@ def test_a_file_that_does_not_fit_leaves_the_old_one(tmp_path):
 def test_ctrl_c(body, line):
     result = in_shell(body)
     assert result.returncode == 130 and result.stderr == line
+
+
+def test_names_that_the_terminal_cannot_show(monkeypatch):
+    monkeypatch.setenv('PYTHONIOENCODING', 'utf-8:strict')
+    result = in_shell(r"print('caf\udce9.mp4')")
+    assert (result.returncode, result.stdout) == (0, 'caf\\udce9.mp4\n')
+
+
+def test_several_processes_write_one_file(tmp_path):
+    path = tmp_path / 'results.md'
+    repeat = f'for n in range(200): write_text({str(path)!r}, "x" * n)'
+    with ThreadPoolExecutor() as threads:
+        results = list(threads.map(in_shell, [repeat] * 2))
+    assert [(r.returncode, r.stderr) for r in results] == [(0, '')] * 2
+    assert path.read_text() == 'x' * 199 and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def _tvl1(frames: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def moving_texture(frames: int, size: int) -> list[np.ndarray]:
-    """RGB pictures of a texture that moves by a pixel per frame, down and right."""
+    """RGB pictures of a texture that moves by a pixel per frame, up and left."""
     rng = np.random.default_rng(0)
     texture = rng.uniform(0, 255, (size + frames, size + frames))
     texture = cv2.GaussianBlur(texture, (0, 0), 3)

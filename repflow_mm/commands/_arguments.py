@@ -1,6 +1,7 @@
 """Arguments shared by several commands: videos and a trained network."""
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -59,7 +60,10 @@ def videos_of(args: argparse.Namespace) -> dict[Path, Path]:
     found: dict[Path, Path] = {}
     for path in args.videos:
         if path.is_dir():
-            inside = find_videos(path)[0]
+            inside, problems = find_videos(path)
+            for problem in problems:
+                if problem.kind == 'unusable':
+                    print(f'left out: {problem.what}, {problem.why}', file=sys.stderr)
             if not inside:
                 known = ', '.join(VIDEO_SUFFIXES)
                 raise MissingFileError(f'no video in {path} (they end in {known})')
@@ -102,7 +106,8 @@ def _listed(path: Path, root: Path) -> dict[Path, Path]:
             raise MissingFileError(
                 f'{path}:{row}: there is no {names[-1]} in {root}: set --root'
             )
-        inside = Path(there[0].lstrip('/')).with_suffix('')
+        inside = Path(there[0]).with_suffix('')
+        inside = inside.relative_to(inside.anchor)
         found[root / there[0]] = Path(inside.name) if '..' in inside.parts else inside
     if not found:
         raise MissingFileError(f'{path} lists no video')

@@ -94,14 +94,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _last_checkpoint(pointer: Path) -> str:
     """The file that a work dir names, in that work dir if it was moved or copied."""
     named = pointer.read_text().strip()
-    here = pointer.with_name(Path(named).name)
+    here = pointer.parent / Path(named).name
     if here.is_file():
         return str(here)
     if '://' not in named and not Path(named).is_file():
-        raise InputError(
-            f'{pointer} names {named}, which no longer exists: name a checkpoint with '
-            '--resume CKPT'
-        )
+        what = f'names {named}, which no longer exists' if named else 'is empty'
+        raise InputError(f'{pointer} {what}: name a checkpoint with --resume CKPT')
     return named
 
 

@@ -53,8 +53,8 @@ def _reading_error(error: Exception, path: Path) -> str:
         return f'{by}: there is no {file}, which _base_ names'
     if isinstance(error, ImportError) and error.__cause__ is not None:
         return (
-            f'{path}: custom_imports cannot be imported ({error.__cause__}): start in '
-            'the folder that holds the module, or add it to PYTHONPATH'
+            f'{path}: custom_imports cannot be imported ({error.__cause__}): add the '
+            'folder that holds the module to PYTHONPATH'
         )
     lines = [line for frame, line in frames if frame.f_code.co_filename == file]
     where = f', line {lines[-1]}' if lines else ''

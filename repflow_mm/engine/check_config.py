@@ -45,7 +45,7 @@ def check_config(cfg: Config, what: str) -> None:
             loader.pop('prefetch_factor', None)
     check_segments(cfg, ('test',) if what == 'test' else ('train', 'val'))
     test_cfg = (cfg.get('model') or {}).get('test_cfg') or {}
-    batch = (cfg.get('test_dataloader') or {}).get('batch_size', 1)
+    batch = (cfg.get('test_dataloader') or {}).get('batch_size') or 1
     if what == 'test' and test_cfg.get('max_testing_views') and batch > 1:
         raise InputError(
             f'{cfg.filename}: model.test_cfg.max_testing_views is for one video at a '

@@ -126,7 +126,7 @@ def _reencode(
         if stopped.is_set():
             return 'stopped'
         part = half_made / f'{threading.get_ident()}.mp4'
-        reason = _run(command(ffmpeg, file, str(part), short_side), running)
+        reason = _run(command(ffmpeg, file, str(part), short_side), running, stopped)
         if not reason and not stopped.is_set():
             make_folder(Path(copies[file].file).parent)
             os.replace(part, copies[file].file)
@@ -190,7 +190,7 @@ def command(ffmpeg: str, source: str, target: str, short_side: int) -> list[str]
     ]
 
 
-def _run(arguments: list[str], running: set) -> str:
+def _run(arguments: list[str], running: set, stopped: threading.Event) -> str:
     """Run ffmpeg; returns its last error line, or '' on success."""
     process = subprocess.Popen(
         arguments,
@@ -200,6 +200,8 @@ def _run(arguments: list[str], running: set) -> str:
         errors='replace',
     )
     running.add(process)
+    if stopped.is_set():  # since the caller looked
+        process.kill()
     try:
         complaint = process.communicate(timeout=_LONGEST)[1].strip()
     except subprocess.TimeoutExpired:

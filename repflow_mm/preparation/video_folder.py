@@ -116,8 +116,10 @@ def plan(videos: Path) -> Plan:
         )
     for folder in sorted(entry for entry in videos.iterdir() if entry.is_dir()):
         if folder.name not in classes and not folder.name.startswith('.'):
-            _check_empty(folder)
-            why = 'the folder holds no video'
+            same = [name for name in classes if folder.samefile(videos / name)]
+            if not same:
+                _check_empty(folder)
+            why = f'it is the folder {same[0]}' if same else 'the folder holds no video'
             problems.append(Problem('not a class', folder.name, why))
     spelled = {}
     for name in classes:

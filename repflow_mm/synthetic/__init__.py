@@ -1,4 +1,4 @@
-"""Synthetic videos and textures with known motion; needs only numpy and OpenCV."""
+"""Synthetic videos and textures with known motion; needs no PyTorch."""
 
 from repflow_mm.synthetic.kinds import ACCELERATION_CLASSES, CLASSES, KINDS
 from repflow_mm.synthetic.motion_set import MotionSet

@@ -199,17 +199,17 @@ class MotionSet:
         root = Path(root)
         check_folder(root.parent)
         done = root / SPECIFICATION
-        if done.is_file():
+        if root.exists():  # whole, if another process has just written it
+            if not done.is_file():
+                raise InputError(
+                    f'{root} exists but is not a motion set: choose another folder'
+                )
             if json.loads(done.read_text()) == asdict(self):
                 print(f'{root} is already there')
                 return root
             raise InputError(
                 f'{root} holds a motion set made with other options '
                 f'({done.read_text().strip()}): delete it or choose another folder'
-            )
-        if root.exists():
-            raise InputError(
-                f'{root} exists but is not a motion set: choose another folder'
             )
         half_made = root.with_name(f'{root.name}.{uuid4().hex}.part')
         half_made.mkdir(parents=True)

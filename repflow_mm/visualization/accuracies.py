@@ -51,7 +51,7 @@ def draw_accuracies(panels: Sequence[Panel], baseline: str, path: Path) -> None:
         axis.set_axis_off()
     for panel, axis in zip(panels, axes.flat, strict=False):
         _draw(axis, panel, baseline)
-        axis.set_yticks(range(len(arms)), arms)
+        axis.set_yticks(range(len(arms)), arms, parse_math=False)
         axis.set_ylim(len(arms) - 0.5, -0.5)
     figure.supxlabel(
         'top-1 in %; small: one seed, large: mean with 95 % interval; '
@@ -90,7 +90,8 @@ def _draw(axis, panel: Panel, baseline: str) -> None:
             )
         axis.plot(mean, place, 'o', color=_MEAN, markersize=6, zorder=4, clip_on=False)
     axis.set_xlim(0, 100)
-    axis.set_title(panel.title, loc='left', fontsize=10, fontweight='bold')
+    title = dict(loc='left', fontsize=10, fontweight='bold', parse_math=False)
+    axis.set_title(panel.title, **title)
     axis.grid(axis='x', color='0.92')
     axis.set_axisbelow(True)
     axis.tick_params(color='0.7', labelcolor='0.2', labelsize=9)

@@ -58,7 +58,7 @@ def draw_confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None
     edges = np.arange(1, count) - 0.5
     axis.hlines(edges, -0.5, count - 0.5, color='0.9', linewidth=0.5)
     axis.vlines(edges, -0.5, count - 0.5, color='0.9', linewidth=0.5)
-    font = dict(fontsize=size, fontfamily=families(''.join(short)))
+    font = dict(fontsize=size, fontfamily=families(''.join(short)), parse_math=False)
     axis.set_xticks(range(count), short, rotation=90, **font)
     axis.set_yticks(range(count), short, **font)
     axis.set_xlabel('predicted')

@@ -1,6 +1,7 @@
 """Read the MMEngine logs of a training run, including all resumptions."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ def read_run(work_dir: Path) -> dict[str, Curve]:
     """Read the scalars of a training run, finished or not.
 
     Each start or `--resume` writes a log of its own. From the step at which a later log
-    begins, values of earlier logs are discarded, since those iterations were repeated.
+    begins, all values of earlier logs are discarded, since those iterations were
+    repeated or given up.
     A training that was not resumed begins anew: earlier logs are of another one.
 
     Args:
@@ -52,19 +54,22 @@ def read_run(work_dir: Path) -> dict[str, Curve]:
         if _begins_anew(log):
             curves.clear()
         sitting: dict[str, dict[int, float]] = {}
+        begins = math.inf, math.inf  # steps of training and of validation
         for row in _rows(log):
             step = row.pop('step')
             in_epochs |= 'epoch' in row
+            if 'iter' in row:
+                begins = min(begins, (step, row.get('epoch', step)))
             for name, value in row.items():
                 if 'iter' in row:
                     in_iterations.add(name)
                 elif '/' not in name:
                     name = f'val/{name}'
                 sitting.setdefault(name, {})[step] = value
-        for name, points in sitting.items():
-            before = curves.get(name, {}).items()
-            first = min(points)
-            curves[name] = {s: v for s, v in before if s < first} | points
+        for name in {**curves, **sitting}:
+            before, points = curves.get(name, {}), sitting.get(name, {})
+            first = begins[name not in in_iterations]
+            curves[name] = {s: v for s, v in before.items() if s < first} | points
     if not curves:
         raise MissingFileError(
             f'{work_dir} holds no log of a training: there is nothing in '
@@ -77,6 +82,7 @@ def read_run(work_dir: Path) -> dict[str, Curve]:
             'epoch' if in_epochs and name not in in_iterations else 'iteration',
         )
         for name, points in curves.items()
+        if points
     }
 
 

@@ -74,12 +74,15 @@ def test_the_order_of_the_disk_does_not_matter(tmp_path, monkeypatch):
 def test_a_class_of_one_and_what_is_no_class(tmp_path):
     root = fill(tmp_path, a=1, b=3, empty=0)
     (root / 'x.mp4').touch()
+    (root / 'c').symlink_to(root / 'b')
     made = split(plan(root), 0.2, 0)
     assert {(p.kind, p.what) for p in made.problems} == {
         ('too small a class', 'a'),
         ('in no class folder', 'x.mp4'),
         ('not a class', 'empty'),
+        ('not a class', 'c'),
     }
+    assert 'it is the folder b' in {p.why for p in made.problems}
     assert 'a/000.mp4 0' in lines(made.lists['train.txt'])
 
 

@@ -1,10 +1,12 @@
 """Confusion matrices as a picture, a table and lines."""
 
 import csv
+import math
 
 import cv2
 import numpy as np
 
+from repflow_mm.visualization.accuracies import Panel, draw_accuracies
 from repflow_mm.visualization.confusion import (
     draw_confusion,
     per_class,
@@ -32,6 +34,13 @@ def test_table(tmp_path):
     assert [row['accuracy'] for row in rows] == ['0.7500', '0.3333', '1.0000', '']
     assert rows[1]['class'] == 'skip' and rows[1]['clips'] == '6'
     assert np.array_equal([[int(row[n]) for n in NAMES] for row in rows], MATRIX)
+
+
+def test_names_with_dollar_signs(tmp_path):
+    draw_confusion(np.eye(2, dtype=int), ['$x^$', 'pay $5_$10'], tmp_path / 'a.png')
+    panel = Panel('a $b^$', {'$x^$': [50.0]}, {'$x^$': (50.0, math.inf)}, 10.0)
+    draw_accuracies([panel], '$x^$', tmp_path / 'b.png')
+    assert all((tmp_path / name).stat().st_size > 5000 for name in ('a.png', 'b.png'))
 
 
 def test_a_true_class_is_a_row_of_the_picture(tmp_path):

@@ -52,6 +52,14 @@ def test_resumed_logs_are_joined_and_later_values_win(runs):
     assert log['flow/backbone.flow/tau'].unit == 'iteration'
 
 
+def test_validations_that_were_given_up_are_left_out(tmp_path):
+    sitting(tmp_path, '20260101_000000', range(1, 26), range(1, 6))
+    sitting(tmp_path, '20260102_000000', range(11, 13))  # killed in epoch 3
+    log = read_run(tmp_path)
+    assert log['loss'].steps == list(range(1, 13))
+    assert log['acc/top1'].steps == log['val/time'].steps == [1, 2]
+
+
 def test_a_training_that_was_not_resumed_begins_anew(tmp_path):
     for day, resume in enumerate((False, True, False, True), 1):
         name = f'2026010{day}_000000'
