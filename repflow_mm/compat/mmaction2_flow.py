@@ -164,6 +164,8 @@ def _check_pictures(decode, results: dict) -> None:
     import cv2
     import numpy as np
 
+    if decode.file_client is None:  # which cannot be built: another mistake
+        return
     folder, template = results['frame_dir'], results['filename_tmpl']
     remedy = (
         'extract this video again, or correct the list, filename_tmpl or start_index'
@@ -179,8 +181,9 @@ def _check_pictures(decode, results: dict) -> None:
                 )
             except FileNotFoundError:
                 total = results.get('total_frames')
+                listed = f', of {total} listed frames' if total else ''
                 raise MissingFileError(
-                    f'there is no {path}, of {total} listed frames: {remedy}'
+                    f'there is no {path}{listed}: {remedy}'
                 ) from None
             except cv2.error:  # an empty file
                 picture = None

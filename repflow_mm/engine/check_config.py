@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from repflow_mm.config.building import unknown_type
-from repflow_mm.config.segments import check_segments
+from repflow_mm.engine.segments import check_segments
 from repflow_mm.errors import InputError, OutputError
 
 _NEEDS = dict(

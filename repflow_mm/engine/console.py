@@ -13,6 +13,7 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
+_OURS = str(Path(__file__).parent.parent)
 _MMENGINE = Path(mmengine.__file__).parent
 _OPENMMLAB = tuple(
     str(_MMENGINE.with_name(p)) for p in ('mmengine', 'mmaction', 'mmcv')
@@ -27,13 +28,13 @@ class Screen(AbstractContextManager):
     """Context manager that keeps the console output of a run short.
 
     Python's warnings, and what MMEngine, mmcv and MMAction2 log beyond a run's
-    progress, only go to the log file. Errors, and what this package or a user's own
-    modules log, are shown. On ranks other than 0 MMEngine only shows errors.
+    progress, only go to the log file. Errors, this package's warnings, and what it or a
+    user's own modules log, are shown. On ranks other than 0 MMEngine only shows errors.
     """
 
     def __init__(self) -> None:
         self._logger: MMLogger | None = None
-        self._early: list[str] = []
+        self._early: list[tuple[str, bool]] = []
         self._show_warning = warnings.showwarning
 
     def __enter__(self) -> 'Screen':
@@ -49,8 +50,8 @@ class Screen(AbstractContextManager):
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(_is_shown)
         self._logger, early, self._early = logger, self._early, []
-        for text in early:
-            self._log(text)
+        for text, shown in early:
+            self._log(text, shown)
 
     def runner_class(self, kind: type[Runner]) -> type[Runner]:
         """A subclass of a runner class that attaches its logger once it is built."""
@@ -64,13 +65,17 @@ class Screen(AbstractContextManager):
         return type(kind.__name__, (kind,), dict(build_logger=build_logger))
 
     def _keep(self, message, category, filename, lineno, file=None, line=None) -> None:
-        self._log(warnings.formatwarning(message, category, filename, lineno).strip())
+        if filename.startswith(_OURS):
+            self._log(str(message), shown=True)
+            return
+        text = warnings.formatwarning(message, category, filename, lineno)
+        self._log(text.strip(), shown=False)
 
-    def _log(self, text: str) -> None:
+    def _log(self, text: str, shown: bool) -> None:
         if self._logger is None:
-            self._early.append(text)
+            self._early.append((text, shown))
         else:
-            self._logger.warning(text, extra=dict(screen=False))
+            self._logger.warning(text, extra=dict(screen=shown))
 
 
 def _unused(name: str) -> str:

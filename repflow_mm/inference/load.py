@@ -19,7 +19,7 @@ from repflow_mm.class_count import class_count
 from repflow_mm.class_names import name_classes
 from repflow_mm.config import read_config, shipped_weights
 from repflow_mm.config.building import building
-from repflow_mm.config.segments import check_segments
+from repflow_mm.engine.segments import check_segments
 from repflow_mm.errors import InputError
 from repflow_mm.inference.recognizer import Recognizer
 from repflow_mm.layers.memory_format import to_channels_last

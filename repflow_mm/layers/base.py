@@ -78,7 +78,7 @@ class MotionLayer(nn.Module):
             warnings.warn(
                 f'{type(self).__name__} needs at least {self.min_frames} frames and '
                 f'got {x.shape[2]}: the features pass through unchanged',
-                stacklevel=2,
+                stacklevel=1,  # of this package, so that runs show it
             )
             return x
         return self.fusion(x, self.features(x))

@@ -3,11 +3,46 @@
 import pytest
 
 from repflow_mm.config import read_config
-from repflow_mm.config.segments import check_segments
 from repflow_mm.engine.check_config import check_config
+from repflow_mm.engine.segments import check_segments
 from repflow_mm.errors import InputError
 
 SPLICE = dict(type='FlowAugmented', after='layer2', backbone=dict(type='ResNet'))
+
+
+@pytest.mark.parametrize(
+    ('neck', 'head', 'steps', 'views'),
+    [
+        ({}, 'TSNHead', [dict(clip_len=4, num_clips=3)], '3 views of 4 frames'),
+        ({}, 'TSNHead', [dict(num_clips=8), dict(type='TenCrop')], '10 views of 8'),
+        ({}, 'TSNHead', [dict(num_clips=8, twice_sample=True)], '2 views of 8'),
+        ({}, 'TSNHead', [dict(num_clips=8)], None),
+        (dict(num_segments=4), 'TSNHead', [dict(clip_len=4, num_clips=3)], None),
+        ({}, dict(type='TSMHead', num_segments=8), [dict(num_clips=8)] * 2, None),
+        (dict(type='TPN'), 'TSNHead', [dict(clip_len=4, num_clips=3)], None),
+    ],
+)
+def test_a_neck_is_told_apart_the_views_of_a_sample(plugin, neck, head, steps, views):
+    head = dict(type=head) if isinstance(head, str) else head
+    neck = dict(type='RepFlow') | neck
+    model = dict(type='Recognizer2D', backbone=dict(type='ResNet'), neck=neck)
+    pipeline = [dict(type='SampleFrames') | step for step in steps]
+    loader = dict(dataset=dict(pipeline=pipeline))
+    cfg = dict(model=model | dict(cls_head=head), test_dataloader=loader)
+    if views is None:
+        check_segments(cfg, ['test'])
+        return
+    with pytest.raises(InputError, match=f'{views}.* model.neck.num_segments is not'):
+        check_segments(cfg, ['test'])
+
+
+def test_a_clip_of_flows_is_one_frame():
+    model = dict(type='Recognizer2D', neck=dict(type='RepFlow', num_segments=3))
+    sampler = dict(type='SampleFrames', clip_len=5, num_clips=3)
+    for flow in (dict(modality='Flow'), {}):
+        steps = [sampler] if flow else [sampler, dict(type='ComputeFlow')]
+        loader = dict(dataset=dict(pipeline=steps, **flow))
+        check_segments(dict(model=model, train_dataloader=loader), ['train'])
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
+from mmengine.runner import BaseLoop, Runner
 
 from repflow_mm.checkpoint.fit import check_fit, weights
 from repflow_mm.engine.resumed_state import check_resumed_state
-from repflow_mm.engine.unwrap import unwrapped_model
+from repflow_mm.engine.unwrap import loaded_file, unwrapped_model
 from repflow_mm.errors import InputError
 from repflow_mm.layers import motion_prefixes
 
@@ -29,9 +29,7 @@ class CheckWeightsHook(Hook):
         """Raise `InputError` if the checkpoint does not fit."""
         model = unwrapped_model(runner)
         state = model.state_dict()
-        # With --resume alone, MMEngine has found the file itself.
-        found = runner._load_from or find_latest_checkpoint(runner.work_dir)
-        file = f'checkpoint {found}'
+        file = loaded_file(runner)
         given = weights(file, checkpoint, state)
         if runner._resume:
             _check_resumable(file, checkpoint, state)

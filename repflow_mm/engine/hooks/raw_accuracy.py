@@ -11,7 +11,7 @@ from mmengine.runner import BaseLoop, Runner, autocast
 from torch import nn
 
 from repflow_mm.checkpoint.fit import check_fit, weights
-from repflow_mm.engine.unwrap import unwrapped_model
+from repflow_mm.engine.unwrap import loaded_file, unwrapped_model
 
 
 @HOOKS.register_module()
@@ -42,9 +42,10 @@ class RawAccuracyHook(Hook):
         Raises:
             InputError: If the raw weights in the checkpoint do not fit the model.
         """
+        self._tested = None  # of an earlier checkpoint
         if isinstance(runner._test_loop, BaseLoop) and 'ema_state_dict' in checkpoint:
             model = copy.deepcopy(unwrapped_model(runner))
-            file, state = f'checkpoint {runner._load_from}', model.state_dict()
+            file, state = loaded_file(runner), model.state_dict()
             raw = weights(file, checkpoint, state, 'ema_state_dict')
             raw.pop('steps', None)  # the number of updates of the average
             check_fit(f'{file} (ema_state_dict)', raw, state)

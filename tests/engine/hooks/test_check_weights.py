@@ -15,6 +15,7 @@ def load(checkpoint, resume=False, training=True):
     runner = SimpleNamespace(
         model=nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)),
         _load_from='it.pth',
+        _has_loaded=False,
         _resume=resume,
         _train_loop=loop if training else None,
     )

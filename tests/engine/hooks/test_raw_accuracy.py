@@ -137,6 +137,18 @@ def test_both_accuracies_in_validation_and_test(trained, tmp_path):
             assert sample['pred_score'].argmax() != sample['gt_label']
 
 
+def test_raw_weights_of_an_earlier_checkpoint_are_forgotten(trained, tmp_path):
+    tested = runner(tmp_path, [], load_from=str(trained / 'epoch_1.pth'))
+    assert tested.test().keys() == {*KEYS}
+    checkpoint = load_checkpoint(trained / 'epoch_1.pth')
+    torch.save(dict(state_dict=checkpoint['state_dict']), tmp_path / 'slim.pth')
+    tested.load_checkpoint(str(tmp_path / 'slim.pth'))
+    assert tested.test().keys() == {KEYS[0]}
+    torch.save(dict(state_dict={}), tmp_path / 'empty.pth')
+    with pytest.raises(InputError, match='^the checkpoint is of another'):
+        tested.load_checkpoint(str(tmp_path / 'empty.pth'))
+
+
 def test_without_an_average_there_is_one_accuracy(plugin, trained, tmp_path):
     only = runner(tmp_path / 'none', [])
     only.train()
