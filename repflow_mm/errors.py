@@ -3,6 +3,7 @@
 Only these are reported on one line. Anything else is a bug and keeps its traceback.
 """
 
+import contextlib
 import difflib
 import errno
 import functools
@@ -59,7 +60,8 @@ def command(main: Callable[..., int | None]) -> Callable[..., None]:
     def wrapped(*args, **kwargs) -> None:
         if getattr(sys.stdout, 'errors', '') == 'strict':
             # A file name may hold what the terminal's encoding does not.
-            sys.stdout.reconfigure(errors='backslashreplace')
+            with contextlib.suppress(AttributeError, ValueError):  # of other streams
+                sys.stdout.reconfigure(errors='backslashreplace')
         try:
             try:
                 status = main(*args, **kwargs)

@@ -105,15 +105,15 @@ def check_file(
     check_folder(path.parent)
 
 
-def write_bytes(path: str | os.PathLike, content: bytes) -> None:
-    """Write a file atomically; see :func:`atomic_path` for what it raises."""
-    with atomic_path(path, shared=True) as unfinished:
+def write_bytes(path: str | os.PathLike, content: bytes, shared: bool = False) -> None:
+    """Write a file atomically; see :func:`atomic_path`."""
+    with atomic_path(path, shared) as unfinished:
         unfinished.write_bytes(content)
 
 
-def write_text(path: str | os.PathLike, content: str) -> None:
+def write_text(path: str | os.PathLike, content: str, shared: bool = False) -> None:
     """Write UTF-8 text atomically, without changing line endings."""
-    write_bytes(path, content.encode('utf-8'))
+    write_bytes(path, content.encode('utf-8'), shared)
 
 
 def is_unfinished(name: str) -> bool:

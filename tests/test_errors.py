@@ -210,7 +210,8 @@ def test_names_that_the_terminal_cannot_show(monkeypatch):
 
 def test_several_processes_write_one_file(tmp_path):
     path = tmp_path / 'results.md'
-    repeat = f'for n in range(200): write_text({str(path)!r}, "x" * n)'
+    write = f'write_text({str(path)!r}, "x" * n, shared=True)'
+    repeat = f'for n in range(200): {write}'
     with ThreadPoolExecutor() as threads:
         results = list(threads.map(in_shell, [repeat] * 2))
     assert [(r.returncode, r.stderr) for r in results] == [(0, '')] * 2

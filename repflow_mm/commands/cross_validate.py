@@ -195,9 +195,10 @@ def _write(folder: Path, arms: list[Arm], failed: list[str]) -> str:
                 split = '' if run.split is None else run.split
                 fixed = [run.stem, split, run.seed, result.clips, result.seconds]
                 writer.writerows([*fixed, *item] for item in result.metrics.items())
-    write_text(folder / 'results.csv', rows.getvalue())
+    # Another call may write the results of its configs.
+    write_text(folder / 'results.csv', rows.getvalue(), shared=True)
     text = '\n\n'.join(part for part in (table(arms), statements(arms)) if part)
     if failed:
         text += '\n\nFailed; run the command again to retry:\n- ' + '\n- '.join(failed)
-    write_text(folder / 'results.md', f'{text}\n')
+    write_text(folder / 'results.md', f'{text}\n', shared=True)
     return text

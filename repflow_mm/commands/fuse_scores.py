@@ -73,18 +73,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         validation = aligned([read_scores(file) for file in args.validation])
         weights = chosen_weights(validation, tests, args.softmax)
     result = fused(tests, weights, args.softmax)
-    if result.labelled():
-        share = [f'{weight / sum(weights):.2f}' for weight in weights]
-        print('| scores | weight | top-1 | top-5 | mean class |\n|---|--:|--:|--:|--:|')
-        for test, weight in zip((*tests, result), (*share, ''), strict=True):
-            cells = (f'{100 * value:.2f}' for value in test.accuracy().values())
-            print(f'| {test.file} | {weight} | {" | ".join(cells)} |')
-        print(f'\n{len(result.labels)} clips, accuracy in %.')
-    elif args.out is None:
+    labelled = result.labelled()
+    if not labelled and args.out is None:
         raise InputError(
             f'{tests[0].file} has clips without labels, so there is no accuracy: write '
             'the fused scores with --out'
         )
+    share = [f'{weight / sum(weights):.2f}' for weight in weights]
+    print('| scores | weight | top-1 | top-5 | mean class |\n|---|--:|--:|--:|--:|')
+    for test, weight in zip((*tests, result), (*share, ''), strict=True):
+        found = test.accuracy().values() if labelled else ()
+        cells = [f'{100 * value:.2f}' for value in found] or ['-'] * 3
+        print(f'| {test.file} | {weight} | {" | ".join(cells)} |')
+    unit = 'accuracy in %' if labelled else 'without labels'
+    print(f'\n{len(result.labels)} clips, {unit}.')
     if args.out is not None:
         write_bytes(args.out, pickle.dumps(_samples(result)))
 

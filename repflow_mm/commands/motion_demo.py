@@ -199,7 +199,7 @@ def _measure(run: Run) -> None:
 def _output(command: list):
     """Run one of our tools and yield its output; raises if the tool fails."""
     process = subprocess.Popen(
-        [sys.executable, '-uP', '-m', 'repflow_mm', *map(str, command)],
+        [sys.executable, '-u', '-m', 'repflow_mm', *map(str, command)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

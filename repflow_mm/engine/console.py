@@ -13,7 +13,7 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
-_OURS = str(Path(__file__).parent.parent)
+_OURS = str(Path(__file__).parent.parent / '_')[:-1]
 _MMENGINE = Path(mmengine.__file__).parent
 _OPENMMLAB = tuple(
     str(_MMENGINE.with_name(p)) for p in ('mmengine', 'mmaction', 'mmcv')
@@ -65,11 +65,10 @@ class Screen(AbstractContextManager):
         return type(kind.__name__, (kind,), dict(build_logger=build_logger))
 
     def _keep(self, message, category, filename, lineno, file=None, line=None) -> None:
-        if filename.startswith(_OURS):
-            self._log(str(message), shown=True)
-            return
+        # NumPy's and PyTorch's also name the line that called them.
+        ours = category is UserWarning and filename.startswith(_OURS)
         text = warnings.formatwarning(message, category, filename, lineno)
-        self._log(text.strip(), shown=False)
+        self._log(str(message) if ours else text.strip(), shown=ours)
 
     def _log(self, text: str, shown: bool) -> None:
         if self._logger is None:

@@ -17,6 +17,8 @@ from repflow_mm.engine.check_config import (
 from repflow_mm.engine.console import Screen
 from repflow_mm.engine.hooks.summary import SummaryHook
 from repflow_mm.engine.preemption import where_stopped
+from repflow_mm.engine.segments import check_views
+from repflow_mm.engine.unwrap import unwrapped_model
 from repflow_mm.errors import InputError, suggestion
 
 _STARTED_BY = dict(
@@ -74,6 +76,8 @@ def launch(cfg: Config, what: str, local_rank: int) -> object:
         with Screen() as screen, building(cfg):
             runner = screen.runner_class(kind).from_cfg(cfg)
             runner.register_hook(SummaryHook())
+            parts = ('test',) if what == 'test' else ('train', 'val')
+            check_views(unwrapped_model(runner), cfg, parts)
             if what == 'train':
                 check_batches(runner)
             return getattr(runner, what)()

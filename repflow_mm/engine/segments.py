@@ -2,13 +2,14 @@
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from mmaction.registry import MODELS
+from torch import nn
 
 from repflow_mm.config.flow_stream import datasets_of
 from repflow_mm.errors import InputError
-from repflow_mm.layers.registry import layer_names
+from repflow_mm.layers import MotionLayer
 
 _CROPS = {'ThreeCrop': 3, 'TenCrop': 10}
 
@@ -24,38 +25,106 @@ def check_segments(cfg: Mapping, parts: Sequence[str]) -> None:
         parts (Sequence[str]): Which loaders to check: `'train'`, `'val'`, `'test'`.
 
     Raises:
-        InputError: If the frames of a sampled clip are no multiple of `num_segments`,
-            or if a sample has several clips or crops and nothing tells them apart.
+        InputError: If the frames of a sampled clip are no multiple of `num_segments`.
     """
-    for where, segments in _segments(cfg.get('model') or {}, 'model'):
-        for part in parts:
-            loader = cfg.get(f'{part}_dataloader') or {}
-            for dataset in datasets_of(loader.get('dataset')):
-                if (sampled := _sampled(dataset)) is None:
-                    continue
-                frames, views = sampled
-                if segments is None and views > 1:
-                    raise InputError(
-                        f'{part}_dataloader samples {views} views of {frames} frames, '
-                        f'and {where} is not set, so that flow would be computed from '
-                        f'one view to the next: set it to {frames}'
-                    )
-                if segments and frames % segments:
-                    raise InputError(
-                        f'{where} is {segments}, but {part}_dataloader samples clips '
-                        f'of {frames} frames: set it to the number of frames per clip'
-                    )
+    for where, segments, flow in _segments(cfg.get('model') or {}, 'model'):
+        for part, sampled in _samples(cfg, parts, flow):
+            if sampled.frames % segments:
+                raise InputError(
+                    f'{where} is {segments}, but {part}_dataloader samples clips '
+                    f'of {sampled.frames} frames: set it to the number of frames per '
+                    'clip'
+                )
 
 
-def _segments(model: Mapping, where: str) -> Iterator[tuple[str, int | None]]:
-    """`num_segments` of what computes flow in the recognizers of a model."""
+def check_views(
+    model: nn.Module, cfg: Mapping, parts: Sequence[str], clips: bool = True
+) -> None:
+    """Check that a neck can tell the views of a sample apart.
+
+    A `Recognizer2D` passes all of them to its neck as one sequence of frames.
+
+    Args:
+        model (nn.Module): The model, once its neck knows what its head and backbone do.
+        cfg (Mapping): Its config.
+        parts (Sequence[str]): As for :func:`check_segments`.
+        clips (bool): Whether several clips are sampled as the config says. Defaults to
+            True.
+
+    Raises:
+        InputError: If a sample has several views and `num_segments` is not known.
+    """
+    streams = getattr(model, 'streams', None)
+    inputs = getattr(model, 'inputs', [None])
+    for n, (stream, name) in enumerate(zip(streams or [model], inputs, strict=True)):
+        neck = getattr(stream, 'neck', None)
+        if not isinstance(neck, MotionLayer) or type(stream).__name__ != 'Recognizer2D':
+            continue
+        if getattr(neck, 'num_segments', None) is not None:
+            continue
+        where = f'model.streams.{n}.neck' if streams else 'model.neck'
+        for part, sampled in _samples(cfg, parts, name == 'flow'):
+            views = sampled.crops * (sampled.clips if clips else 1)
+            if views > 1:
+                raise InputError(
+                    f'{part}_dataloader samples {views} views of {sampled.frames} '
+                    f'frames, and {where}.num_segments is not set, so that flow would '
+                    'be computed from one view to the next: set it to '
+                    f'{sampled.frames}'
+                )
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """What a 2D network gets of a sample: views of some frames."""
+
+    frames: int
+    clips: int
+    crops: int
+
+
+def _samples(
+    cfg: Mapping, parts: Sequence[str], flow: bool
+) -> Iterator[tuple[str, _Sampled]]:
+    """What each dataset samples, if its pipeline says so."""
+    for part in parts:
+        loader = cfg.get(f'{part}_dataloader') or {}
+        for dataset in datasets_of(loader.get('dataset')):
+            if sampled := _sampled(dataset, flow):
+                yield part, sampled
+
+
+def _sampled(dataset: Mapping, flow: bool) -> _Sampled | None:
+    flow |= dataset.get('modality') == 'Flow'
+    frames, clips, crops = 0, 1, 1
+    for step in dataset['pipeline']:
+        kind = _kind(step)
+        if kind.endswith('SampleFrames') or kind == 'UniformSample':
+            frames, clips = step.get('clip_len', 1), step.get('num_clips', 1)
+            if kind == 'DenseSampleFrames' and step.get('test_mode'):
+                crops *= step.get('num_sample_positions', 10)
+            elif step.get('test_mode') and step.get('twice_sample'):
+                crops *= 2
+        flow |= kind == 'ComputeFlow' and not step.get('keep_rgb')
+        crops *= _CROPS.get(kind, 1)
+    if not frames:
+        return None
+    if flow or frames == 1:  # a clip of flows is one frame of many channels
+        return _Sampled(clips, 1, crops)
+    return _Sampled(frames, clips, crops)
+
+
+def _segments(model: Mapping, where: str) -> Iterator[tuple[str, int, bool]]:
+    """`num_segments` of what computes flow in the recognizers of a model.
+
+    And whether the recognizer is a stream for optical flow.
+    """
     for n, stream in enumerate(model.get('streams') or ()):
         yield from _segments(stream, f'{where}.streams.{n}')
     if _kind(model) != 'Recognizer2D':
         return
     backbone, head = model.get('backbone') or {}, model.get('cls_head') or {}
-    neck = model.get('neck') or {}
-    told = [(f'{where}.neck', neck)]
+    told = [(f'{where}.neck', model.get('neck') or {})]
     if _kind(backbone) == 'FlowAugmented':
         inner = backbone.get('backbone') or {}
         told += [
@@ -65,41 +134,10 @@ def _segments(model: Mapping, where: str) -> Iterator[tuple[str, int | None]]:
         ]
     for name, part in told:
         if isinstance(part, Mapping) and isinstance(part.get('num_segments'), int):
-            yield f'{name}.num_segments', part['num_segments']
-    # A neck asks the head and the backbone.
-    asked = (neck, head, backbone)
-    if _kind(neck) in layer_names() and not any(map(_counts, asked)):
-        yield f'{where}.neck.num_segments', None
+            flow = model.get('inputs') == 'flow'
+            yield f'{name}.num_segments', part['num_segments'], flow
 
 
 def _kind(part: Any) -> str:
     kind = part.get('type') if isinstance(part, Mapping) else None
-    return str(kind).rpartition('.')[2]
-
-
-def _counts(part: Any) -> bool:
-    """Whether a part of a network is told the frames of a clip, or has a default."""
-    if not isinstance(part, Mapping) or part.get('num_segments'):
-        return bool(part)
-    kind = part.get('type')
-    kind = MODELS.get(kind) if isinstance(kind, str) else kind
-    known = inspect.signature(kind).parameters if inspect.isclass(kind) else {}
-    return bool('num_segments' in known and known['num_segments'].default)
-
-
-def _sampled(dataset: Mapping) -> tuple[int, int] | None:
-    """Frames of a view and views of a sample, if the pipeline says so."""
-    flow, clips, crops, length = dataset.get('modality') == 'Flow', 1, 1, None
-    for step in dataset['pipeline']:
-        kind = _kind(step)
-        if kind.endswith('SampleFrames') or kind == 'UniformSample':
-            length, clips = step.get('clip_len', 1), step.get('num_clips', 1)
-            crops *= 2 if step.get('twice_sample') else 1
-            if kind == 'DenseSampleFrames' and step.get('test_mode'):
-                crops *= step.get('num_sample_positions', 10)
-        flow |= kind == 'ComputeFlow' and not step.get('keep_rgb')
-        crops *= _CROPS.get(kind, 1)
-    if length is None:
-        return None
-    # A clip of flows is one frame of many channels.
-    return (clips, crops) if flow or length == 1 else (length, clips * crops)
+    return kind.__name__ if inspect.isclass(kind) else str(kind).rpartition('.')[2]

@@ -19,7 +19,7 @@ from repflow_mm.class_count import class_count
 from repflow_mm.class_names import name_classes
 from repflow_mm.config import read_config, shipped_weights
 from repflow_mm.config.building import building
-from repflow_mm.engine.segments import check_segments
+from repflow_mm.engine.segments import check_segments, check_views
 from repflow_mm.errors import InputError
 from repflow_mm.inference.recognizer import Recognizer
 from repflow_mm.layers.memory_format import to_channels_last
@@ -75,6 +75,7 @@ def load(
     try:
         with building(cfg):
             model = init_recognizer(cfg, device=device)
+        check_views(model, cfg, ['test'], clips=False)  # windows are single clips
         loaded: Mapping = {}
         if files[0] is not None:
             loaded = CheckpointLoader.load_checkpoint(str(files[0]), 'cpu', 'silent')

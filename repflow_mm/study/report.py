@@ -152,6 +152,7 @@ class Report:
             (contrast, test)
             for contrast in self.claim.contrasts
             for test in ([''] if contrast.terms[0].test else self.sets)
+            if all(self._has(term.test or test) for term in contrast.terms)
         ]
         values = {case: self._values(*case) for case in cases}
         margins = {case: case[0].margin / 100 for case in cases}
@@ -161,6 +162,9 @@ class Report:
             for case in cases
             if all(term.arm in self.arms for term in case[0].terms)
         ]
+
+    def _has(self, test: str) -> bool:
+        return test.partition('/')[0] in self.sets
 
     def _values(self, contrast: Contrast, test: str) -> list[float]:
         """The contrast for each seed that has all its accuracies."""

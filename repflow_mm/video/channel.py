@@ -112,7 +112,9 @@ class Channel:
             self._memory.close()
 
     def _start(self) -> subprocess.Popen:
-        path = os.pathsep.join([_PACKAGE_ROOT, os.environ.get('PYTHONPATH', '')])
+        given = os.environ.get('PYTHONPATH', '').split(os.pathsep)
+        # An empty entry would be the current folder.
+        path = os.pathsep.join([_PACKAGE_ROOT, *filter(None, given)])
         settings = dict(
             # Thread pools of unused libraries cost address space.
             OMP_NUM_THREADS='1',
@@ -128,7 +130,7 @@ class Channel:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # decoders log there, once per packet
-            env={**os.environ, **settings, 'PYTHONPATH': path.rstrip(os.pathsep)},
+            env={**os.environ, **settings, 'PYTHONPATH': path},
             bufsize=0,
             pass_fds=files,
             # Signals for a run's process group are not for it: it ends with its input.

@@ -47,29 +47,35 @@ def read_run(work_dir: Path) -> dict[str, Curve]:
     if not work_dir.is_dir():
         raise MissingFileError(f'there is no folder {work_dir}')
     logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
-    curves: dict[str, dict[int, float]] = {}
+    # By name and step: after which iteration it was logged, and the value.
+    curves: dict[str, dict[int, tuple[float, float]]] = {}
     in_iterations = set()
     in_epochs = False
     for log in logs:
         if _begins_anew(log):
             curves.clear()
-        sitting: dict[str, dict[int, float]] = {}
-        begins = math.inf, math.inf  # steps of training and of validation
+        sitting: dict[str, dict[int, tuple[float, float]]] = {}
+        begins, after = math.inf, -math.inf
         for row in _rows(log):
             step = row.pop('step')
             in_epochs |= 'epoch' in row
             if 'iter' in row:
-                begins = min(begins, (step, row.get('epoch', step)))
+                begins, after = min(begins, step), step
             for name, value in row.items():
                 if 'iter' in row:
                     in_iterations.add(name)
                 elif '/' not in name:
                     name = f'val/{name}'
-                sitting.setdefault(name, {})[step] = value
+                sitting.setdefault(name, {})[step] = after, value
         for name in {**curves, **sitting}:
-            before, points = curves.get(name, {}), sitting.get(name, {})
-            first = begins[name not in in_iterations]
-            curves[name] = {s: v for s, v in before.items() if s < first} | points
+            points = sitting.get(name, {})
+            first = min(points, default=math.inf)
+            kept = {
+                step: point
+                for step, point in curves.get(name, {}).items()
+                if step < first and point[0] < begins
+            }
+            curves[name] = kept | points
     if not curves:
         raise MissingFileError(
             f'{work_dir} holds no log of a training: there is nothing in '
@@ -78,7 +84,7 @@ def read_run(work_dir: Path) -> dict[str, Curve]:
     return {
         name: Curve(
             sorted(points),
-            [points[step] for step in sorted(points)],
+            [points[step][1] for step in sorted(points)],
             'epoch' if in_epochs and name not in in_iterations else 'iteration',
         )
         for name, points in curves.items()

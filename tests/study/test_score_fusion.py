@@ -119,7 +119,14 @@ def test_clips_without_labels_have_scores_and_no_accuracy(tests, tmp_path, capsy
     mmengine.dump(samples, bare)
     out = tmp_path / 'fused.pkl'
     fuse_scores.main([bare, bare, '--out', str(out)])
-    assert 'accuracy' not in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:] == [
+        f'| {bare} | 0.50 | - | - | - |',
+        f'| {bare} | 0.50 | - | - | - |',
+        '| fused |  | - | - | - |',
+        '',
+        '2 clips, without labels.',
+    ]
     np.testing.assert_allclose(read_scores(out).scores, scores, rtol=1e-6)
     for args, message in (
         ([bare, bare], 'has clips without labels, so there is no accuracy'),

@@ -19,6 +19,8 @@ def sitting(work_dir, name, iterations, epochs=(), value=0.0, end='', **scalars)
     ]
     rows += [{**scalars, 'iter': i, 'step': i} for i in iterations if scalars]
     rows += [{'acc/top1': value + e / 10, 'time': 0.2, 'step': e} for e in epochs]
+    # In the order of the training: a validation follows its epoch.
+    rows.sort(key=lambda row: row['step'] if 'iter' in row else 5 * row['step'] + 0.5)
     log = work_dir / name / 'vis_data' / 'scalars.json'
     log.parent.mkdir(parents=True)
     log.write_text(''.join(f'{json.dumps(row)}\n' for row in rows) + end)
@@ -58,6 +60,24 @@ def test_validations_that_were_given_up_are_left_out(tmp_path):
     log = read_run(tmp_path)
     assert log['loss'].steps == list(range(1, 13))
     assert log['acc/top1'].steps == log['val/time'].steps == [1, 2]
+    sitting(tmp_path, '20260103_000000', [], [2])  # killed after a validation
+    assert read_run(tmp_path)['acc/top1'].steps == [1, 2]
+    sitting(tmp_path, '20260104_000000', range(6, 9))  # resumed from epoch 1
+    assert read_run(tmp_path)['loss'].steps == list(range(1, 9))
+
+
+def test_validations_by_iteration_before_a_resumption_are_kept(tmp_path):
+    for name, first, last in (('1', 1, 31), ('2', 21, 26)):
+        log = tmp_path / name / 'vis_data' / 'scalars.json'
+        log.parent.mkdir(parents=True)
+        rows = []
+        for n in range(first, last):
+            rows.append(dict(loss=1.0, epoch=1, iter=n, step=n))
+            rows += [{'acc/top1': n / 100, 'step': n}] * (n % 10 == 0)
+        log.write_text(''.join(f'{json.dumps(row)}\n' for row in rows))
+    log = read_run(tmp_path)
+    assert log['loss'].steps == list(range(1, 26))
+    assert log['acc/top1'].steps == [10, 20]  # that of 30 was given up
 
 
 def test_a_training_that_was_not_resumed_begins_anew(tmp_path):
