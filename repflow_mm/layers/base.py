@@ -34,7 +34,7 @@ class MotionLayer(nn.Module):
             to True.
 
     Attributes:
-        fusion (Fusion): Combines motion with the features it was computed from.
+        fuse (Fusion): Combines motion with the features it was computed from.
             Subclasses register it last: optimizer states list parameters by position.
         min_frames (int): Minimum number of frames of a clip.
 
@@ -48,7 +48,7 @@ class MotionLayer(nn.Module):
             frames.
     """
 
-    fusion: Fusion
+    fuse: Fusion
     min_frames = 2
 
     def __init__(
@@ -71,7 +71,7 @@ class MotionLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Motion features of a clip; see the class."""
-        adds = self.fusion.kind == 'add' and self.temporal == 'same'
+        adds = self.fuse.kind == 'add' and self.temporal == 'same'
         fewest = 1 if adds else self.min_frames
         check_clip(x, self.in_channels, fewest, type(self).__name__)
         if x.shape[2] < self.min_frames:
@@ -81,7 +81,7 @@ class MotionLayer(nn.Module):
                 stacklevel=1,  # of this package, so that runs show it
             )
             return x
-        return self.fusion(x, self.features(x))
+        return self.fuse(x, self.features(x))
 
     def features(self, x: Tensor) -> Tensor:
         """Motion features, `(N, C, T', H, W)`, before fusion."""
@@ -123,7 +123,7 @@ class MotionLayer(nn.Module):
     @property
     def starts_as_identity(self) -> bool:
         """Whether motion is added after a batch norm initialized to zero."""
-        return self.fusion.kind == 'add' and self.zero_init_residual
+        return self.fuse.kind == 'add' and self.zero_init_residual
 
     @classmethod
     def options(cls) -> set[str]:
@@ -195,7 +195,7 @@ class BottleneckMotion(MotionLayer):
         width = self.make_motion(channels, **motion)
         self.expand = nn.Conv3d(width, in_channels, 1, bias=False)
         self.bn = nn.BatchNorm3d(in_channels)
-        self.fusion = Fusion(fusion, in_channels)
+        self.fuse = Fusion(fusion, in_channels)
         self.reset_parameters()
 
     @classmethod

@@ -93,7 +93,7 @@ class FlowOfFlow(MotionLayer):
         make = self._make_wide if between == 'wide' else self._make_narrow
         make(layers, conv, temporal=temporal, **flow)
         self.after = _conv_block(in_channels) if conv_after else nn.Identity()
-        self.fusion = Fusion(fusion, in_channels)
+        self.fuse = Fusion(fusion, in_channels)
         self.reset_parameters()
 
     def _make_wide(self, layers: int, conv: bool, **flow) -> None:
@@ -172,7 +172,7 @@ class _NarrowFlow(RepresentationFlow):
         MotionLayer.__init__(self, channels, temporal)
         self.reduce = self.expand = self.bn = cast(Any, nn.Identity())
         self.make_motion(channels, **solver)
-        self.fusion = Fusion('none', channels)
+        self.fuse = Fusion('none', channels)
 
     def reset_parameters(self) -> None:
         """Nothing but the solver learns."""

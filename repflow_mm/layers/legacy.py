@@ -69,7 +69,7 @@ class LegacyRepresentationFlow(MotionLayer):
         self.bottleneck = nn.Conv3d(in_channels, flow_channels, 1, bias=False)
         self.unbottleneck = nn.Conv3d(2 * flow_channels, in_channels, 1, bias=False)
         self.bn = nn.BatchNorm3d(in_channels)
-        self.fusion = Fusion('none', in_channels)  # `features` adds the input
+        self.fuse = Fusion('none', in_channels)  # `features` adds the input
 
     def features(self, x: Tensor) -> Tensor:
         """`relu(first frames + motion)`; see the class."""

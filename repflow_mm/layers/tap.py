@@ -64,10 +64,10 @@ class FlowTap:
         self._handles: list[RemovableHandle] = []
 
     def __enter__(self) -> 'FlowTap':
-        # A neck gets lists, or several views concatenated; what it passes to `fusion`
+        # A neck gets lists, or several views concatenated; what it passes to `fuse`
         # is the separate clips.
         self._handles = [
-            layer.fusion.register_forward_pre_hook(partial(self._keep, name))
+            layer.fuse.register_forward_pre_hook(partial(self._keep, name))
             for name, layer in self.layers.items()
         ]
         return self
@@ -94,7 +94,7 @@ class FlowTap:
         """
         return _flow_of(self.layers[name], self.inputs[name], n_iters)
 
-    def _keep(self, name: str, fusion: nn.Module, args: tuple[Tensor, ...]) -> None:
+    def _keep(self, name: str, fuse: nn.Module, args: tuple[Tensor, ...]) -> None:
         # Only the first call: a shared layer is used twice in a flow of flow.
         if not self.listening or name in self.inputs or name in self.flows:
             return

@@ -151,10 +151,10 @@ def test_what_fusion_computes():
     torch.testing.assert_close(fused('add')[1], first + motion)
     torch.testing.assert_close(fused('multiply')[1], first * motion)
     module, out = fused('layer_multiply')
-    torch.testing.assert_close(out, first * module.fusion.layer(motion))
+    torch.testing.assert_close(out, first * module.fuse.layer(motion))
     module, out = fused('concat')
     both = torch.cat((first, motion), dim=1)
-    torch.testing.assert_close(out, module.fusion.layer(both))
+    torch.testing.assert_close(out, module.fuse.layer(both))
 
 
 def test_deepcopy_and_state_dict():

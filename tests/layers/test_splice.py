@@ -260,18 +260,6 @@ def test_networks_of_other_libraries(library, name, after):
         assert not torch.allclose(model(frames), expected, rtol=1e-6, atol=0)
 
 
-def test_reparameterization_keeps_the_layer():
-    make = network_of('timm')
-    from timm.utils.model import reparameterize_model
-
-    model = add_motion(make('repvit_m0_9'), 'stages.1', frames=4, **FLOW).eval()
-    scramble(model)
-    frames = torch.rand(4, 3, 64, 64)
-    with torch.no_grad():
-        expected = model(frames)
-        torch.testing.assert_close(reparameterize_model(model)(frames), expected)
-
-
 def test_attention_over_tokens_is_refused():
     make = network_of('timm')
     with pytest.raises(InputError, match=r"'blocks.1' .* returns \(8, 197, 192\)"):
