@@ -13,6 +13,8 @@ from repflow_mm.config.building import unknown_type
 from repflow_mm.engine.segments import check_segments
 from repflow_mm.errors import InputError, OutputError
 
+# The loaders that a run reads.
+PARTS = dict(train=('train', 'val'), test=('test',))
 _NEEDS = dict(
     train=('train_cfg', 'train_dataloader', 'optim_wrapper'),
     test=('test_cfg', 'test_dataloader', 'test_evaluator'),
@@ -43,7 +45,7 @@ def check_config(cfg: Config, what: str) -> None:
             # Without workers, PyTorch rejects these settings.
             loader.persistent_workers = False
             loader.pop('prefetch_factor', None)
-    check_segments(cfg, ('test',) if what == 'test' else ('train', 'val'))
+    check_segments(cfg, PARTS[what])
     test_cfg = (cfg.get('model') or {}).get('test_cfg') or {}
     batch = (cfg.get('test_dataloader') or {}).get('batch_size') or 1
     if what == 'test' and test_cfg.get('max_testing_views') and batch > 1:

@@ -4,6 +4,7 @@ The log file has everything, including the environment, the config and all warni
 """
 
 import logging
+import os
 import warnings
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,7 +14,7 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
-_OURS = str(Path(__file__).parent.parent / '_')[:-1]
+_OURS = str(Path(__file__).parent.parent) + os.sep
 _MMENGINE = Path(mmengine.__file__).parent
 _OPENMMLAB = tuple(
     str(_MMENGINE.with_name(p)) for p in ('mmengine', 'mmaction', 'mmcv')

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from repflow_mm.config.building import building
 from repflow_mm.config.read import remove_hooks
 from repflow_mm.engine.check_config import (
+    PARTS,
     check_batches,
     check_config,
     check_writable,
@@ -76,8 +77,7 @@ def launch(cfg: Config, what: str, local_rank: int) -> object:
         with Screen() as screen, building(cfg):
             runner = screen.runner_class(kind).from_cfg(cfg)
             runner.register_hook(SummaryHook())
-            parts = ('test',) if what == 'test' else ('train', 'val')
-            check_views(unwrapped_model(runner), cfg, parts)
+            check_views(unwrapped_model(runner), cfg, PARTS[what])
             if what == 'train':
                 check_batches(runner)
             return getattr(runner, what)()

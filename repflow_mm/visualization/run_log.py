@@ -28,10 +28,10 @@ class Curve:
 def read_run(work_dir: Path) -> dict[str, Curve]:
     """Read the scalars of a training run, finished or not.
 
-    Each start or `--resume` writes a log of its own. From the step at which a later log
-    begins, all values of earlier logs are discarded, since those iterations were
-    repeated or given up.
-    A training that was not resumed begins anew: earlier logs are of another one.
+    Each start or `--resume` writes a log of its own. From the iteration at which a
+    later log begins, all values of earlier logs are discarded, those of validations
+    too: they were repeated or given up. A training that was not resumed begins anew:
+    earlier logs are of another one.
 
     Args:
         work_dir (Path): Work directory that contains `*/vis_data/scalars.json`.
